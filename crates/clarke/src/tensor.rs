@@ -138,9 +138,7 @@ pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
 pub fn broadcast_strides(from: &[usize], to: &[usize]) -> Vec<usize> {
     let own = strides(from);
     let skip = to.len() - from.len();
-    (0..to.len())
-        .map(|k| if k < skip || (from[k - skip] == 1 && to[k] != 1) { 0 } else { own[k - skip] })
-        .collect()
+    (0..to.len()).map(|k| if k < skip || (from[k - skip] == 1 && to[k] != 1) { 0 } else { own[k - skip] }).collect()
 }
 
 /// Calls `f` with the flat position that `strides` gives to each index of `shape`, in row-major order.

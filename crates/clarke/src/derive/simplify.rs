@@ -1,0 +1,124 @@
+//! Smaller programs with the same values: pruning, merging, folding; and operators written out.
+
+use crate::error::Result;
+use crate::program::op::{Compiler, Execution, Kernel, Op, interpret};
+use crate::program::{Builder, Kind, Program, Var};
+use crate::tensor::{Tensor, size};
+use std::sync::Arc;
+
+impl Program {
+    /// The same values with less work: equal nodes merged, constants folded, neutral operations removed, dead nodes
+    /// dropped. No value changes.
+    ///
+    /// The conservative gradient may shrink: `relu(x) - relu(x)` as written has two ties, merged it has one.
+    pub fn simplify(&self) -> Program {
+        let builder = Builder::merging();
+        let mut map: Vec<Var<'_>> = vec![];
+        for node in self.nodes() {
+            let image = match &node.kind {
+                Kind::Input(k) => {
+                    let input = &self.inputs()[*k];
+                    builder.input(&input.name, &input.shape, input.role.clone())
+                }
+                Kind::Constant(_) => builder.copy(node, &map),
+                Kind::Apply { op, args } => {
+                    let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
+                    match fold(op, &args, &node.shape) {
+                        Some(value) => builder.constant_at(value, node.place.clone()),
+                        None => builder.copy(node, &map),
+                    }
+                }
+            };
+            map.push(image);
+        }
+        let outputs: Vec<Var<'_>> = self.outputs().iter().map(|&k| map[k]).collect();
+        builder.finish(&outputs).expect("simplifying a checked program").prune()
+    }
+
+    /// The program without nodes that no output needs. Variables and data stay inputs; selections that nothing needs
+    /// go.
+    pub fn prune(&self) -> Program {
+        let mut needed = vec![false; self.nodes().len()];
+        for &out in self.outputs() {
+            needed[out] = true;
+        }
+        for (id, node) in self.nodes().iter().enumerate().rev() {
+            if needed[id]
+                && let Kind::Apply { args, .. } = &node.kind
+            {
+                args.iter().for_each(|&a| needed[a] = true);
+            }
+        }
+        for input in self.inputs() {
+            needed[input.node] |= !input.role.is_selection();
+        }
+        self.rebuild(
+            |builder, id, node, map| {
+                if needed[id] { builder.copy(node, map) } else { Var::poisoned(builder) }
+            },
+            &|id| needed[id],
+        )
+    }
+
+    /// Rebuilds node by node; `make` gives the image of each node that is no input, `keep` says which inputs stay.
+    fn rebuild(
+        &self,
+        make: impl for<'p> Fn(&'p Builder, usize, &crate::program::Node, &[Var<'p>]) -> Var<'p>,
+        keep: &dyn Fn(usize) -> bool,
+    ) -> Program {
+        let builder = Builder::new();
+        let mut map: Vec<Var<'_>> = vec![];
+        for (id, node) in self.nodes().iter().enumerate() {
+            let image = match &node.kind {
+                Kind::Input(k) if keep(id) => {
+                    let input = &self.inputs()[*k];
+                    builder.input(&input.name, &input.shape, input.role.clone())
+                }
+                Kind::Input(_) => Var::poisoned(&builder),
+                _ => make(&builder, id, node, &map),
+            };
+            map.push(image);
+        }
+        let outputs: Vec<Var<'_>> = self.outputs().iter().map(|&k| map[k]).collect();
+        builder.finish(&outputs).expect("rebuilding a checked program")
+    }
+}
+
+/// The program with every operator that contains programs written out, node by node, so that each of its ties is a
+/// node of its own: what the analysis at a point looks at. Cost: linear in the work of the program.
+pub fn unroll(program: &Program) -> Result<Program> {
+    if !program.nodes().iter().any(|n| matches!(&n.kind, Kind::Apply { op, .. } if !op.programs().is_empty())) {
+        return Ok(program.clone());
+    }
+    let unrolled = program.rebuild(
+        |builder, _, node, map| match &node.kind {
+            Kind::Apply { op, args } if !op.programs().is_empty() => {
+                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
+                op.expand(&args).expect("an operator made of programs can be written out")
+            }
+            _ => builder.copy(node, map),
+        },
+        &|_| true,
+    );
+    unroll(&unrolled)
+}
+
+/// The value of an application to constants, unless it would be much larger than its arguments.
+fn fold(op: &Arc<dyn Op>, args: &[Var<'_>], shape: &[usize]) -> Option<Tensor> {
+    let known: Vec<Arc<Tensor>> = args.iter().map(Var::known).collect::<Option<_>>()?;
+    let held: usize = known.iter().map(|c| c.data().len()).sum();
+    let expanded = matches!(op.execution(), Execution::Expanded);
+    if known.is_empty() || expanded || !op.programs().is_empty() || size(shape) > held.max(64) {
+        return None;
+    }
+    interpret(op.as_ref(), &known.iter().map(Arc::as_ref).collect::<Vec<_>>(), shape, &NoPrograms)
+}
+
+/// For operators without programs, which never ask.
+struct NoPrograms;
+
+impl Compiler<f64> for NoPrograms {
+    fn compile(&self, _: &Program) -> Kernel<f64> {
+        unreachable!("an operator without programs compiles none")
+    }
+}

@@ -1,0 +1,19 @@
+//! Clarke differentiates and minimizes programs that are not smooth, and says what its derivatives mean.
+
+#![warn(missing_docs)]
+
+mod derive;
+mod error;
+pub mod op;
+pub mod program;
+mod run;
+mod tensor;
+
+pub use error::{Error, Fault, Place, Result};
+pub use program::{Builder, Program, Registry, Var};
+pub use tensor::Tensor;
+
+/// The operators that program text may use: the table of elementary operators, and those made of programs.
+pub fn registry() -> Registry {
+    Registry::new(op::OPS.iter().chain(op::DERIVATIVE_OPS).cloned())
+}

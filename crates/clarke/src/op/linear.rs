@@ -1,0 +1,191 @@
+//! Sums and products: the arithmetic that is linear in an argument.
+
+use super::pointwise::{Elementwise, Pointwise};
+use crate::program::Var;
+use crate::program::class::Class;
+use crate::program::op::{Linearity, Notation, Sample, Transposition};
+use crate::program::real::Real;
+use std::ops::{Add, Mul, Neg, Sub};
+
+const PAIR: &[(&str, &[usize])] = &[("a", &[2, 3]), ("b", &[3])];
+
+const fn infix(symbol: &'static str, precedence: u8) -> Notation {
+    Notation::Infix { symbol, precedence, right: false }
+}
+
+/// `a + b`.
+#[derive(Debug, Clone, Default)]
+pub struct AddOp;
+
+impl Pointwise<2> for AddOp {
+    const NAME: &'static str = "add";
+    const SIGNATURE: &'static str = "a + b";
+    const FORMULA: &'static str = "a + b";
+    const CLASS: &'static str = "linear";
+    const SAMPLES: &'static [Sample] = &[Sample::new("a + b", PAIR)];
+    const NOTATION: Notation = infix("+", 10);
+    const LINEARITY: Linearity = Linearity::Joint;
+
+    fn class(&self, x: [Class; 2]) -> Class {
+        Class::join(&x)
+    }
+
+    fn value<T: Real>(&self, [a, b]: [T; 2]) -> T {
+        a + b
+    }
+
+    fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
+        if b.is_everywhere(0.0) {
+            Some(a)
+        } else if a.is_everywhere(0.0) {
+            Some(b)
+        } else {
+            None
+        }
+    }
+}
+
+/// `a - b`.
+#[derive(Debug, Clone, Default)]
+pub struct Subtract;
+
+impl Pointwise<2> for Subtract {
+    const NAME: &'static str = "subtract";
+    const SIGNATURE: &'static str = "a - b";
+    const FORMULA: &'static str = "a − b";
+    const CLASS: &'static str = "linear";
+    const SAMPLES: &'static [Sample] = &[Sample::new("a - b", PAIR), Sample::new("1 - b", PAIR)];
+    const NOTATION: Notation = infix("-", 10);
+    const LINEARITY: Linearity = Linearity::Joint;
+
+    fn class(&self, x: [Class; 2]) -> Class {
+        Class::join(&x)
+    }
+
+    fn value<T: Real>(&self, [a, b]: [T; 2]) -> T {
+        a - b
+    }
+
+    fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
+        if b.is_everywhere(0.0) {
+            Some(a)
+        } else if a.is_everywhere(0.0) {
+            Some(-b)
+        } else {
+            None
+        }
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
+        if at.wrt == 0 { at.cotangent } else { -at.cotangent }
+    }
+}
+
+/// `-a`.
+#[derive(Debug, Clone, Default)]
+pub struct Negative;
+
+impl Pointwise for Negative {
+    const NAME: &'static str = "negative";
+    const SIGNATURE: &'static str = "-a";
+    const FORMULA: &'static str = "−a";
+    const CLASS: &'static str = "linear";
+    const SAMPLES: &'static [Sample] = &[Sample::new("-a", &[("a", &[3])])];
+    const NOTATION: Notation = Notation::Prefix("-");
+    const LINEARITY: Linearity = Linearity::Joint;
+
+    fn class(&self, [a]: [Class; 1]) -> Class {
+        a
+    }
+
+    fn value<T: Real>(&self, [a]: [T; 1]) -> T {
+        -a
+    }
+
+    fn reduce<'p>(&self, [a]: [Var<'p>; 1]) -> Option<Var<'p>> {
+        a.made_by(Self::NAME).map(|(_, args)| args[0])
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
+        -at.cotangent
+    }
+}
+
+/// `a * b`.
+#[derive(Debug, Clone, Default)]
+pub struct Multiply;
+
+impl Pointwise<2> for Multiply {
+    const NAME: &'static str = "multiply";
+    const SIGNATURE: &'static str = "a * b";
+    const FORMULA: &'static str = "a · b";
+    const CLASS: &'static str = "piecewise polynomial (linear if a or b is constant)";
+    const SAMPLES: &'static [Sample] = &[Sample::new("a * b", PAIR), Sample::new("a * a", PAIR)];
+    const NOTATION: Notation = infix("*", 11);
+    const LINEARITY: Linearity = Linearity::Each;
+
+    fn class(&self, x: [Class; 2]) -> Class {
+        Class::product(&x)
+    }
+
+    fn value<T: Real>(&self, [a, b]: [T; 2]) -> T {
+        a * b
+    }
+
+    // Not 0·x = 0: x may be NaN, and the value must not change.
+    fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
+        let one = |x: Var<'p>, y: Var<'p>| {
+            if x.is_everywhere(1.0) {
+                Some(y)
+            } else if x.is_everywhere(-1.0) {
+                Some(-y)
+            } else {
+                None
+            }
+        };
+        one(a, b).or_else(|| one(b, a))
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
+        at.cotangent * at.known(1 - at.wrt)
+    }
+}
+
+macro_rules! operator {
+    ($($trait:ident $method:ident $op:ident),* $(,)?) => {$(
+        impl<'p> $trait for Var<'p> {
+            type Output = Var<'p>;
+            #[track_caller]
+            fn $method(self, other: Var<'p>) -> Var<'p> {
+                self.apply_with(Elementwise::<$op, 2>($op), &[other])
+            }
+        }
+        impl<'p> $trait<f64> for Var<'p> {
+            type Output = Var<'p>;
+            #[track_caller]
+            fn $method(self, other: f64) -> Var<'p> {
+                let other = self.constant(other);
+                self.apply_with(Elementwise::<$op, 2>($op), &[other])
+            }
+        }
+        impl<'p> $trait<Var<'p>> for f64 {
+            type Output = Var<'p>;
+            #[track_caller]
+            fn $method(self, other: Var<'p>) -> Var<'p> {
+                let own = other.constant(self);
+                own.apply_with(Elementwise::<$op, 2>($op), &[other])
+            }
+        }
+    )*};
+}
+pub(super) use operator;
+
+operator!(Add add AddOp, Sub sub Subtract, Mul mul Multiply);
+
+impl<'p> Neg for Var<'p> {
+    type Output = Var<'p>;
+    #[track_caller]
+    fn neg(self) -> Var<'p> {
+        self.apply(Elementwise(Negative))
+    }
+}

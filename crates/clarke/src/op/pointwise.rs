@@ -1,0 +1,242 @@
+//! What all elementwise operators share: the adaptor from [`Pointwise`] to [`Op`].
+
+use crate::error::{Fault, Result};
+use crate::program::Var;
+use crate::program::call::Call;
+use crate::program::class::Class;
+use crate::program::op::{
+    Batching, Boundary, Entry, Execution, Linearity, Linearization, Notation, Op, Param, Recordable, Sample,
+    Transposition,
+};
+use crate::program::real::Real;
+use crate::program::record::{Recording, record};
+use crate::program::tie::{Choice, Convention, Tie};
+use crate::tensor;
+use std::fmt::Debug;
+
+/// An elementwise operator of N arguments, with numpy's broadcasting: its value and its slopes, each once.
+///
+/// From these few items come the text form, the shape rule, fused kernels in every precision, forward and reverse
+/// mode, the ties, the documentation row and the law tests.
+pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync + 'static {
+    /// The name in text, tables and reports.
+    const NAME: &'static str;
+    /// How it is called in text.
+    const SIGNATURE: &'static str;
+    /// The formula.
+    const FORMULA: &'static str;
+    /// The class of tameness it brings, in words.
+    const CLASS: &'static str;
+    /// The ties and the set there, in words; empty if it is smooth.
+    const TIES: &'static str = "";
+    /// Where formula and set are from.
+    const SOURCE: &'static str = "";
+    /// Applications on which the laws are tested.
+    const SAMPLES: &'static [Sample];
+    /// How it is printed.
+    const NOTATION: Notation = Notation::Call;
+    /// In which arguments it is linear.
+    const LINEARITY: Linearity = Linearity::None;
+    /// Whether its slope can be infinite or NaN where its value is finite.
+    const SINGULAR: bool = false;
+    /// The names of its parameters and their defaults, in the order of the text form.
+    const PARAMS: &'static [(&'static str, f64)] = &[];
+
+    /// The parameters' values, as many as `PARAMS`.
+    fn params(&self) -> Vec<f64> {
+        vec![]
+    }
+
+    /// The operator with these parameters; errors if a value is not allowed.
+    fn with_params(self, _values: &[f64]) -> Result<Self, Fault> {
+        Ok(self)
+    }
+
+    /// The class of tameness of the value, from the arguments' classes.
+    fn class(&self, x: [Class; N]) -> Class;
+
+    /// The value: one branch-free formula, generic over the numbers.
+    fn value<T: Real>(&self, x: [T; N]) -> T;
+
+    /// The partial derivatives at x, where y is the value; None is zero. Everything nonsmooth in them is written with
+    /// ties ([`Var::step`] and the others). Not asked of linear operators.
+    fn slopes<'p>(&self, _x: [Var<'p>; N], _y: Var<'p>) -> [Option<Var<'p>>; N] {
+        [None; N]
+    }
+
+    /// The cotangent of argument `at.wrt`, for linear operators; broadcasting is undone by the caller.
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
+        at.cotangent
+    }
+
+    /// What a convention picks at the k-th tie that `slopes` writes.
+    fn choice(&self, _tie: usize, _convention: Convention) -> Choice {
+        Choice::plain(0.0)
+    }
+
+    /// The operator that these arguments make it, if it is another one in disguise.
+    fn recognize<'p>(&self, _x: [Var<'p>; N]) -> Option<Var<'p>> {
+        None
+    }
+
+    /// An equal, simpler value for these arguments (x·1 = x), see [`Op::reduce`].
+    fn reduce<'p>(&self, _x: [Var<'p>; N]) -> Option<Var<'p>> {
+        None
+    }
+
+    /// The operator as a tie, if it is one.
+    fn tie(&self) -> Option<&dyn Tie> {
+        None
+    }
+
+    /// The operator as a selection by a condition, if it is one.
+    fn boundary(&self) -> Option<&dyn Boundary> {
+        None
+    }
+
+    /// Its line in the table of operators.
+    const ENTRY: Entry = Entry {
+        name: Self::NAME,
+        signature: Self::SIGNATURE,
+        formula: Self::FORMULA,
+        class: Self::CLASS,
+        ties: Self::TIES,
+        source: Self::SOURCE,
+        notation: Self::NOTATION,
+        call: call::<Self, N>,
+        samples: Self::SAMPLES,
+    };
+}
+
+/// A [`Pointwise`] operator as an [`Op`].
+#[derive(Debug, Clone)]
+pub struct Elementwise<P, const N: usize = 1>(pub P);
+
+/// Reads `name(x1, …, xN, param, …)`, parameters also by name.
+fn call<'p, P: Pointwise<N>, const N: usize>(call: &Call<'_, 'p>) -> Result<Var<'p>> {
+    let names: Vec<&str> = P::PARAMS.iter().map(|(name, _)| *name).collect();
+    call.expect(N, N + names.len(), &names)?;
+    let args = (0..N).map(|k| call.var(k)).collect::<Result<Vec<_>>>()?;
+    let values = P::PARAMS
+        .iter()
+        .enumerate()
+        .map(|(k, (name, default))| call.number(name, N + k, (!default.is_nan()).then_some(*default)))
+        .collect::<Result<Vec<_>>>()?;
+    let op = P::default().with_params(&values).map_err(|fault| fault.at(call.place.clone()))?;
+    Ok(call.apply(Elementwise::<P, N>(op), &args))
+}
+
+fn array<T: Copy, const N: usize>(x: &[T]) -> [T; N] {
+    x.try_into().unwrap_or_else(|_| panic!("an elementwise operator of {N} arguments got {}", x.len()))
+}
+
+impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        std::iter::zip(P::PARAMS, self.0.params()).map(|((name, _), x)| (*name, Param::Number(x))).collect()
+    }
+
+    fn notation(&self) -> Notation {
+        P::NOTATION
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        if args.len() != N {
+            let rule = format!("it takes {N} arguments");
+            return Err(Fault::Shapes { op: P::NAME.into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule });
+        }
+        args.iter().try_fold(vec![], |a, b| {
+            tensor::broadcast(&a, b).ok_or_else(|| Fault::Shapes {
+                op: P::NAME.into(),
+                shapes: args.iter().map(|s| s.to_vec()).collect(),
+                rule: "shapes must be equal, or 1, along each axis counted from the last".into(),
+            })
+        })
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        self.0.class(array(args))
+    }
+
+    fn linearity(&self) -> Linearity {
+        P::LINEARITY
+    }
+
+    fn recognize<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        if args.len() == N { self.0.recognize(array(args)) } else { None }
+    }
+
+    fn reduce<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        self.0.reduce(array(args))
+    }
+
+    fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
+        let written = || at.out.builder().current_ties().map_or(0, |t| t.ordinal);
+        let before = written();
+        let slopes = self.0.slopes(array(at.args), at.out);
+        // A slope with a tie may be 0 by choice, and a singular one infinite: then zero wins, so that a branch not
+        // taken contributes nothing.
+        let guarded = P::SINGULAR || written() > before;
+        let terms = std::iter::zip(slopes, at.tangents).filter_map(|(slope, tangent)| {
+            let (slope, tangent) = (slope?, (*tangent)?);
+            Some(if guarded { slope.guarded_mul(tangent) } else { slope * tangent })
+        });
+        Ok(terms.reduce(|a, b| a + b))
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        Ok(self.0.transpose(at))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        let args: Vec<Var<'p>> = (0..N)
+            .map(|k| if at.mapped[k] { at.args[k].pad_rank_after(at.rank - at.ranks[k]) } else { at.args[k] })
+            .collect();
+        Ok(args[0].apply_with(self.clone(), &args[1..]))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Pointwise(self)
+    }
+
+    fn singular(&self) -> bool {
+        P::SINGULAR
+    }
+
+    fn choice(&self, tie: usize, convention: Convention, inner: Option<Choice>) -> Choice {
+        inner.unwrap_or_else(|| self.0.choice(tie, convention))
+    }
+
+    fn tie(&self) -> Option<&dyn Tie> {
+        self.0.tie()
+    }
+
+    fn boundary(&self) -> Option<&dyn Boundary> {
+        self.0.boundary()
+    }
+}
+
+impl<P: Pointwise<N>, const N: usize> Recordable for Elementwise<P, N> {
+    fn record(&self) -> Recording {
+        record(N, |x| self.0.value(array(x)))
+    }
+
+    fn eval(&self, args: &[f64]) -> f64 {
+        self.0.value(array(args))
+    }
+}
+
+impl<'p> Var<'p> {
+    /// Reshapes `[n, …]` to `[n, 1, …, 1, …]` with `extra` ones, so that a batched array of lower rank broadcasts.
+    pub(crate) fn pad_rank_after(self, extra: usize) -> Var<'p> {
+        if extra == 0 {
+            return self;
+        }
+        let mut shape = self.shape();
+        shape.splice(1..1, std::iter::repeat_n(1, extra));
+        self.reshape(&shape)
+    }
+}

@@ -1,0 +1,336 @@
+//! Building programs: one append-only list of nodes behind a shared handle.
+
+use super::op::{Op, Param};
+use super::tie::Site;
+use super::var::Var;
+use super::{Input, Kind, Node, Program, Role};
+use crate::error::{Error, Fault, Place, Result};
+use crate::tensor::Tensor;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A program under construction.
+///
+/// Mistakes do not interrupt: the first one is kept, everything made from it is a *poisoned* variable that takes part
+/// in nothing, and [`Builder::finish`] returns it.
+#[derive(Default)]
+pub struct Builder {
+    inner: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    nodes: Vec<Node>,
+    inputs: Vec<Input>,
+    error: Option<Error>,
+    /// Where new nodes come from, if not from the caller's line.
+    origin: Option<Origin>,
+    /// What a tie means here; None outside of derivatives.
+    ties: Option<Ties>,
+    /// Equal applications made while deriving or simplifying, to be made once.
+    merged: Option<HashMap<Key, usize>>,
+}
+
+/// Where nodes made on behalf of something come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub place: Place,
+    pub owner: Option<Arc<dyn Op>>,
+}
+
+/// Who is being linearized, for numbering its ties.
+#[derive(Clone, Debug)]
+pub(crate) struct Ties {
+    pub owner: Arc<dyn Op>,
+    pub inner: Option<Arc<dyn Op>>,
+    pub node: usize,
+    pub place: Place,
+    pub ordinal: usize,
+    pub inner_ordinal: usize,
+}
+
+/// What makes two nodes equal.
+#[derive(PartialEq, Eq, Hash, Clone)]
+struct Key(String, Vec<usize>);
+
+impl Builder {
+    /// An empty program, as the user writes one: every application is its own node.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// An empty program in which equal applications are one node, for derivatives and simplification.
+    pub(crate) fn merging() -> Builder {
+        let builder = Builder::default();
+        builder.inner.borrow_mut().merged = Some(HashMap::new());
+        builder
+    }
+
+    /// Adds an input. Its name is taken as given if it is free, else with underscores.
+    pub fn input<'p>(&'p self, name: &str, shape: &[usize], role: Role) -> Var<'p> {
+        let mut state = self.inner.borrow_mut();
+        let mut name = name.to_string();
+        while state.inputs.iter().any(|i| i.name == name) {
+            name.push('_');
+        }
+        let (node, index) = (state.nodes.len(), state.inputs.len());
+        let (place, owner) = state.origin.clone().map_or((Place::Unknown, None), |o| (o.place, o.owner));
+        state.nodes.push(Node { kind: Kind::Input(index), shape: shape.to_vec(), place, owner });
+        state.inputs.push(Input { name, shape: shape.to_vec(), role, node });
+        Var::new(self, node)
+    }
+
+    /// Adds a constant.
+    #[track_caller]
+    pub fn constant(&self, value: impl Into<Tensor>) -> Var<'_> {
+        let place = Place::caller();
+        self.constant_at(value.into(), place)
+    }
+
+    pub(crate) fn constant_at(&self, value: Tensor, place: Place) -> Var<'_> {
+        let mut state = self.inner.borrow_mut();
+        let key = state.merged.is_some().then(|| {
+            let bits: Vec<u64> = value.data().iter().map(|x| x.to_bits()).collect();
+            Key(format!("constant {:?} {bits:x?}", value.shape()), vec![])
+        });
+        if let Some(id) = key.as_ref().and_then(|k| state.merged.as_ref()?.get(k).copied()) {
+            return Var::new(self, id);
+        }
+        let id = state.nodes.len();
+        let (place, owner) = state.origin.clone().map_or((place, None), |o| (o.place, o.owner));
+        let shape = value.shape().to_vec();
+        state.nodes.push(Node { kind: Kind::Constant(Arc::new(value)), shape, place, owner });
+        if let (Some(key), Some(merged)) = (key, state.merged.as_mut()) {
+            merged.insert(key, id);
+        }
+        Var::new(self, id)
+    }
+
+    /// Applies an operator as the user wrote it, at the caller's line.
+    #[track_caller]
+    pub fn apply<'p>(&'p self, op: impl Op, args: &[Var<'p>]) -> Var<'p> {
+        let place = Place::caller();
+        self.apply_at(Arc::new(op), args, place)
+    }
+
+    pub(crate) fn apply_at<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
+        if args.iter().any(Var::is_poisoned) {
+            return Var::poisoned(self);
+        }
+        // Disguises are looked for where the user writes, not where a rule does: rules write what they mean.
+        if !self.is_deriving()
+            && let Some(better) = op.recognize(args)
+        {
+            return better;
+        }
+        self.push(op, args, place)
+    }
+
+    /// Applies an operator without asking whether it is another one in disguise.
+    pub(crate) fn push<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
+        let place = self.inner.borrow().origin.as_ref().map_or(place, |o| o.place.clone());
+        let shapes: Vec<Vec<usize>> = args.iter().map(Var::shape).collect();
+        let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
+        match op.shape(&views) {
+            Ok(shape) if self.is_deriving() => match op.reduce(args) {
+                Some(simpler) => simpler.broadcast_to(&shape),
+                None => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
+            },
+            Ok(shape) => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
+            Err(fault) => {
+                self.fail(fault.at(place));
+                Var::poisoned(self)
+            }
+        }
+    }
+
+    fn insert(&self, op: Arc<dyn Op>, args: Vec<usize>, shape: Vec<usize>, place: Place) -> usize {
+        let mut state = self.inner.borrow_mut();
+        let key = state.merged.is_some().then(|| Key(identity(op.as_ref()), args.clone()));
+        if let Some(id) = key.as_ref().and_then(|k| state.merged.as_ref()?.get(k).copied()) {
+            return id;
+        }
+        let id = state.nodes.len();
+        let owner = state.origin.as_ref().and_then(|o| o.owner.clone());
+        state.nodes.push(Node { kind: Kind::Apply { op, args }, shape, place, owner });
+        if let (Some(key), Some(merged)) = (key, state.merged.as_mut()) {
+            merged.insert(key, id);
+        }
+        id
+    }
+
+    /// Adds a constant that is a node of its own even where equal ones are merged.
+    pub(crate) fn fresh_constant(&self, value: Tensor) -> Var<'_> {
+        let merged = self.inner.borrow_mut().merged.take();
+        let var = self.constant_at(value, Place::Unknown);
+        self.inner.borrow_mut().merged = merged;
+        var
+    }
+
+    /// Applies an operator as a node of its own even where equal ones are merged: a derivative keeps the nodes of the
+    /// program as written apart.
+    pub(crate) fn push_fresh<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
+        let merged = self.inner.borrow_mut().merged.take();
+        let key = Key(identity(op.as_ref()), args.iter().map(|v| v.id()).collect());
+        let var = self.push(op, args, place);
+        let mut state = self.inner.borrow_mut();
+        state.merged = merged;
+        if let (false, Some(merged)) = (var.is_poisoned(), state.merged.as_mut()) {
+            merged.entry(key).or_insert(var.id());
+        }
+        var
+    }
+
+    /// Copies a program's nodes into this one, with `args` for its inputs; returns the outputs.
+    pub fn inline<'p>(&'p self, program: &Program, args: &[Var<'p>]) -> Vec<Var<'p>> {
+        let map = self.inline_all(program, args);
+        program.outputs().iter().map(|&k| map[k]).collect()
+    }
+
+    /// The same, returning the image of every node. Shapes are inferred anew.
+    pub(crate) fn inline_all<'p>(&'p self, program: &Program, args: &[Var<'p>]) -> Vec<Var<'p>> {
+        assert_eq!(args.len(), program.inputs().len(), "inline takes one argument an input");
+        let mut map: Vec<Var<'p>> = Vec::with_capacity(program.nodes().len());
+        for node in program.nodes() {
+            let image = match &node.kind {
+                Kind::Input(k) => args[*k],
+                _ => self.copy(node, &map),
+            };
+            map.push(image);
+        }
+        map
+    }
+
+    /// Copies one node that is no input, with arguments looked up in `map`, keeping where it comes from.
+    pub(crate) fn copy<'p>(&'p self, node: &Node, map: &[Var<'p>]) -> Var<'p> {
+        let origin = Origin { place: node.place.clone(), owner: node.owner.clone() };
+        self.within(origin, || match &node.kind {
+            Kind::Input(_) => unreachable!("inputs are mapped, not copied"),
+            Kind::Constant(value) => self.constant_at(value.as_ref().clone(), node.place.clone()),
+            Kind::Apply { op, args } => {
+                let args: Vec<Var<'p>> = args.iter().map(|&a| map[a]).collect();
+                if args.iter().any(Var::is_poisoned) {
+                    return Var::poisoned(self);
+                }
+                self.push(op.clone(), &args, node.place.clone())
+            }
+        })
+    }
+
+    /// Runs `f` with new nodes coming from `origin`.
+    pub(crate) fn within<R>(&self, origin: Origin, f: impl FnOnce() -> R) -> R {
+        let before = self.inner.borrow_mut().origin.replace(origin);
+        let result = f();
+        self.inner.borrow_mut().origin = before;
+        result
+    }
+
+    /// Runs `f` with ties allowed, as those of an operator; returns how far they were numbered.
+    pub(crate) fn tying<R>(&self, ties: Ties, f: impl FnOnce() -> R) -> (R, Ties) {
+        let before = self.inner.borrow_mut().ties.replace(ties);
+        let result = f();
+        let after = std::mem::replace(&mut self.inner.borrow_mut().ties, before);
+        (result, after.expect("ties stay set while a rule runs"))
+    }
+
+    pub(crate) fn current_ties(&self) -> Option<Ties> {
+        self.inner.borrow().ties.clone()
+    }
+
+    pub(crate) fn set_ties(&self, ties: Ties) {
+        self.inner.borrow_mut().ties = Some(ties);
+    }
+
+    fn is_deriving(&self) -> bool {
+        self.inner.borrow().merged.is_some()
+    }
+
+    /// Writes a tie: a new selection input, scalar, and the tie applied to it.
+    pub(crate) fn tie<'p>(&'p self, tie: Arc<dyn Op>, u: Var<'p>) -> Var<'p> {
+        if u.is_poisoned() {
+            return u;
+        }
+        let site = {
+            let mut state = self.inner.borrow_mut();
+            let Some(ties) = state.ties.as_mut() else {
+                drop(state);
+                self.fail(Fault::TieOutsideDerivative { tie: tie.name() }.at(u.place()));
+                return Var::poisoned(self);
+            };
+            let site = Site {
+                owner: ties.owner.clone(),
+                inner: ties.inner.clone().map(|op| (op, ties.inner_ordinal)),
+                ordinal: ties.ordinal,
+                node: ties.node,
+                place: ties.place.clone(),
+            };
+            ties.ordinal += 1;
+            ties.inner_ordinal += 1;
+            site
+        };
+        self.site(tie, u, Arc::new(site))
+    }
+
+    /// Writes a tie of a given site.
+    pub(crate) fn site<'p>(&'p self, tie: Arc<dyn Op>, u: Var<'p>, site: Arc<Site>) -> Var<'p> {
+        let s = self.selection(site);
+        self.push(tie, &[u, s], Place::Unknown)
+    }
+
+    /// A new scalar selection input, named s0, s1, ….
+    pub(crate) fn selection(&self, site: Arc<Site>) -> Var<'_> {
+        let count = self.inner.borrow().inputs.iter().filter(|i| i.role.is_selection()).count();
+        self.input(&format!("s{count}"), &[], Role::Selection(Some(site)))
+    }
+
+    /// Keeps the first error.
+    pub fn fail(&self, error: Error) {
+        self.inner.borrow_mut().error.get_or_insert(error);
+    }
+
+    /// A poisoned variable, with the error that made it.
+    pub fn failed(&self, error: Error) -> Var<'_> {
+        self.fail(error);
+        Var::poisoned(self)
+    }
+
+    pub(crate) fn node<R>(&self, id: usize, f: impl FnOnce(&Node) -> R) -> R {
+        f(&self.inner.borrow().nodes[id])
+    }
+
+    /// The finished program of these outputs, or the first mistake made. Nodes that no output needs are kept: a
+    /// program is what was written.
+    pub fn finish(&self, outputs: &[Var<'_>]) -> Result<Program> {
+        let outputs: Vec<usize> = outputs.iter().map(|v| v.id()).collect();
+        self.finish_nodes(&outputs)
+    }
+
+    /// The same from node numbers.
+    pub(crate) fn finish_nodes(&self, outputs: &[usize]) -> Result<Program> {
+        let state = self.inner.take();
+        match state.error {
+            Some(error) => Err(error),
+            None => {
+                assert!(outputs.iter().all(|&k| k < state.nodes.len()), "an output of another program");
+                Ok(Program::assemble(state.nodes, state.inputs, outputs.to_vec()))
+            }
+        }
+    }
+}
+
+/// An operator with its parameters as a string: equal strings are equal functions.
+pub(crate) fn identity(op: &dyn Op) -> String {
+    use std::fmt::Write;
+    let mut key = op.name().to_string();
+    for (name, value) in op.params() {
+        match value {
+            // By bits: 0.0 and -0.0 are different parameters.
+            Param::Number(x) => write!(key, " {name}={:x}", x.to_bits()),
+            Param::Program(p) => write!(key, " {name}={p:?}"),
+            other => write!(key, " {name}={other:?}"),
+        }
+        .expect("writing to a string");
+    }
+    key
+}

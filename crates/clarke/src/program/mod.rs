@@ -1,0 +1,324 @@
+//! A function as data: programs, how they are traced, and the contract of an operator.
+//!
+//! A [`Program`] is a list of nodes in which arguments precede their users. It knows no particular operator, only the
+//! trait [`Op`].
+
+pub(crate) mod builder;
+pub mod call;
+pub mod class;
+pub mod op;
+pub mod real;
+pub mod record;
+pub mod tie;
+mod var;
+
+pub use builder::Builder;
+pub use var::Var;
+
+use crate::error::{Fault, Place, Result};
+use crate::tensor::Tensor;
+use class::Class;
+use op::{Entry, Op};
+use std::sync::Arc;
+use tie::Site;
+
+/// A function of arrays, as data: inputs ↦ outputs through a directed acyclic graph of operators.
+///
+/// Shapes are static. Precision is no part of a program: constants are kept in f64, and a program is compiled for f32
+/// or f64. Cloning is cheap.
+#[derive(Clone)]
+pub struct Program {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    nodes: Vec<Node>,
+    inputs: Vec<Input>,
+    outputs: Vec<usize>,
+}
+
+/// One value of a program.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Where the user wrote it; for nodes of derivatives, where the operator they derive from stands.
+    pub place: Place,
+    /// For nodes of derivatives, the operator they derive from.
+    pub owner: Option<Arc<dyn Op>>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// The k-th input.
+    Input(usize),
+    /// A constant.
+    Constant(Arc<Tensor>),
+    /// An operator applied to earlier nodes.
+    Apply {
+        /// The operator.
+        op: Arc<dyn Op>,
+        /// The arguments' nodes.
+        args: Vec<usize>,
+    },
+}
+
+/// An input of a program.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name, unique in the program.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+    /// Its node.
+    pub node: usize,
+}
+
+/// What an input is for.
+#[derive(Debug, Clone)]
+pub enum Role {
+    /// A variable: derivatives are taken with respect to it.
+    Argument,
+    /// Data: held fixed by derivatives.
+    Data,
+    /// A selection at a tie of a derivative program: filled by a policy.
+    Selection(Option<Arc<Site>>),
+}
+
+impl Role {
+    /// Whether derivatives are taken with respect to inputs of this role.
+    pub fn is_argument(&self) -> bool {
+        matches!(self, Role::Argument)
+    }
+
+    /// Whether this is a selection.
+    pub fn is_selection(&self) -> bool {
+        matches!(self, Role::Selection(_))
+    }
+}
+
+impl Program {
+    /// Traces a closure of one output over inputs of the given shapes, named `x0`, `x1`, ….
+    ///
+    /// ```
+    /// let f = clarke::Program::trace(&[&[3], &[]], |v| (v[0] * v[1]).relu().sum())?;
+    /// assert_eq!(f.to_string(), "def f(x0: [3], x1: []):\n    return sum(relu(x0 * x1))\n");
+    /// # Ok::<(), clarke::Error>(())
+    /// ```
+    ///
+    /// Errors: the first mistake inside the closure, with the line that made it.
+    pub fn trace<F>(shapes: &[&[usize]], f: F) -> Result<Program>
+    where
+        F: for<'p> FnOnce(&[Var<'p>]) -> Var<'p>,
+    {
+        Program::trace_many(shapes, |v| vec![f(v)])
+    }
+
+    /// Traces a closure of several outputs.
+    pub fn trace_many<F>(shapes: &[&[usize]], f: F) -> Result<Program>
+    where
+        F: for<'p> FnOnce(&[Var<'p>]) -> Vec<Var<'p>>,
+    {
+        let builder = Builder::new();
+        let inputs: Vec<Var<'_>> =
+            shapes.iter().enumerate().map(|(k, s)| builder.input(&format!("x{k}"), s, Role::Argument)).collect();
+        let outputs = f(&inputs);
+        builder.finish(&outputs)
+    }
+
+    /// Traces with names for the inputs.
+    pub fn trace_named<F>(inputs: &[(&str, &[usize])], f: F) -> Result<Program>
+    where
+        F: for<'p> FnOnce(&[Var<'p>]) -> Var<'p>,
+    {
+        let builder = Builder::new();
+        let vars: Vec<Var<'_>> =
+            inputs.iter().map(|(name, shape)| builder.input(name, shape, Role::Argument)).collect();
+        let out = f(&vars);
+        builder.finish(&[out])
+    }
+
+    /// Puts checked parts together: for builders only.
+    fn assemble(nodes: Vec<Node>, inputs: Vec<Input>, outputs: Vec<usize>) -> Program {
+        Program { inner: Arc::new(Inner { nodes, inputs, outputs }) }
+    }
+
+    /// The nodes, arguments before users.
+    pub fn nodes(&self) -> &[Node] {
+        &self.inner.nodes
+    }
+
+    /// The inputs.
+    pub fn inputs(&self) -> &[Input] {
+        &self.inner.inputs
+    }
+
+    /// The nodes returned.
+    pub fn outputs(&self) -> &[usize] {
+        &self.inner.outputs
+    }
+
+    /// The outputs' shapes.
+    pub fn output_shapes(&self) -> Vec<&[usize]> {
+        self.outputs().iter().map(|&k| self.nodes()[k].shape.as_slice()).collect()
+    }
+
+    /// The same program with these inputs, and no others, as variables; the rest (selections aside) is data.
+    ///
+    /// Errors if a name is no input.
+    pub fn varying(&self, names: &[&str]) -> Result<Program> {
+        self.check_names(names)?;
+        Ok(self.with_roles(|input| if names.contains(&input.name.as_str()) { Role::Argument } else { Role::Data }))
+    }
+
+    /// The same program with these inputs as data, held fixed by derivatives.
+    ///
+    /// Errors if a name is no input.
+    pub fn holding(&self, names: &[&str]) -> Result<Program> {
+        self.check_names(names)?;
+        Ok(self.with_roles(|input| if names.contains(&input.name.as_str()) { Role::Data } else { input.role.clone() }))
+    }
+
+    /// The same program returning other nodes.
+    pub(crate) fn with_outputs(&self, outputs: &[usize]) -> Program {
+        Program::assemble(self.nodes().to_vec(), self.inputs().to_vec(), outputs.to_vec())
+    }
+
+    fn check_names(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            if !self.inputs().iter().any(|i| i.name == *name) {
+                let known = self.inputs().iter().map(|i| i.name.clone()).collect();
+                return Err(Fault::UnknownName { kind: "input", name: name.to_string(), known }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn with_roles(&self, role: impl Fn(&Input) -> Role) -> Program {
+        let mut inputs = self.inputs().to_vec();
+        for input in &mut inputs {
+            if !input.role.is_selection() {
+                input.role = role(input);
+            }
+        }
+        Program::assemble(self.nodes().to_vec(), inputs, self.outputs().to_vec())
+    }
+
+    /// The class of tameness of every node.
+    pub fn classes(&self) -> Vec<Class> {
+        let mut classes: Vec<Class> = Vec::with_capacity(self.nodes().len());
+        for node in self.nodes() {
+            let class = match &node.kind {
+                Kind::Input(_) => Class::INPUT,
+                Kind::Constant(_) => Class::CONSTANT,
+                Kind::Apply { op, args } => {
+                    let args: Vec<Class> = args.iter().map(|&a| classes[a]).collect();
+                    if args.iter().all(|c| c.level == Class::CONSTANT.level) {
+                        Class::CONSTANT
+                    } else {
+                        op.class(&args)
+                    }
+                }
+            };
+            classes.push(class);
+        }
+        classes
+    }
+
+    /// The class of tameness of the outputs together.
+    pub fn class(&self) -> Class {
+        let classes = self.classes();
+        Class::join(&self.outputs().iter().map(|&k| classes[k]).collect::<Vec<_>>())
+    }
+
+    /// Whether two programs are the same expression: equal operators, constants, shapes and inputs; places aside.
+    pub fn same(&self, other: &Program) -> bool {
+        let role = |r: &Role| std::mem::discriminant(r);
+        self.outputs() == other.outputs()
+            && self.inputs().len() == other.inputs().len()
+            && self.nodes().len() == other.nodes().len()
+            && std::iter::zip(self.inputs(), other.inputs())
+                .all(|(a, b)| a.name == b.name && a.shape == b.shape && role(&a.role) == role(&b.role))
+            && std::iter::zip(self.nodes(), other.nodes()).all(|(a, b)| {
+                a.shape == b.shape
+                    && match (&a.kind, &b.kind) {
+                        (Kind::Input(i), Kind::Input(j)) => i == j,
+                        (Kind::Constant(c), Kind::Constant(d)) => same_numbers(c, d),
+                        (Kind::Apply { op: f, args: p }, Kind::Apply { op: g, args: q }) => {
+                            p == q && f.name() == g.name() && same_params(&f.params(), &g.params())
+                        }
+                        _ => false,
+                    }
+            })
+    }
+}
+
+/// Whether two lists of parameters are equal.
+pub fn same_params(a: &[(&'static str, op::Param)], b: &[(&'static str, op::Param)]) -> bool {
+    a == b
+}
+
+fn same_numbers(a: &Tensor, b: &Tensor) -> bool {
+    a.shape() == b.shape() && std::iter::zip(a.data(), b.data()).all(|(x, y)| x.to_bits() == y.to_bits())
+}
+
+impl PartialEq for Program {
+    fn eq(&self, other: &Program) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner) || self.same(other)
+    }
+}
+
+/// The operators a program text may use: the built-in table, plus the user's own.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    entries: Vec<Entry>,
+}
+
+impl Registry {
+    /// A registry of these entries; a later entry replaces an earlier one of the same name.
+    pub fn new(entries: impl IntoIterator<Item = Entry>) -> Registry {
+        Registry::default().with(entries)
+    }
+
+    /// The same registry with more entries.
+    pub fn with(mut self, entries: impl IntoIterator<Item = Entry>) -> Registry {
+        for entry in entries {
+            self.entries.retain(|e| e.name != entry.name);
+            self.entries.push(entry);
+        }
+        self
+    }
+
+    /// The entries, in the table's order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry of this name.
+    pub fn get(&self, name: &str) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.name == name)
+    }
+}
+
+/// A plain listing of the nodes, for debugging; [`Display`](std::fmt::Display) prints the text form.
+impl std::fmt::Debug for Program {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.inputs().iter().map(|i| i.name.as_str()).collect();
+        writeln!(f, "program ({}) {{", names.join(", "))?;
+        for (id, node) in self.nodes().iter().enumerate() {
+            match &node.kind {
+                Kind::Input(k) => writeln!(f, "  %{id} = input {}: {:?}", names[*k], node.shape)?,
+                Kind::Constant(c) => writeln!(f, "  %{id} = constant {:?}: {:?}", c.data(), node.shape)?,
+                Kind::Apply { op, args } => {
+                    writeln!(f, "  %{id} = {} {:?} {:?}: {:?}", op.name(), args, op.params(), node.shape)?
+                }
+            }
+        }
+        write!(f, "  return {:?}\n}}", self.outputs())
+    }
+}

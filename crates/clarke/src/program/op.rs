@@ -1,0 +1,410 @@
+//! The contract of an operator: everything the library ever asks of one.
+
+use super::class::Class;
+use super::real::Scalar;
+use super::record::Recording;
+use super::tie::{Choice, Convention, Tie};
+use super::{Program, Var};
+use crate::error::{Fault, Result};
+use crate::tensor::Tensor;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+/// An elementary operator with its parameters: a node of a [`Program`] without its arguments.
+///
+/// Two operators with equal `name` and `params` are the same function; whatever tells two instances apart must be
+/// among the parameters.
+///
+/// A nonlinear operator says how it is linearized; a linear one how it is transposed; no operator both.
+pub trait Op: Debug + Send + Sync + 'static {
+    /// The name in text, tables and reports.
+    fn name(&self) -> &'static str;
+
+    /// Named parameters, in the order of the text form.
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![]
+    }
+
+    /// How it is printed.
+    fn notation(&self) -> Notation {
+        Notation::Call
+    }
+
+    /// The shape of the value, or the rule the arguments break.
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault>;
+
+    /// The class of tameness of the value, from the arguments' classes.
+    fn class(&self, args: &[Class]) -> Class;
+
+    /// In which arguments it is linear.
+    fn linearity(&self) -> Linearity {
+        Linearity::None
+    }
+
+    /// A better-behaved operator for these arguments, if this application is that operator in disguise
+    /// (√Σx² is norm2). Asked when the user writes the application, not when a derivative does.
+    fn recognize<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+        None
+    }
+
+    /// An equal, simpler value for these arguments (x·1 = x), of a shape that broadcasts to the value's. Asked while
+    /// deriving and simplifying, never of what the user writes.
+    fn reduce<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+        None
+    }
+
+    /// The value written out in other operators, where the operator is defined so. Its derivative and its fast
+    /// execution then follow from theirs.
+    fn expand<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+        None
+    }
+
+    /// The tangent of the value, for a nonlinear operator without `expand`: linear in `at.tangents`, of which at
+    /// least one is there. None is the zero tangent.
+    fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
+        Err(at.fault(self.name(), "it declares none"))
+    }
+
+    /// The cotangent of argument `wrt`, in which the operator is linear, from the cotangent of the value.
+    fn transpose<'p>(&self, _at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        Err(Fault::NoDerivative { op: self.name().into(), why: "it declares no transpose".into() }.into())
+    }
+
+    /// The operator over an additional leading axis of the arguments for which `mapped` is true.
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>>;
+
+    /// How it is executed.
+    fn execution(&self) -> Execution<'_>;
+
+    /// Whether its slope can be infinite or NaN where its value is finite (sqrt at 0).
+    fn singular(&self) -> bool {
+        false
+    }
+
+    /// What a convention picks at the operator's k-th tie, in the order its derivative writes them. `inner` is the
+    /// answer of the operator that wrote the tie, where this one is defined by `expand`.
+    fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {
+        inner.unwrap_or(Choice::plain(0.0))
+    }
+
+    /// The operator as a tie, if it is one.
+    fn tie(&self) -> Option<&dyn Tie> {
+        None
+    }
+
+    /// For an operator that selects between values by a condition: what its values, given the arguments at one element
+    /// on the condition's boundary, say about continuity there.
+    fn boundary(&self) -> Option<&dyn Boundary> {
+        None
+    }
+
+    /// The programs inside, for operators made of programs.
+    fn programs(&self) -> Vec<&Program> {
+        vec![]
+    }
+}
+
+/// A parameter of an operator, as data: printed, parsed, compared.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Param {
+    /// A number.
+    Number(f64),
+    /// An integer.
+    Int(i64),
+    /// Several integers: axes, a shape.
+    Ints(Vec<i64>),
+    /// Yes or no.
+    Flag(bool),
+    /// Nothing given (axis=None).
+    None,
+    /// A program: the body of a loop.
+    Program(Arc<Program>),
+    /// Text printed as it is: what stands between the brackets of a subscript.
+    Raw(String),
+}
+
+/// How an operator is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// `name(args, param=value)`.
+    Call,
+    /// `a symbol b`, with Python's precedence (larger binds tighter).
+    Infix {
+        /// The symbol.
+        symbol: &'static str,
+        /// Its precedence.
+        precedence: u8,
+        /// Whether it associates to the right.
+        right: bool,
+    },
+    /// `-a`.
+    Prefix(&'static str),
+    /// `a ** p`: infix with the operator's single parameter on the right.
+    PowerOfParam,
+    /// `a[…]`, with the operator's single [`Param::Raw`] in the brackets. Its entry is called with the array and a
+    /// tuple of what stands there.
+    Subscript,
+}
+
+/// In which arguments an operator is linear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Linearity {
+    /// In none.
+    None,
+    /// In all of them together: sums, reshapes.
+    Joint,
+    /// In each of them while the others are held: products.
+    Each,
+    /// In the first, the others being parameters: a permutation applied to an array.
+    First,
+}
+
+/// An operator at a place in a program, about to be linearized.
+pub struct Linearization<'a, 'p> {
+    /// The arguments.
+    pub args: &'a [Var<'p>],
+    /// The value.
+    pub out: Var<'p>,
+    /// The arguments' tangents; None is zero.
+    pub tangents: &'a [Option<Var<'p>>],
+    /// The transformations, for operators that contain programs.
+    pub calculus: &'a dyn Calculus,
+}
+
+impl Linearization<'_, '_> {
+    /// "This has no derivative", at the operator's place.
+    pub fn fault(&self, op: &str, why: &str) -> crate::Error {
+        Fault::NoDerivative { op: op.into(), why: why.into() }.at(self.out.place())
+    }
+}
+
+/// A linear operator at a place in a program, about to be transposed.
+pub struct Transposition<'a, 'p> {
+    /// The argument whose cotangent is asked for.
+    pub wrt: usize,
+    /// Its shape.
+    pub shape: &'a [usize],
+    /// The arguments that are not being transposed; None for those that depend on the linear inputs.
+    pub args: &'a [Option<Var<'p>>],
+    /// All arguments' shapes.
+    pub shapes: &'a [Vec<usize>],
+    /// The value's cotangent, of the value's shape.
+    pub cotangent: Var<'p>,
+    /// The transformations, for operators that contain programs.
+    pub calculus: &'a dyn Calculus,
+}
+
+impl<'p> Transposition<'_, 'p> {
+    /// Argument k, which the operator knows not to be the linear one.
+    pub fn known(&self, k: usize) -> Var<'p> {
+        self.args[k].expect("an operator linear in one argument at a time is transposed with the others known")
+    }
+}
+
+/// An operator with some arguments given a leading axis.
+pub struct Batching<'a, 'p> {
+    /// The arguments; those mapped have the additional leading axis.
+    pub args: &'a [Var<'p>],
+    /// Which are mapped; at least one is.
+    pub mapped: &'a [bool],
+    /// The rank of each argument without the additional axis.
+    pub ranks: &'a [usize],
+    /// The rank of the value without the additional axis.
+    pub rank: usize,
+    /// The length of the additional axis.
+    pub size: usize,
+    /// The transformations, for operators that contain programs.
+    pub calculus: &'a dyn Calculus,
+}
+
+/// The transformations of programs, as operators that contain programs receive them.
+pub trait Calculus {
+    /// (x, …) ↦ y becomes (x, …, ẋ, …, s, …) ↦ (y, ẏ).
+    fn linearize(&self, program: &Program) -> Result<Program>;
+    /// The transpose in the named inputs, see [`Program::transpose`].
+    fn transpose(&self, program: &Program, linear: &[usize]) -> Result<Program>;
+    /// The same over a leading axis of the inputs marked.
+    fn batch(&self, program: &Program, mapped: &[bool], size: usize) -> Result<Program>;
+}
+
+/// How an operator is executed.
+pub enum Execution<'a> {
+    /// Element by element: recorded as primitive instructions, which are fused.
+    Pointwise(&'a dyn Recordable),
+    /// By a kernel over whole arrays.
+    Array(&'a dyn Kernels),
+    /// Not at all: the numbers stay where they are and only the shape changes.
+    Alias,
+    /// As its expansion.
+    Expanded,
+}
+
+/// An elementwise operator, without its type.
+pub trait Recordable {
+    /// The value as primitive instructions.
+    fn record(&self) -> Recording;
+    /// The value on numbers.
+    fn eval(&self, args: &[f64]) -> f64;
+}
+
+/// A prepared kernel: everything that can be done once is done; running allocates nothing.
+///
+/// Called as `run(args, out, scratch)` with arrays in row-major order; `scratch` has the length `scratch`.
+pub struct Kernel<T> {
+    /// How many numbers of scratch space it needs.
+    pub scratch: usize,
+    /// The kernel.
+    pub run: KernelFn<T>,
+}
+
+/// What a kernel does.
+pub type KernelFn<T> = Box<dyn Fn(&[&[T]], &mut [T], &mut [T]) + Send + Sync>;
+
+impl<T> Kernel<T> {
+    /// A kernel without scratch space.
+    pub fn new(run: impl Fn(&[&[T]], &mut [T], &mut [T]) + Send + Sync + 'static) -> Kernel<T> {
+        Kernel { scratch: 0, run: Box::new(run) }
+    }
+}
+
+/// What a kernel of an operator made of programs needs: its programs compiled.
+pub trait Compiler<T> {
+    /// The program as a kernel: arguments are the inputs in order; `out` holds the outputs one after another.
+    fn compile(&self, program: &Program) -> Kernel<T>;
+}
+
+/// Kernels for each precision. Implemented through [`ArrayKernel`].
+pub trait Kernels {
+    /// For f32.
+    fn kernel_f32(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f32>) -> Kernel<f32>;
+    /// For f64.
+    fn kernel_f64(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f64>) -> Kernel<f64>;
+}
+
+/// A kernel over whole arrays, generic over the precision.
+pub trait ArrayKernel {
+    /// The kernel for these shapes.
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<T>) -> Kernel<T>;
+}
+
+impl<K: ArrayKernel> Kernels for K {
+    fn kernel_f32(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f32>) -> Kernel<f32> {
+        self.kernel(args, out, compiler)
+    }
+    fn kernel_f64(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f64>) -> Kernel<f64> {
+        self.kernel(args, out, compiler)
+    }
+}
+
+/// An operator that selects by a condition, asked about its boundary.
+pub trait Boundary {
+    /// What is known on the boundary, from the arguments at one element.
+    fn at(&self, args: &[f64]) -> BoundaryKind;
+    /// Which arguments are the two sides of the condition, and which the two values.
+    fn parts(&self) -> BoundaryParts;
+}
+
+/// Arguments of an operator that selects by a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BoundaryParts {
+    /// The two sides that are compared.
+    pub sides: (usize, usize),
+    /// The two values.
+    pub values: (usize, usize),
+}
+
+/// What an operator says about the boundary of its condition.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum BoundaryKind {
+    /// The derivative there is that of one of the two values (or between), if they agree.
+    Pieces(f64, f64),
+    /// The condition is an equality: no derivative where it is met.
+    Equality,
+}
+
+/// One operator of the table: what parser, documentation, tests and other faces derive from.
+#[derive(Clone)]
+pub struct Entry {
+    /// The name.
+    pub name: &'static str,
+    /// How it is called in text.
+    pub signature: &'static str,
+    /// The formula.
+    pub formula: &'static str,
+    /// The class of tameness it brings.
+    pub class: &'static str,
+    /// The ties it has, with the set there; empty if smooth.
+    pub ties: &'static str,
+    /// Where formula and set are from.
+    pub source: &'static str,
+    /// How it is written: a symbol is looked up here by the parser.
+    pub notation: Notation,
+    /// Reads a call in program text.
+    pub call: for<'p> fn(&super::call::Call<'_, 'p>) -> Result<Var<'p>>,
+    /// Applications on which the laws are tested.
+    pub samples: &'static [Sample],
+}
+
+/// An application of an operator on which the laws are tested.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// The application as text.
+    pub text: &'static str,
+    /// Its inputs and their shapes.
+    pub inputs: &'static [(&'static str, &'static [usize])],
+    /// From which interval inputs are drawn.
+    pub domain: (f64, f64),
+}
+
+impl Sample {
+    /// A sample over all signs.
+    pub const fn new(text: &'static str, inputs: &'static [(&'static str, &'static [usize])]) -> Sample {
+        Sample { text, inputs, domain: (-2.0, 2.0) }
+    }
+
+    /// The same with inputs drawn from an interval.
+    pub const fn on(self, low: f64, high: f64) -> Sample {
+        Sample { domain: (low, high), ..self }
+    }
+}
+
+impl Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// The value of one application of an operator on arrays, by its own kernel and nothing else: the slow twin of every
+/// faster way to run it.
+pub(crate) fn interpret(op: &dyn Op, args: &[&Tensor], out: &[usize], compiler: &dyn Compiler<f64>) -> Option<Tensor> {
+    match op.execution() {
+        Execution::Pointwise(p) => {
+            let steps: Vec<Vec<usize>> =
+                args.iter().map(|a| crate::tensor::broadcast_strides(a.shape(), out)).collect();
+            let mut positions: Vec<Vec<usize>> = vec![];
+            for s in &steps {
+                let mut own = Vec::with_capacity(crate::tensor::size(out));
+                crate::tensor::walk(out, s, |at| own.push(at));
+                positions.push(own);
+            }
+            let mut row = vec![0.0; args.len()];
+            Some(Tensor::from_fn(out, |i| {
+                for (k, a) in args.iter().enumerate() {
+                    row[k] = a.data()[positions[k][i]];
+                }
+                p.eval(&row)
+            }))
+        }
+        Execution::Array(k) => {
+            let shapes: Vec<&[usize]> = args.iter().map(|a| a.shape()).collect();
+            let kernel = k.kernel_f64(&shapes, out, compiler);
+            let mut value = Tensor::full(out, 0.0);
+            let mut scratch = vec![0.0; kernel.scratch];
+            let data: Vec<&[f64]> = args.iter().map(|a| a.data()).collect();
+            (kernel.run)(&data, value.data_mut(), &mut scratch);
+            Some(value)
+        }
+        Execution::Alias => Tensor::new(out, args[0].data().to_vec()).ok(),
+        Execution::Expanded => None,
+    }
+}

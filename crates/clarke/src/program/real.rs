@@ -1,0 +1,201 @@
+//! The numbers that the value of an elementwise operator can be run on.
+
+use std::fmt::Debug;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// A number: f32, f64, or a type that records what is done to it ([`super::record::Rec`]).
+///
+/// The value of every elementwise operator is one generic, branch-free formula over this trait; so the fast kernels,
+/// the slow twin and later intervals run the same formula. Comparisons are *selections*: both sides are computed.
+pub trait Real:
+    Copy
+    + Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + 'static
+{
+    /// The nearest representable number.
+    fn of(x: f64) -> Self;
+    /// |x|.
+    fn abs(self) -> Self;
+    /// √x, NaN for x < 0.
+    fn sqrt(self) -> Self;
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// The natural logarithm.
+    fn ln(self) -> Self;
+    /// eˣ − 1, accurate near 0.
+    fn exp_m1(self) -> Self;
+    /// ln(1 + x), accurate near 0.
+    fn ln_1p(self) -> Self;
+    /// sin x.
+    fn sin(self) -> Self;
+    /// cos x.
+    fn cos(self) -> Self;
+    /// tanh x.
+    fn tanh(self) -> Self;
+    /// xᵖ.
+    fn powf(self, p: Self) -> Self;
+    /// The larger one; NaN if either is NaN.
+    fn max(self, other: Self) -> Self;
+    /// The smaller one; NaN if either is NaN.
+    fn min(self, other: Self) -> Self;
+    /// `a` where self > other, else `b`.
+    fn if_gt(self, other: Self, a: Self, b: Self) -> Self;
+    /// `a` where self ≥ other, else `b`.
+    fn if_ge(self, other: Self, a: Self, b: Self) -> Self;
+    /// `a` where self = other, else `b`.
+    fn if_eq(self, other: Self, a: Self, b: Self) -> Self;
+}
+
+macro_rules! real {
+    ($t:ident) => {
+        impl Real for $t {
+            #[inline(always)]
+            fn of(x: f64) -> Self {
+                x as $t
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                $t::abs(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                $t::sqrt(self)
+            }
+            #[inline(always)]
+            fn exp(self) -> Self {
+                $t::exp(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> Self {
+                $t::ln(self)
+            }
+            #[inline(always)]
+            fn exp_m1(self) -> Self {
+                $t::exp_m1(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> Self {
+                $t::ln_1p(self)
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                $t::sin(self)
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                $t::cos(self)
+            }
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $t::tanh(self)
+            }
+            #[inline(always)]
+            fn powf(self, p: Self) -> Self {
+                $t::powf(self, p)
+            }
+            // Rust's own max and min drop a NaN; numpy's maximum and minimum keep it, and so do these.
+            #[inline(always)]
+            #[allow(clippy::eq_op)]
+            fn max(self, other: Self) -> Self {
+                if self > other || self != self { self } else { other }
+            }
+            #[inline(always)]
+            #[allow(clippy::eq_op)]
+            fn min(self, other: Self) -> Self {
+                if self < other || self != self { self } else { other }
+            }
+            #[inline(always)]
+            fn if_gt(self, other: Self, a: Self, b: Self) -> Self {
+                if self > other { a } else { b }
+            }
+            #[inline(always)]
+            fn if_ge(self, other: Self, a: Self, b: Self) -> Self {
+                if self >= other { a } else { b }
+            }
+            #[inline(always)]
+            fn if_eq(self, other: Self, a: Self, b: Self) -> Self {
+                if self == other { a } else { b }
+            }
+        }
+    };
+}
+real!(f32);
+real!(f64);
+
+/// The precisions a program is compiled for.
+pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
+    /// As f64, exactly.
+    fn to_f64(self) -> f64;
+    /// NaN or not.
+    fn is_nan(self) -> bool;
+    /// `dst = alpha·dst + lhs·rhs` for a m×k and a k×n matrix with arbitrary (column, row) strides.
+    ///
+    /// # Safety
+    /// The pointers must be valid for the m, k, n and strides given, and `dst` must not overlap the others.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn gemm(
+        m: usize,
+        n: usize,
+        k: usize,
+        dst: (*mut Self, isize, isize),
+        accumulate: bool,
+        lhs: (*const Self, isize, isize),
+        rhs: (*const Self, isize, isize),
+    );
+}
+
+macro_rules! scalar {
+    ($t:ident) => {
+        impl Scalar for $t {
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
+            }
+            unsafe fn gemm(
+                m: usize,
+                n: usize,
+                k: usize,
+                dst: (*mut Self, isize, isize),
+                accumulate: bool,
+                lhs: (*const Self, isize, isize),
+                rhs: (*const Self, isize, isize),
+            ) {
+                // SAFETY: the caller vouches for pointers and strides; this only forwards them.
+                unsafe {
+                    gemm::gemm(
+                        m,
+                        n,
+                        k,
+                        dst.0,
+                        dst.1,
+                        dst.2,
+                        accumulate,
+                        lhs.0,
+                        lhs.1,
+                        lhs.2,
+                        rhs.0,
+                        rhs.1,
+                        rhs.2,
+                        1.0,
+                        1.0,
+                        false,
+                        false,
+                        false,
+                        gemm::Parallelism::None,
+                    )
+                }
+            }
+        }
+    };
+}
+scalar!(f32);
+scalar!(f64);

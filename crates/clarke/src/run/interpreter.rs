@@ -1,0 +1,157 @@
+//! The slow twin: node by node, in f64, each operator by its own kernel; and the only way of running a program that can
+//! be watched.
+
+use crate::error::{Fault, Result};
+use crate::program::op::{Compiler, Kernel, Op, interpret};
+use crate::program::tie::{Convention, Site};
+use crate::program::{Builder, Kind, Program, Role, Var};
+use crate::tensor::{Tensor, size};
+use std::sync::Arc;
+
+/// Watches a run, and may decide its ties.
+pub(crate) trait Monitor {
+    /// The selection at a tie, given its argument u; None leaves the default.
+    fn select(&mut self, _tie: &dyn Op, _site: Option<&Arc<Site>>, _u: &Tensor) -> Option<Tensor> {
+        None
+    }
+    /// Told the value of each application. An error stops the run.
+    fn seen(&mut self, _node: usize, _op: &dyn Op, _args: &[&Tensor], _value: &Tensor) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Monitor for () {}
+
+/// Runs one program.
+pub(crate) struct Interpreter<'a> {
+    program: &'a Program,
+}
+
+impl<'a> Interpreter<'a> {
+    pub fn new(program: &'a Program) -> Interpreter<'a> {
+        Interpreter { program }
+    }
+
+    /// The outputs, from values for the inputs that are no selections.
+    pub fn run(&self, inputs: &[Tensor], monitor: &mut dyn Monitor) -> Result<Vec<Tensor>> {
+        let values = self.values(inputs, monitor)?;
+        Ok(self.program.outputs().iter().map(|&k| values[k].clone()).collect())
+    }
+
+    /// The values of all nodes.
+    pub fn values(&self, inputs: &[Tensor], monitor: &mut dyn Monitor) -> Result<Vec<Tensor>> {
+        check_inputs(self.program, inputs)?;
+        let mut given = inputs.iter();
+        let filled: Vec<Tensor> = self
+            .program
+            .inputs()
+            .iter()
+            .map(|input| match &input.role {
+                Role::Selection(site) => {
+                    let choice = site.as_ref().map_or(0.0, |s| s.choice(Convention::MinNorm).selection);
+                    Tensor::full(&input.shape, choice)
+                }
+                _ => given.next().expect("checked above").clone(),
+            })
+            .collect();
+        let mut values: Vec<Tensor> = Vec::with_capacity(self.program.nodes().len());
+        for (id, node) in self.program.nodes().iter().enumerate() {
+            let value = match &node.kind {
+                Kind::Input(k) => filled[*k].clone(),
+                Kind::Constant(c) => c.as_ref().clone(),
+                Kind::Apply { op, args } => {
+                    let mut arrays: Vec<&Tensor> = args.iter().map(|&a| &values[a]).collect();
+                    let selection = op.tie().and_then(|_| {
+                        let site = match &self.program.nodes()[args[1]].kind {
+                            Kind::Input(k) => match &self.program.inputs()[*k].role {
+                                Role::Selection(site) => site.as_ref(),
+                                _ => None,
+                            },
+                            _ => None,
+                        };
+                        monitor.select(op.as_ref(), site, arrays[0])
+                    });
+                    if let Some(s) = &selection {
+                        arrays[1] = s;
+                    }
+                    let value = apply(op, &arrays, &node.shape);
+                    monitor.seen(id, op.as_ref(), &arrays, &value)?;
+                    value
+                }
+            };
+            values.push(value);
+        }
+        Ok(values)
+    }
+}
+
+/// The number and shapes of the arrays given for the inputs that are no selections.
+pub(crate) fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<()> {
+    let wanted: Vec<_> = program.inputs().iter().filter(|i| !i.role.is_selection()).collect();
+    if wanted.len() != inputs.len() {
+        let names = wanted.iter().map(|i| i.name.clone()).collect();
+        return Err(Fault::InputCount { expected: wanted.len(), given: inputs.len(), names }.into());
+    }
+    for (input, array) in std::iter::zip(wanted, inputs) {
+        if input.shape != array.shape() {
+            return Err(Fault::InputShape {
+                input: input.name.clone(),
+                expected: input.shape.clone(),
+                given: array.shape().to_vec(),
+            }
+            .into());
+        }
+    }
+    Ok(())
+}
+
+/// One application, written out where the operator is defined so.
+fn apply(op: &Arc<dyn Op>, args: &[&Tensor], shape: &[usize]) -> Tensor {
+    interpret(op.as_ref(), args, shape, &Slow).unwrap_or_else(|| {
+        let builder = Builder::new();
+        let vars: Vec<Var<'_>> =
+            args.iter().enumerate().map(|(k, a)| builder.input(&format!("x{k}"), a.shape(), Role::Argument)).collect();
+        let out = op.expand(&vars).expect("an operator executed as its expansion has one");
+        let program = builder.finish(&[out]).expect("an expansion of checked arguments");
+        let arrays: Vec<Tensor> = args.iter().map(|a| (*a).clone()).collect();
+        Interpreter::new(&program).run(&arrays, &mut ()).expect("an expansion's inputs are its arguments").remove(0)
+    })
+}
+
+/// Compiles the programs inside operators to more interpretation.
+pub(crate) struct Slow;
+
+impl Compiler<f64> for Slow {
+    fn compile(&self, program: &Program) -> Kernel<f64> {
+        let program = program.clone();
+        Kernel::new(move |args, out, _| {
+            let arrays: Vec<Tensor> = std::iter::zip(program.inputs(), args)
+                .map(|(i, a)| Tensor::new(&i.shape, a.to_vec()).expect("a kernel's arguments have its shapes"))
+                .collect();
+            let all = run_with_selections(&program, &arrays);
+            let mut at = 0;
+            for value in all {
+                let n = size(value.shape());
+                out[at..at + n].copy_from_slice(value.data());
+                at += n;
+            }
+        })
+    }
+}
+
+/// Runs with the selections among the inputs given like any other.
+fn run_with_selections(program: &Program, inputs: &[Tensor]) -> Vec<Tensor> {
+    let mut values: Vec<Tensor> = Vec::with_capacity(program.nodes().len());
+    for node in program.nodes() {
+        let value = match &node.kind {
+            Kind::Input(k) => inputs[*k].clone(),
+            Kind::Constant(c) => c.as_ref().clone(),
+            Kind::Apply { op, args } => {
+                let arrays: Vec<&Tensor> = args.iter().map(|&a| &values[a]).collect();
+                apply(op, &arrays, &node.shape)
+            }
+        };
+        values.push(value);
+    }
+    program.outputs().iter().map(|&k| values[k].clone()).collect()
+}
