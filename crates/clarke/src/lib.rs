@@ -4,11 +4,13 @@
 
 mod derive;
 mod error;
+mod local;
 pub mod op;
 pub mod program;
 mod run;
 mod tensor;
 
+pub use local::{At, Policy, TieMet};
 pub use error::{Error, Fault, Place, Result};
 pub use program::{Builder, Program, Registry, Var};
 pub use tensor::Tensor;

@@ -39,6 +39,8 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
     const LINEARITY: Linearity = Linearity::None;
     /// Whether its slope can be infinite or NaN where its value is finite.
     const SINGULAR: bool = false;
+    /// Whether it is the guarded product, see [`Op::guards`].
+    const GUARDS: bool = false;
     /// The names of its parameters and their defaults, in the order of the text form.
     const PARAMS: &'static [(&'static str, f64)] = &[];
 
@@ -204,6 +206,10 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
 
     fn singular(&self) -> bool {
         P::SINGULAR
+    }
+
+    fn guards(&self) -> bool {
+        P::GUARDS
     }
 
     fn choice(&self, tie: usize, convention: Convention, inner: Option<Choice>) -> Choice {

@@ -46,6 +46,10 @@ impl Pointwise<2> for Step {
 }
 
 impl Tie for Step {
+    fn is_interval(&self) -> bool {
+        true
+    }
+
     fn met(&self, u: &Tensor, tolerance: f64) -> Vec<Met> {
         let met = |(i, x): (usize, &f64)| {
             (x.abs() <= tolerance).then(|| Met { index: unravel(i, u.shape()), pieces: Some(2), distance: x.abs() })
@@ -103,6 +107,7 @@ impl Pointwise<2> for GuardedMul {
     const CLASS: &'static str = "piecewise polynomial";
     const SAMPLES: &'static [Sample] = &[];
     const LINEARITY: Linearity = Linearity::Each;
+    const GUARDS: bool = true;
 
     fn class(&self, x: [Class; 2]) -> Class {
         Class::product(&x)

@@ -30,6 +30,8 @@ struct State {
     ties: Option<Ties>,
     /// Equal applications made while deriving or simplifying, to be made once.
     merged: Option<HashMap<Key, usize>>,
+    /// Whether all values may be taken to be finite.
+    finite: bool,
 }
 
 /// Where nodes made on behalf of something come from.
@@ -65,6 +67,18 @@ impl Builder {
         let builder = Builder::default();
         builder.inner.borrow_mut().merged = Some(HashMap::new());
         builder
+    }
+
+    /// The same, for proofs about finite values: reductions such as 0·x = 0 may be used.
+    pub(crate) fn merging_finite() -> Builder {
+        let builder = Builder::merging();
+        builder.inner.borrow_mut().finite = true;
+        builder
+    }
+
+    /// Whether all values may be taken to be finite.
+    pub(crate) fn assumes_finite(&self) -> bool {
+        self.inner.borrow().finite
     }
 
     /// Adds an input. Its name is taken as given if it is free, else with underscores.
@@ -259,6 +273,7 @@ impl Builder {
                 return Var::poisoned(self);
             };
             let site = Site {
+                tie: tie.clone(),
                 owner: ties.owner.clone(),
                 inner: ties.inner.clone().map(|op| (op, ties.inner_ordinal)),
                 ordinal: ties.ordinal,

@@ -81,6 +81,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether it is the product of a slope (first) and a tangent (second) in which a zero wins over an infinity: where
+    /// singular slopes are looked for.
+    fn guards(&self) -> bool {
+        false
+    }
+
     /// What a convention picks at the operator's k-th tie, in the order its derivative writes them. `inner` is the
     /// answer of the operator that wrote the tie, where this one is defined by `expand`.
     fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {

@@ -2,7 +2,7 @@
 
 mod interpreter;
 
-pub(crate) use interpreter::{Interpreter, Monitor};
+pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs};
 
 use crate::error::Result;
 use crate::program::Program;
