@@ -94,7 +94,7 @@ pub(crate) fn unroll(program: &Program) -> Result<Program> {
         |builder, _, node, map| match &node.kind {
             Kind::Apply { op, args } if !op.programs().is_empty() => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                op.expand(&args).expect("an operator made of programs can be written out")
+                op.unroll(&args).expect("an operator made of programs can be written out")
             }
             _ => builder.copy(node, map),
         },

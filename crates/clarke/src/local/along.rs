@@ -38,10 +38,10 @@ pub(super) fn decide(
     for (k, (site, _)) in ties.iter().enumerate() {
         let tie = site.tie.tie().expect("a site is the site of a tie");
         let (value, tangent) = (second.program.outputs()[k], second.program.outputs()[ties.len() + k]);
-        let lookup = |s: &Site| original.get(&s.node).and_then(|node| decided.get(&(*node, s.ordinal))).cloned();
+        let lookup = |s: &Site| original.get(&s.node).and_then(|node| decided.get(&(*node, s.number))).cloned();
         let dots: Vec<Tensor> = streams.iter_mut().map(|s| s.value(tangent, &lookup)).collect();
         let u = streams[0].value(value, &lookup);
-        decided.insert((site.node, site.ordinal), tie.resolve(&u, &dots));
+        decided.insert((site.node, site.number), tie.resolve(&u, &dots));
     }
     Ok(decided)
 }

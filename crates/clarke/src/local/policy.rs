@@ -207,7 +207,7 @@ impl Monitor for Picker<'_> {
         let site = site?;
         match self.policy {
             Policy::Random(_) => Some(tie.tie()?.random(u, &mut || self.rng.random::<f64>())),
-            Policy::Along(_) => self.decided.get(&(site.node, site.ordinal)).cloned(),
+            Policy::Along(_) => self.decided.get(&(site.node, site.number)).cloned(),
             fixed => fixed.choice(site).map(|c| Tensor::scalar(c.selection)),
         }
     }

@@ -277,6 +277,7 @@ impl Builder {
                 owner: ties.owner.clone(),
                 inner: ties.inner.clone().map(|op| (op, ties.inner_ordinal)),
                 ordinal: ties.ordinal,
+                number: ties.ordinal,
                 node: ties.node,
                 place: ties.place.clone(),
             };
@@ -291,6 +292,17 @@ impl Builder {
     pub(crate) fn site<'p>(&'p self, tie: Arc<dyn Op>, u: Var<'p>, site: Arc<Site>) -> Var<'p> {
         let s = self.selection(site);
         self.push(tie, &[u, s], Place::Unknown)
+    }
+
+    /// A new selection for a tie inside of a program that the operator being linearized is made of.
+    pub(crate) fn inner_selection(&self, inner: &Site) -> Var<'_> {
+        let site = {
+            let mut state = self.inner.borrow_mut();
+            let ties = state.ties.as_mut().expect("an operator is being linearized");
+            ties.ordinal += 1;
+            Site { node: ties.node, number: ties.ordinal - 1, ..inner.clone() }
+        };
+        self.selection(Arc::new(site))
     }
 
     /// A new scalar selection input, named s0, s1, ….

@@ -104,6 +104,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The value written out step by step in other operators, for operators made of programs: what the analysis at a
+    /// point looks at.
+    fn unroll<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+        None
+    }
+
     /// The programs inside, for operators made of programs.
     fn programs(&self) -> Vec<&Program> {
         vec![]
@@ -153,7 +159,7 @@ pub enum Notation {
 }
 
 /// In which arguments an operator is linear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Linearity {
     /// In none.
     None,
@@ -163,6 +169,8 @@ pub enum Linearity {
     Each,
     /// In the first, the others being parameters: a permutation applied to an array.
     First,
+    /// In these together, the others being parameters.
+    In(Vec<bool>),
 }
 
 /// An operator at a place in a program, about to be linearized.

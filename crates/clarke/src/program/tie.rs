@@ -47,8 +47,10 @@ pub struct Site {
     pub owner: Arc<dyn Op>,
     /// The operator that wrote the tie, where `owner` is defined by other operators, with its own numbering.
     pub inner: Option<(Arc<dyn Op>, usize)>,
-    /// The number of the tie within the owner.
+    /// The number of the tie within the owner, as its conventions count.
     pub ordinal: usize,
+    /// The number of the tie within the node.
+    pub number: usize,
     /// The node of the owner in the program that was linearized.
     pub node: usize,
     /// Where the owner stands in the user's program.
