@@ -232,7 +232,6 @@ macro_rules! operator {
         }
     )*};
 }
-pub(super) use operator;
 
 operator!(Add add AddOp, Sub sub Subtract, Mul mul Multiply, Div div Divide);
 
