@@ -3,10 +3,13 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod control;
 pub mod kinked;
 pub mod linear;
+pub mod loss;
 pub mod pointwise;
 pub mod shape;
+pub mod smooth;
 pub mod tie;
 
 use crate::program::op::Entry;
@@ -17,9 +20,30 @@ pub const OPS: &[Entry] = &[
     linear::AddOp::ENTRY,
     linear::Subtract::ENTRY,
     linear::Multiply::ENTRY,
+    linear::Divide::ENTRY,
     linear::Negative::ENTRY,
+    smooth::Power::ENTRY,
+    smooth::Exp::ENTRY,
+    smooth::Log::ENTRY,
+    smooth::Sqrt::ENTRY,
+    smooth::Square::ENTRY,
+    smooth::Sin::ENTRY,
+    smooth::Cos::ENTRY,
+    smooth::Tanh::ENTRY,
+    smooth::Sigmoid::ENTRY,
+    smooth::Softplus::ENTRY,
     kinked::Relu::ENTRY,
+    kinked::LeakyRelu::ENTRY,
+    kinked::Relu6::ENTRY,
     kinked::Abs::ENTRY,
+    kinked::Clip::ENTRY,
+    kinked::Maximum::ENTRY,
+    kinked::Minimum::ENTRY,
+    kinked::SoftThreshold::ENTRY,
+    loss::Huber::ENTRY,
+    loss::Hinge::ENTRY,
+    loss::Pinball::ENTRY,
+    control::Where::ENTRY,
     shape::Reshape::ENTRY,
     shape::BroadcastTo::ENTRY,
     shape::SumTo::ENTRY,

@@ -123,6 +123,9 @@ impl Pointwise<2> for GuardedMul {
             Some(a)
         } else if a.is_everywhere(1.0) || b.is_everywhere(0.0) {
             Some(b)
+        } else if a.known().is_some_and(|c| c.data().iter().all(|x| x.is_finite() && *x != 0.0)) {
+            // Such a slope makes 0 of a tangent only if the tangent is 0: the plain product is the guarded one.
+            Some(a * b)
         } else {
             None
         }

@@ -133,10 +133,13 @@ impl Builder {
             return Var::poisoned(self);
         }
         // Disguises are looked for where the user writes, not where a rule does: rules write what they mean.
-        if !self.is_deriving()
-            && let Some(better) = op.recognize(args)
-        {
-            return better;
+        // The better operator stands where the one in disguise was written.
+        if !self.is_deriving() {
+            let origin = self.inner.borrow().origin.clone();
+            let origin = origin.unwrap_or(Origin { place: place.clone(), owner: None });
+            if let Some(better) = self.within(origin, || op.recognize(args)) {
+                return better;
+            }
         }
         self.push(op, args, place)
     }

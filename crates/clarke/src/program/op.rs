@@ -153,6 +153,12 @@ pub enum Notation {
     Prefix(&'static str),
     /// `a ** p`: infix with the operator's single parameter on the right.
     PowerOfParam,
+    /// `name(a symbol b, c, …)`: a call whose first two arguments are the sides of a comparison; the parameters, which
+    /// the symbol stands for, are not printed.
+    Where {
+        /// The comparison.
+        symbol: &'static str,
+    },
     /// `a[…]`, with the operator's single [`Param::Raw`] in the brackets. Its entry is called with the array and a
     /// tuple of what stands there.
     Subscript,
