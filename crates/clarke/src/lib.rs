@@ -13,6 +13,7 @@ mod tensor;
 pub use local::{At, Policy, TieMet};
 pub use error::{Error, Fault, Place, Result};
 pub use program::{Builder, Program, Registry, Var};
+pub use run::{Compiled, Port, Workspace};
 pub use tensor::Tensor;
 
 /// The operators that program text may use: the table of elementary operators, and those made of programs.
