@@ -1,0 +1,488 @@
+//! Numbers from files: tables and arrays in CSV, arrays in NumPy's format. Every number read is finite, and every
+//! error names the file, the row and the column.
+
+use crate::report::{Exit, suggestion};
+use crate::show::plural;
+use clarke::Tensor;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Columns of numbers with names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    columns: Vec<String>,
+    rows: usize,
+    /// Row after row.
+    data: Vec<f64>,
+}
+
+/// Reads an array from a file, by its extension: `.npy` or `.csv`.
+///
+/// A CSV file may begin with a header, recognized by having no number in it. One column or one row is a vector, more
+/// are a matrix.
+pub fn read_array(path: &Path) -> Result<Tensor, Exit> {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("npy") => read_npy(path),
+        Some("csv") => {
+            let grid = Grid::read(path)?;
+            let header = grid.looks_like_header();
+            let table = grid.table(header)?;
+            let (rows, columns) = (table.rows, table.columns.len());
+            let shape = if rows == 1 || columns == 1 { vec![rows * columns] } else { vec![rows, columns] };
+            Ok(Tensor::new(&shape, table.data)?)
+        }
+        _ => Err(Exit::input(format!("cannot tell the format of `{}`", path.display()))
+            .hint("arrays are read from files named *.npy or *.csv")),
+    }
+}
+
+impl Table {
+    /// Reads a CSV file whose first row names its columns.
+    pub fn read(path: &Path) -> Result<Table, Exit> {
+        let grid = Grid::read(path)?;
+        if grid.cells[0].iter().all(|cell| cell.parse::<f64>().is_ok()) {
+            let first = &grid.cells[0][0];
+            return Err(Exit::input(format!("{} has no header: its first row is numbers, from {first} on", grid.file))
+                .hint("the first row must name the columns"));
+        }
+        grid.table(true)
+    }
+
+    /// The table without a column, and that column.
+    pub fn split(mut self, name: &str, file: &Path) -> Result<(Table, Tensor), Exit> {
+        let Some(at) = self.columns.iter().position(|c| c == name) else {
+            return Err(Exit::input(format!("{} has no column `{name}`", file.display()))
+                .maybe_hint(suggestion(name, &self.columns)));
+        };
+        let width = self.columns.len();
+        if width == 1 {
+            return Err(Exit::input(format!("{} has no column besides `{name}`", file.display()))
+                .hint("X is made of all other columns"));
+        }
+        let column: Vec<f64> = self.data.iter().skip(at).step_by(width).copied().collect();
+        let mut k = 0;
+        self.data.retain(|_| {
+            k += 1;
+            (k - 1) % width != at
+        });
+        self.columns.remove(at);
+        Ok((self, Tensor::vector(column)))
+    }
+
+    /// Each column shifted and scaled to mean 0 and population standard deviation 1.
+    ///
+    /// Errors: a column that is constant.
+    pub fn standardize(mut self, file: &Path) -> Result<Table, Exit> {
+        let (rows, width) = (self.rows as f64, self.columns.len());
+        for (at, name) in self.columns.iter().enumerate() {
+            let column = || self.data.iter().skip(at).step_by(width);
+            let first = self.data[at];
+            let mean = column().map(|x| x / rows).sum::<f64>();
+            let variance = column().map(|x| (x - mean).powi(2) / rows).sum::<f64>();
+            let deviation = variance.sqrt();
+            if column().all(|x| *x == first) || deviation == 0.0 {
+                return Err(Exit::input(format!(
+                    "column `{name}` of {} is constant ({first}): it has no standard deviation to scale by",
+                    file.display()
+                ))
+                .hint("remove the column, or do not standardize"));
+            }
+            if !deviation.is_finite() {
+                return Err(Exit::input(format!(
+                    "column `{name}` of {} holds numbers too large to standardize",
+                    file.display()
+                )));
+            }
+            self.data.iter_mut().skip(at).step_by(width).for_each(|x| *x = (*x - mean) / deviation);
+        }
+        Ok(self)
+    }
+
+    /// The numbers as a matrix, a row of the file a row.
+    pub fn matrix(self) -> Result<Tensor, Exit> {
+        Ok(Tensor::new(&[self.rows, self.columns.len()], self.data)?)
+    }
+}
+
+/// The cells of a CSV file as text: rectangular, with at least one row.
+struct Grid {
+    file: String,
+    cells: Vec<Vec<String>>,
+    /// The byte at which each row begins, or the blank lines before it do.
+    starts: Vec<usize>,
+    text: String,
+}
+
+impl Grid {
+    fn read(path: &Path) -> Result<Grid, Exit> {
+        let file = path.display().to_string();
+        let mut bytes = vec![];
+        open(path)?.read_to_end(&mut bytes).map_err(|e| Exit::input(format!("cannot read {file}: {e}")))?;
+        let text = String::from_utf8(bytes).map_err(|e| {
+            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+            Exit::input(format!("{file}, line {line}: not UTF-8 text")).hint("save the file as UTF-8")
+        })?;
+        let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        let (mut cells, mut starts) = (vec![], vec![]);
+        for record in reader.records() {
+            let record = record.map_err(|e| Exit::input(format!("{file}: {e}")))?;
+            starts.push(record.position().map_or(0, |p| p.byte() as usize));
+            cells.push(record.iter().map(str::to_string).collect());
+        }
+        if cells.is_empty() {
+            return Err(Exit::input(format!("{file} is empty")));
+        }
+        Ok(Grid { file, cells, starts, text })
+    }
+
+    /// Whether the first row has text and no number.
+    fn looks_like_header(&self) -> bool {
+        self.cells[0].iter().all(|cell| cell.parse::<f64>().is_err()) && self.cells[0].iter().any(|c| !c.is_empty())
+    }
+
+    fn table(mut self, header: bool) -> Result<Table, Exit> {
+        let width = self.cells[0].len();
+        let columns: Vec<String> = if header {
+            self.starts.remove(0);
+            self.cells.remove(0)
+        } else {
+            (1..=width).map(|k| k.to_string()).collect()
+        };
+        if header {
+            self.check_header(&columns)?;
+        }
+        if self.cells.is_empty() {
+            return Err(Exit::input(format!("{} has a header and no rows below it", self.file)));
+        }
+        let mut data = Vec::with_capacity(self.cells.len() * width);
+        for row in 0..self.cells.len() {
+            if self.cells[row].len() != width {
+                return Err(self.ragged(row, &columns, header));
+            }
+            for (column, name) in columns.iter().enumerate() {
+                data.push(self.number(row, column, name, header)?);
+            }
+        }
+        Ok(Table { columns, rows: self.cells.len(), data })
+    }
+
+    fn check_header(&self, columns: &[String]) -> Result<(), Exit> {
+        let file = &self.file;
+        if let [only] = columns
+            && let Some(separator) = only.chars().find(|c| [';', '\t'].contains(c))
+        {
+            return Err(Exit::input(format!("{file}: the header is a single cell, `{only}`"))
+                .hint(format!("cells are separated by commas, not by {separator:?}")));
+        }
+        for (k, name) in columns.iter().enumerate() {
+            if name.is_empty() {
+                return Err(Exit::input(format!("{file}: column {} of the header has no name", k + 1))
+                    .hint("a table saved by pandas needs index=False"));
+            }
+            if columns[..k].contains(name) {
+                return Err(Exit::input(format!("{file}: two columns are named `{name}`")));
+            }
+        }
+        Ok(())
+    }
+
+    fn ragged(&self, row: usize, columns: &[String], header: bool) -> Exit {
+        let (given, wanted) = (self.cells[row].len(), columns.len());
+        let whose = if header { "the header" } else { "the first row" };
+        let place = self.place(row);
+        if header && given < wanted {
+            Exit::input(format!(
+                "{place}: no cell for column `{}`: {whose} has {wanted} columns, this row {given}",
+                columns[given]
+            ))
+        } else {
+            Exit::input(format!("{place}: {}, but {whose} has {wanted}", plural(given, "cell")))
+        }
+    }
+
+    fn number(&self, row: usize, column: usize, name: &str, header: bool) -> Result<f64, Exit> {
+        let cell = &self.cells[row][column];
+        let place = || match header {
+            true => format!("{}, column `{name}`", self.place(row)),
+            false => format!("{}, column {name}", self.place(row)),
+        };
+        match cell.parse::<f64>() {
+            Ok(x) if x.is_finite() => Ok(x),
+            Ok(_) => Err(Exit::input(format!("{}: `{cell}` is not a finite number", place()))),
+            Err(_) if cell.is_empty() => {
+                Err(Exit::input(format!("{}: the cell is empty", place())).hint("drop the row, or fill the cell"))
+            }
+            Err(_) => Err(Exit::input(format!("{}: `{}` is not a number", place(), shortened(cell)))),
+        }
+    }
+
+    fn place(&self, row: usize) -> String {
+        let (before, rest) = self.text.split_at(self.starts[row].min(self.text.len()));
+        let blank = &rest[..rest.len() - rest.trim_start_matches(['\r', '\n']).len()];
+        let line = before.matches('\n').count() + blank.matches('\n').count() + 1;
+        format!("{}, row {} (line {line})", self.file, row + 1)
+    }
+}
+
+fn shortened(cell: &str) -> String {
+    match cell.char_indices().nth(40) {
+        Some((end, _)) => format!("{}…", &cell[..end]),
+        None => cell.to_string(),
+    }
+}
+
+fn open(path: &Path) -> Result<File, Exit> {
+    let file = path.display();
+    let found = File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Exit::input(format!("no such file: {file}")),
+        _ => Exit::input(format!("cannot open {file}: {e}")),
+    })?;
+    match found.metadata() {
+        Ok(m) if m.is_dir() => Err(Exit::input(format!("{file} is a directory"))),
+        _ => Ok(found),
+    }
+}
+
+/// Reads an array in NumPy's format: f32, f64 or integers, of either byte order, in C or Fortran order.
+fn read_npy(path: &Path) -> Result<Tensor, Exit> {
+    let file = path.display();
+    let mut bytes = vec![];
+    open(path)?.read_to_end(&mut bytes).map_err(|e| Exit::input(format!("cannot read {file}: {e}")))?;
+    let npy = npyz::NpyFile::new(&bytes[..])
+        .map_err(|e| Exit::input(format!("{file} is not an array in NumPy's format: {e}")))?;
+    let unsupported = |dtype: &str| {
+        Exit::input(format!("{file} holds numbers of type {dtype}, which is not supported"))
+            .hint("float32, float64 and integers are; convert with a.astype(\"float64\")")
+    };
+    let npyz::DType::Plain(kind) = npy.dtype() else { return Err(unsupported("structured array")) };
+    let shape: Vec<usize> = npy.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
+    let fortran = npy.order() == npyz::Order::Fortran;
+    let wanted = shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).and_then(|n| n.checked_mul(kind.num_bytes()?));
+    match wanted {
+        Some(wanted) if wanted <= bytes.len() => {}
+        _ if kind.num_bytes().is_none() => return Err(unsupported(&kind.to_string())),
+        _ => {
+            return Err(Exit::input(format!("{file} is cut short: it has not the numbers that shape {shape:?} needs")));
+        }
+    }
+    let numbers = decode(npy, &kind).ok_or_else(|| unsupported(&kind.to_string()))?;
+    let numbers = numbers.map_err(|e| Exit::input(format!("{file} cannot be read: {e}")))?;
+    let numbers = if fortran { from_fortran(&numbers, &shape) } else { numbers };
+    if let Some(k) = numbers.iter().position(|x| !x.is_finite()) {
+        let index = index_of(k, &shape);
+        return Err(Exit::input(format!("{file} holds {} at {index:?}: every entry must be finite", numbers[k])));
+    }
+    Ok(Tensor::new(&shape, numbers)?)
+}
+
+/// The numbers as they are stored, or None for a type that is not supported.
+fn decode<R: Read>(npy: npyz::NpyFile<R>, kind: &npyz::TypeStr) -> Option<std::io::Result<Vec<f64>>> {
+    use npyz::TypeChar::{Float, Int, Uint};
+    macro_rules! widened {
+        ($t:ty) => {
+            Some(npy.into_vec::<$t>().map(|v| v.into_iter().map(|x| x as f64).collect()))
+        };
+    }
+    match (kind.type_char(), kind.num_bytes()?) {
+        (Float, 4) => widened!(f32),
+        (Float, 8) => Some(npy.into_vec::<f64>()),
+        (Int, 1) => widened!(i8),
+        (Int, 2) => widened!(i16),
+        (Int, 4) => widened!(i32),
+        (Int, 8) => widened!(i64),
+        (Uint, 1) => widened!(u8),
+        (Uint, 2) => widened!(u16),
+        (Uint, 4) => widened!(u32),
+        (Uint, 8) => widened!(u64),
+        _ => None,
+    }
+}
+
+/// Numbers stored with the first index fastest, in row-major order.
+fn from_fortran(stored: &[f64], shape: &[usize]) -> Vec<f64> {
+    let position = |k: usize| index_of(k, shape).iter().zip(shape).rev().fold(0, |at, (i, n)| at * n + i);
+    (0..stored.len()).map(|k| stored[position(k)]).collect()
+}
+
+/// The index of the element at a row-major position.
+pub fn index_of(mut k: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|n| {
+            let i = k % n;
+            k /= n;
+            i
+        })
+        .collect();
+    index.reverse();
+    index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use npyz::WriterBuilder;
+    use std::path::PathBuf;
+
+    struct Dir(tempfile::TempDir);
+
+    impl Dir {
+        fn new() -> Dir {
+            Dir(tempfile::tempdir().unwrap())
+        }
+        fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+            let path = self.0.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        }
+    }
+
+    fn message<T: std::fmt::Debug>(result: Result<T, Exit>, dir: &Dir) -> String {
+        let exit = result.unwrap_err();
+        assert_eq!(exit.code(), 2);
+        exit.render(false).replace(&format!("{}/", dir.0.path().display()), "")
+    }
+
+    fn table_error(text: impl AsRef<[u8]>) -> String {
+        let dir = Dir::new();
+        message(Table::read(&dir.write("t.csv", text)), &dir)
+    }
+
+    #[test]
+    fn a_table_has_its_column_split_off_in_order() {
+        let dir = Dir::new();
+        let path = dir.write("t.csv", "\u{feff}a,\"y, really\" ,b\n1,2,-3e1\n\n4,\"5\",.5\n");
+        let (x, y) = Table::read(&path).unwrap().split("y, really", &path).unwrap();
+        assert_eq!(x.columns, ["a", "b"]);
+        assert_eq!(y, Tensor::vector([2.0, 5.0]));
+        assert_eq!(x.matrix().unwrap(), Tensor::new(&[2, 2], vec![1.0, -30.0, 4.0, 0.5]).unwrap());
+    }
+
+    #[test]
+    fn standardizing_uses_the_population_deviation() {
+        let dir = Dir::new();
+        let path = dir.write("t.csv", "a,b\n1,0\n3,10\n");
+        let x = Table::read(&path).unwrap().standardize(&path).unwrap().matrix().unwrap();
+        assert_eq!(x.data(), [-1.0, -1.0, 1.0, 1.0]);
+        let path = dir.write("c.csv", "a,flat\n1,0.1\n3,0.1\n4,0.1\n");
+        let said = message(Table::read(&path).unwrap().standardize(&path), &dir);
+        assert!(said.starts_with("error: column `flat` of c.csv is constant (0.1)"), "{said}");
+        let path = dir.write("h.csv", "a\n1e200\n-1e200\n");
+        let said = message(Table::read(&path).unwrap().standardize(&path), &dir);
+        assert_eq!(said, "error: column `a` of h.csv holds numbers too large to standardize");
+    }
+
+    #[test]
+    fn bad_cells_are_named_by_row_line_and_column() {
+        assert_eq!(table_error("a,b\n1,2\n\n3,x\n"), "error: t.csv, row 2 (line 4), column `b`: `x` is not a number");
+        assert_eq!(
+            table_error("a,b\n1,NaN\n"),
+            "error: t.csv, row 1 (line 2), column `b`: `NaN` is not a finite number"
+        );
+        assert_eq!(
+            table_error("a,b\n-inf,0\n"),
+            "error: t.csv, row 1 (line 2), column `a`: `-inf` is not a finite number"
+        );
+        assert_eq!(
+            table_error("a,b\n1e999,0\n"),
+            "error: t.csv, row 1 (line 2), column `a`: `1e999` is not a finite number"
+        );
+        let said = table_error("a,b\n1,\n");
+        assert!(said.starts_with("error: t.csv, row 1 (line 2), column `b`: the cell is empty"), "{said}");
+    }
+
+    #[test]
+    fn ragged_rows_are_named() {
+        assert_eq!(
+            table_error("a,b\n1,2\n3\n"),
+            "error: t.csv, row 2 (line 3): no cell for column `b`: the header has 2 columns, this row 1"
+        );
+        assert_eq!(table_error("a,b\n1,2,3\n"), "error: t.csv, row 1 (line 2): 3 cells, but the header has 2");
+    }
+
+    #[test]
+    fn broken_tables_are_explained() {
+        assert_eq!(table_error(""), "error: t.csv is empty");
+        assert_eq!(table_error("a,b\n"), "error: t.csv has a header and no rows below it");
+        assert!(
+            table_error("1,2\n3,4\n").starts_with("error: t.csv has no header: its first row is numbers, from 1 on")
+        );
+        assert!(table_error("a,a\n3,4\n").starts_with("error: t.csv: two columns are named `a`"));
+        assert!(table_error(",a\n3,4\n").starts_with("error: t.csv: column 1 of the header has no name"));
+        assert!(table_error("a;b\n3;4\n").contains("cells are separated by commas, not by ';'"));
+        assert!(table_error(b"a,b\n1,\xff\n").starts_with("error: t.csv, line 2: not UTF-8 text"));
+        let dir = Dir::new();
+        assert_eq!(message(Table::read(&dir.0.path().join("no.csv")), &dir), "error: no such file: no.csv");
+    }
+
+    #[test]
+    fn an_unknown_column_is_answered_with_the_known_ones() {
+        let dir = Dir::new();
+        let path = dir.write("t.csv", "age,bmi,progression\n1,2,3\n");
+        let said = message(Table::read(&path).unwrap().split("progresion", &path), &dir);
+        assert!(said.starts_with("error: t.csv has no column `progresion`"), "{said}");
+        assert!(said.contains("did you mean `progression`?"), "{said}");
+        let said = message(Table::read(&path).unwrap().split("target", &path), &dir);
+        assert!(said.contains("`age`, `bmi`, `progression`"), "{said}");
+    }
+
+    #[test]
+    fn an_array_from_csv_may_have_a_header() {
+        let dir = Dir::new();
+        let array = |text: &str| read_array(&dir.write("a.csv", text));
+        assert_eq!(array("1,2\n3,4\n").unwrap().shape(), [2, 2]);
+        assert_eq!(array("u,v\n1,2\n3,4\n").unwrap().data(), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(array("1\n2\n3\n").unwrap().shape(), [3]);
+        assert_eq!(array("1,2,3\n").unwrap().shape(), [3]);
+        assert_eq!(message(array("1,v\n3,4\n"), &dir), "error: a.csv, row 1 (line 1), column 2: `v` is not a number");
+        assert_eq!(message(array("1,2\n3\n"), &dir), "error: a.csv, row 2 (line 2): 1 cell, but the first row has 2");
+    }
+
+    fn npy<T: npyz::AutoSerialize + Copy>(
+        dir: &Dir,
+        name: &str,
+        order: npyz::Order,
+        shape: &[u64],
+        data: &[T],
+    ) -> PathBuf {
+        let mut bytes = vec![];
+        let mut writer =
+            npyz::WriteOptions::new().default_dtype().order(order).shape(shape).writer(&mut bytes).begin_nd().unwrap();
+        writer.extend(data.iter().copied()).unwrap();
+        writer.finish().unwrap();
+        dir.write(name, bytes)
+    }
+
+    #[test]
+    fn arrays_in_numpys_format_are_read_in_either_order() {
+        let dir = Dir::new();
+        let c = npy(&dir, "c.npy", npyz::Order::C, &[2, 3], &[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        let f = npy(&dir, "f.npy", npyz::Order::Fortran, &[2, 3], &[1i64, 4, 2, 5, 3, 6]);
+        assert_eq!(read_array(&c).unwrap(), read_array(&f).unwrap());
+        let s = npy(&dir, "s.npy", npyz::Order::C, &[], &[7u8]);
+        assert_eq!(read_array(&s).unwrap(), Tensor::scalar(7.0));
+    }
+
+    #[test]
+    fn broken_arrays_are_explained() {
+        let dir = Dir::new();
+        let nan = npy(&dir, "n.npy", npyz::Order::C, &[2, 2], &[1.0, 2.0, f64::NAN, 4.0]);
+        assert_eq!(message(read_array(&nan), &dir), "error: n.npy holds NaN at [1, 0]: every entry must be finite");
+        let flags = npy(&dir, "b.npy", npyz::Order::C, &[2], &[true, false]);
+        assert!(message(read_array(&flags), &dir).contains("holds numbers of type |b1, which is not supported"));
+        let whole = std::fs::read(npy(&dir, "w.npy", npyz::Order::C, &[100], &[1.0f64; 100])).unwrap();
+        let cut = dir.write("cut.npy", &whole[..whole.len() - 400]);
+        assert!(message(read_array(&cut), &dir).starts_with("error: cut.npy is cut short"));
+        let text = dir.write("t.npy", "hello");
+        assert!(message(read_array(&text), &dir).starts_with("error: t.npy is not an array in NumPy's format"));
+        assert!(message(read_array(&dir.write("a.txt", "1")), &dir).contains("files named *.npy or *.csv"));
+    }
+}

@@ -1,0 +1,200 @@
+//! Results as JSON and as files. A file is written whole beside its target and then renamed: nobody ever sees half of
+//! one.
+
+use crate::report::Exit;
+use clarke::Tensor;
+use npyz::WriterBuilder;
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// How a result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// To be read by people
+    #[default]
+    Text,
+    /// To be read by programs
+    Json,
+}
+
+/// Arrays by name, in order. As JSON an object of numbers and nested lists.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Named(pub Vec<(String, Tensor)>);
+
+impl Serialize for Named {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, &Nested { shape: value.shape(), data: value.data() })?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a Tensor)> for Named {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a Tensor)>>(all: I) -> Named {
+        Named(all.into_iter().map(|(n, v)| (n.to_string(), v.clone())).collect())
+    }
+}
+
+/// An array as nested lists; a scalar as a number.
+struct Nested<'a> {
+    shape: &'a [usize],
+    data: &'a [f64],
+}
+
+impl Serialize for Nested<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some((&count, inner)) = self.shape.split_first() else { return serializer.serialize_f64(self.data[0]) };
+        let size: usize = inner.iter().product();
+        let mut list = serializer.serialize_seq(Some(count))?;
+        for k in 0..count {
+            list.serialize_element(&Nested { shape: inner, data: &self.data[k * size..(k + 1) * size] })?;
+        }
+        list.end()
+    }
+}
+
+/// A report as one line of JSON.
+pub fn json<T: Serialize>(report: &T) -> Result<String, Exit> {
+    let text = serde_json::to_string(report).map_err(|e| Exit::failed(format!("cannot write JSON: {e}")))?;
+    Ok(text + "\n")
+}
+
+/// The file that a solution is saved to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutFile {
+    path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Npy,
+    Json,
+}
+
+impl OutFile {
+    /// Checks, before any work is done, that the solution can be saved there: `.json` for any variables, `.npy` for a
+    /// single one, in a folder that can be written to.
+    pub fn check(path: &Path, variables: usize) -> Result<OutFile, Exit> {
+        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        let kind = match extension.as_deref() {
+            Some("npy") => Kind::Npy,
+            Some("json") => Kind::Json,
+            _ => {
+                return Err(Exit::input(format!("--out {}: cannot tell the format", path.display()))
+                    .hint("solutions are saved as *.npy or *.json"));
+            }
+        };
+        if kind == Kind::Npy && variables != 1 {
+            return Err(Exit::input(format!(
+                "--out {}: a .npy file holds one array, but there are {variables} variables",
+                path.display()
+            ))
+            .hint("save to a .json file, which holds all by name"));
+        }
+        // A target that is a link stays one: the file that it points to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if path.is_dir() {
+            return Err(Exit::input(format!("--out {}: this is a directory", path.display())));
+        }
+        beside(&path).map_err(|e| Exit::input(format!("--out {}: cannot write there: {e}", path.display())))?;
+        Ok(OutFile { path, kind })
+    }
+
+    /// Saves the solution.
+    pub fn save(&self, solution: &Named) -> Result<(), Exit> {
+        self.write(solution).map_err(|e| Exit::failed(format!("cannot save {}: {e}", self.path.display())))
+    }
+
+    fn write(&self, solution: &Named) -> std::io::Result<()> {
+        let mut bytes = vec![];
+        match self.kind {
+            Kind::Json => {
+                serde_json::to_writer(&mut bytes, solution)?;
+                bytes.push(b'\n');
+            }
+            Kind::Npy => {
+                for (_, value) in &solution.0 {
+                    let shape: Vec<u64> = value.shape().iter().map(|n| *n as u64).collect();
+                    let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
+                    let mut writer = options.writer(&mut bytes).begin_nd()?;
+                    writer.extend(value.data().iter().copied())?;
+                    writer.finish()?;
+                }
+            }
+        }
+        let mut file = beside(&self.path)?;
+        file.write_all(&bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|e| e.error)?;
+        Ok(())
+    }
+}
+
+/// A temporary file in the folder of a path, with the permissions of an ordinary new file.
+fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".clarke-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn solution() -> Named {
+        let w = Tensor::new(&[2, 2], vec![1.0, -2.5, 0.0, 1e-9]).unwrap();
+        Named(vec![("w".into(), w), ("b".into(), Tensor::scalar(3.0))])
+    }
+
+    #[test]
+    fn arrays_are_nested_lists_in_the_given_order() {
+        assert_eq!(json(&solution()).unwrap(), "{\"w\":[[1.0,-2.5],[0.0,1e-9]],\"b\":3.0}\n");
+    }
+
+    #[test]
+    fn a_solution_is_saved_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.json");
+        OutFile::check(&path, 2).unwrap().save(&solution()).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), json(&solution()).unwrap());
+
+        let path = dir.path().join("w.npy");
+        let one = Named(solution().0[..1].to_vec());
+        let out = OutFile::check(&path, 1).unwrap();
+        out.save(&one).unwrap();
+        out.save(&one).unwrap();
+        assert_eq!(crate::data::read_array(&path).unwrap(), one.0[0].1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "a temporary file stayed behind");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_is_followed_and_permissions_are_ordinary() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link, plain) = (dir.path().join("real.json"), dir.path().join("l.json"), dir.path().join("plain"));
+        std::fs::write(&real, "old").unwrap();
+        std::fs::write(&plain, "").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        OutFile::check(&link, 1).unwrap().save(&solution()).unwrap();
+        assert!(link.is_symlink());
+        assert!(std::fs::read_to_string(&real).unwrap().starts_with('{'));
+        let mode = |p: &Path| std::fs::metadata(p).unwrap().permissions().mode();
+        assert_eq!(mode(&real), mode(&plain));
+    }
+
+    #[test]
+    fn impossible_targets_are_refused_before_the_work() {
+        let said = |path: &str, n| OutFile::check(Path::new(path), n).unwrap_err().render(false);
+        assert!(said("x.txt", 1).starts_with("error: --out x.txt: cannot tell the format"));
+        assert!(said("x.npy", 2).starts_with("error: --out x.npy: a .npy file holds one array, but there are 2"));
+        assert!(said("no/such/folder/x.json", 1).starts_with("error: --out no/such/folder/x.json: cannot write there"));
+    }
+}
