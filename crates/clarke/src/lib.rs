@@ -6,12 +6,14 @@ mod derive;
 mod error;
 mod local;
 pub mod op;
+pub mod optim;
 pub mod program;
 mod run;
 mod tensor;
 
-pub use local::{At, Policy, TieMet};
 pub use error::{Error, Fault, Place, Result};
+pub use local::{At, Evaluator, Policy, TieMet};
+pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};
 pub use tensor::Tensor;

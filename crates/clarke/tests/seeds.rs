@@ -50,8 +50,7 @@ fn the_difference_of_equal_kinks_has_a_set() {
     // Simplified, the two are one node, and the difference of its derivative with itself is 0.
     let merged = program.simplify();
     assert_eq!(merged.at(&[0.0.into()]).unwrap().ties(0.0).unwrap().len(), 1);
-    let draws: Vec<f64> =
-        (0..50).map(|seed| at.gradient(&Policy::Random(seed)).unwrap()[0].item()).collect();
+    let draws: Vec<f64> = (0..50).map(|seed| at.gradient(&Policy::Random(seed)).unwrap()[0].item()).collect();
     assert!(draws.iter().all(|g| (-2.0..=2.0).contains(g)));
     assert!(draws.iter().any(|g| *g > 0.5) && draws.iter().any(|g| *g < -0.5), "{draws:?}");
 }

@@ -140,7 +140,9 @@ fn needed_by(program: &Program, root: usize) -> Vec<bool> {
     let mut needed = vec![false; program.nodes().len()];
     needed[root] = true;
     for id in (0..=root).rev() {
-        if needed[id] && let Kind::Apply { args, .. } = &program.nodes()[id].kind {
+        if needed[id]
+            && let Kind::Apply { args, .. } = &program.nodes()[id].kind
+        {
             args.iter().for_each(|&a| needed[a] = true);
         }
     }

@@ -28,10 +28,8 @@ pub(super) fn decide(
     let ties = tie_nodes(&linear.program);
     let arguments: Vec<usize> = ties.iter().map(|(_, u)| *u).collect();
     let second = linearize_with(&linear.program.with_outputs(&arguments), &[])?;
-    let mut streams: Vec<Lazy<'_>> = directions
-        .iter()
-        .map(|d| Lazy::new(&second.program, inputs(&second, linear, point, d)))
-        .collect();
+    let mut streams: Vec<Lazy<'_>> =
+        directions.iter().map(|d| Lazy::new(&second.program, inputs(&second, linear, point, d))).collect();
     // The ties of the second linearization belong to the images of the program's nodes in the first.
     let original: HashMap<usize, usize> = linear.image.iter().enumerate().map(|(node, &image)| (image, node)).collect();
     let mut decided = Decided::new();

@@ -34,7 +34,8 @@ pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met
             }
             BoundaryKind::Pieces(first, second) => {
                 let parts = boundary.parts();
-                let terms = [parts.values.0, parts.values.1].map(|k| largest_term(program, values, args[k], node, flat));
+                let terms =
+                    [parts.values.0, parts.values.1].map(|k| largest_term(program, values, args[k], node, flat));
                 let scale = terms[0].max(terms[1]);
                 if !((first - second).abs() <= ULPS * f64::EPSILON * scale) {
                     let index = unravel(flat, &node.shape);
@@ -86,9 +87,8 @@ fn largest_term(program: &Program, values: &[Tensor], node: usize, user: &Node, 
 
 /// The arguments of an elementwise application at one element; empty if it is not elementwise.
 pub(super) fn arguments_at(args: &[usize], values: &[Tensor], node: &Node, flat: usize) -> Vec<f64> {
-    let elementwise = args
-        .iter()
-        .all(|&a| crate::tensor::broadcast(values[a].shape(), &node.shape).as_ref() == Some(&node.shape));
+    let elementwise =
+        args.iter().all(|&a| crate::tensor::broadcast(values[a].shape(), &node.shape).as_ref() == Some(&node.shape));
     if !elementwise || args.len() > 4 {
         return vec![];
     }
@@ -156,4 +156,3 @@ impl Monitor for Replay<'_> {
         Ok(())
     }
 }
-

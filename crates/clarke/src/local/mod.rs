@@ -1,11 +1,11 @@
 //! A program at a point: the ties met, gradients under policies, and what is known there.
 
 mod along;
-
+mod evaluator;
 mod guard;
 mod policy;
 
-
+pub use evaluator::Evaluator;
 pub use policy::Policy;
 
 use crate::derive::{Linearized, linearize_with, unroll};
@@ -139,7 +139,8 @@ impl At {
             Interpreter::new(&both).run(&self.point, &mut replay)?;
         }
         if !finite {
-            let values = Interpreter::new(&both).values(&self.point, &mut Picker::new(policy, &self.program, &linear, &self.point)?)?;
+            let values = Interpreter::new(&both)
+                .values(&self.point, &mut Picker::new(policy, &self.program, &linear, &self.point)?)?;
             return Err(first_not_finite(&both, &values));
         }
         Ok(gradient)
@@ -227,7 +228,9 @@ fn needed(program: &Program) -> Vec<bool> {
     let mut needed = vec![false; program.nodes().len()];
     program.outputs().iter().for_each(|&k| needed[k] = true);
     for (id, node) in program.nodes().iter().enumerate().rev() {
-        if needed[id] && let Kind::Apply { args, .. } = &node.kind {
+        if needed[id]
+            && let Kind::Apply { args, .. } = &node.kind
+        {
             args.iter().for_each(|&a| needed[a] = true);
         }
     }

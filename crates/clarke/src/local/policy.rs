@@ -114,9 +114,8 @@ impl FromStr for Policy {
     /// `min-norm`, `pytorch`, `jax`, `tensorflow`, `step=0.5`, `random(7)` or `random`. (Directions have the variables'
     /// shapes and are read by [`Policy::along`].)
     fn from_str(text: &str) -> Result<Policy> {
-        let wrong = |rule: &str| {
-            Err(Fault::Setting { setting: "policy", given: text.into(), rule: rule.into() }.into())
-        };
+        let wrong =
+            |rule: &str| Err(Fault::Setting { setting: "policy", given: text.into(), rule: rule.into() }.into());
         let inside = |name: &str| text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')');
         match text {
             "min-norm" => return Ok(Policy::min_norm()),
@@ -133,7 +132,10 @@ impl FromStr for Policy {
             };
         }
         if let Some(seed) = inside("random") {
-            return seed.parse().map(Policy::Random).or_else(|_| wrong("the seed of random(…) is an integer from 0 on"));
+            return seed
+                .parse()
+                .map(Policy::Random)
+                .or_else(|_| wrong("the seed of random(…) is an integer from 0 on"));
         }
         wrong("it is one of min-norm, pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])")
     }
@@ -158,7 +160,10 @@ impl Policy {
                     directions.push(split(&flat, &shapes));
                 }
                 Ok(flat) => {
-                    return wrong(format!("a direction holds {total} finite numbers, one for each variable's entry, not {}", flat.len()));
+                    return wrong(format!(
+                        "a direction holds {total} finite numbers, one for each variable's entry, not {}",
+                        flat.len()
+                    ));
                 }
                 Err(_) => return wrong(format!("`{part}` is no list of numbers")),
             }

@@ -72,6 +72,8 @@ impl Pointwise<2> for Subtract {
             Some(a)
         } else if a.is_everywhere(0.0) {
             Some(-b)
+        } else if a.is(&b) && a.builder().assumes_finite() {
+            Some(a.constant(0.0))
         } else {
             None
         }
@@ -133,13 +135,15 @@ impl Pointwise<2> for Multiply {
         a * b
     }
 
-    // Not 0·x = 0: x may be NaN, and the value must not change.
+    // 0·x = 0 only where x is known to be finite: otherwise the value might change.
     fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
         let one = |x: Var<'p>, y: Var<'p>| {
             if x.is_everywhere(1.0) {
                 Some(y)
             } else if x.is_everywhere(-1.0) {
                 Some(-y)
+            } else if x.is_everywhere(0.0) && x.builder().assumes_finite() {
+                Some(x)
             } else {
                 None
             }
