@@ -3,9 +3,13 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod axes;
+pub mod extreme;
 pub mod kinked;
 pub mod linear;
+pub mod pick;
 pub mod pointwise;
+pub mod reduce;
 pub mod shape;
 pub mod tie;
 
@@ -24,7 +28,21 @@ pub const OPS: &[Entry] = &[
     shape::BroadcastTo::ENTRY,
     shape::SumTo::ENTRY,
     shape::Transpose::ENTRY,
+    reduce::Sum::ENTRY,
+    reduce::Mean::ENTRY,
+    reduce::LogSumExp::ENTRY,
+    reduce::Softmax::ENTRY,
+    extreme::Extreme::MAX,
+    extreme::Extreme::MIN,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
-pub const DERIVATIVE_OPS: &[Entry] = &[tie::Step::ENTRY, tie::Tied::ENTRY, tie::GuardedMul::ENTRY];
+pub const DERIVATIVE_OPS: &[Entry] = &[
+    tie::Step::ENTRY,
+    tie::Tied::ENTRY,
+    tie::GuardedMul::ENTRY,
+    pick::Pick::ENTRY,
+    pick::PickShare::ENTRY,
+    extreme::Join::ENTRY,
+    extreme::Part::ENTRY,
+];
