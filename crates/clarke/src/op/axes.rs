@@ -56,11 +56,6 @@ impl Axes {
         matches!(self.which, Which::One(_))
     }
 
-    /// Whether the reduced axes stay with length 1.
-    pub(super) fn keeps(&self) -> bool {
-        self.keepdims
-    }
-
     /// Counted from the last axis of an array. Axes that the array has not stay as they are, for the shape rule to name.
     pub(super) fn of(self, rank: usize) -> Axes {
         let rank = rank as i64;

@@ -7,10 +7,13 @@ pub mod axes;
 pub mod extreme;
 pub mod kinked;
 pub mod linear;
+pub mod norm;
+pub mod order;
 pub mod pick;
 pub mod pointwise;
 pub mod reduce;
 pub mod shape;
+pub mod sort;
 pub mod tie;
 
 use crate::program::op::Entry;
@@ -34,6 +37,11 @@ pub const OPS: &[Entry] = &[
     reduce::Softmax::ENTRY,
     extreme::Extreme::MAX,
     extreme::Extreme::MIN,
+    norm::Norm1::ENTRY,
+    norm::Norm2::ENTRY,
+    norm::NormInf::ENTRY,
+    sort::Sort::ENTRY,
+    sort::Median::ENTRY,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
@@ -43,6 +51,11 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     tie::GuardedMul::ENTRY,
     pick::Pick::ENTRY,
     pick::PickShare::ENTRY,
+    norm::Unit::ENTRY,
+    norm::InverseNorm::ENTRY,
+    order::Order::ENTRY,
+    order::Arrange::FORTH,
+    order::Arrange::BACK,
     extreme::Join::ENTRY,
     extreme::Part::ENTRY,
 ];

@@ -42,20 +42,6 @@ impl Sum {
             Sample::new("sum(x, axis=(0, 2), keepdims=True)", CUBE),
         ],
     };
-
-    /// The axes, if this operator is a sum: for recognizing disguises.
-    pub(super) fn axes_of(op: &dyn Op) -> Option<Axes> {
-        let mut axes = Axes::all();
-        for (_, param) in op.params() {
-            axes = match param {
-                Param::Int(a) => Axes::one(a),
-                Param::Ints(many) => Axes::many(&many),
-                Param::Flag(true) => axes.keepdims(),
-                _ => axes,
-            };
-        }
-        (op.name() == "sum").then_some(axes)
-    }
 }
 
 impl Op for Sum {
@@ -355,3 +341,17 @@ methods!(Sum, "The sum": sum sum_axis sum_over);
 methods!(Mean, "The mean": mean mean_axis mean_over);
 methods!(LogSumExp, "`log Σ exp xᵢ`": logsumexp logsumexp_axis logsumexp_over);
 methods!(|axes: Axes| Softmax(axes.without_keepdims()), "The weights `exp(xᵢ) / Σ exp xⱼ`": softmax softmax_axis softmax_over);
+
+impl<'p> Var<'p> {
+    /// What this is the sum of and over which axes, if it is a sum: for recognizing disguises.
+    pub fn summed(&self) -> Option<(Var<'p>, Axes)> {
+        let (op, args) = self.made_by("sum")?;
+        let axes = op.params().into_iter().fold(Axes::all(), |axes, (_, param)| match param {
+            Param::Int(axis) => Axes::one(axis),
+            Param::Ints(many) => Axes::many(&many),
+            Param::Flag(true) => axes.keepdims(),
+            _ => axes,
+        });
+        Some((args[0], axes))
+    }
+}
