@@ -3,13 +3,20 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod axes;
 pub mod control;
+pub mod extreme;
 pub mod kinked;
 pub mod linear;
 pub mod loss;
+pub mod norm;
+pub mod order;
+pub mod pick;
 pub mod pointwise;
+pub mod reduce;
 pub mod shape;
 pub mod smooth;
+pub mod sort;
 pub mod tie;
 
 use crate::program::op::Entry;
@@ -48,7 +55,31 @@ pub const OPS: &[Entry] = &[
     shape::BroadcastTo::ENTRY,
     shape::SumTo::ENTRY,
     shape::Transpose::ENTRY,
+    reduce::Sum::ENTRY,
+    reduce::Mean::ENTRY,
+    reduce::LogSumExp::ENTRY,
+    reduce::Softmax::ENTRY,
+    extreme::Extreme::MAX,
+    extreme::Extreme::MIN,
+    norm::Norm1::ENTRY,
+    norm::Norm2::ENTRY,
+    norm::NormInf::ENTRY,
+    sort::Sort::ENTRY,
+    sort::Median::ENTRY,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
-pub const DERIVATIVE_OPS: &[Entry] = &[tie::Step::ENTRY, tie::Tied::ENTRY, tie::GuardedMul::ENTRY];
+pub const DERIVATIVE_OPS: &[Entry] = &[
+    tie::Step::ENTRY,
+    tie::Tied::ENTRY,
+    tie::GuardedMul::ENTRY,
+    pick::Pick::ENTRY,
+    pick::PickShare::ENTRY,
+    norm::Unit::ENTRY,
+    norm::InverseNorm::ENTRY,
+    order::Order::ENTRY,
+    order::Arrange::FORTH,
+    order::Arrange::BACK,
+    extreme::Join::ENTRY,
+    extreme::Part::ENTRY,
+];
