@@ -3,9 +3,14 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod index;
+pub mod join;
 pub mod kinked;
+mod layout;
+pub mod linalg;
 pub mod linear;
 pub mod pointwise;
+mod product;
 pub mod shape;
 pub mod tie;
 
@@ -24,6 +29,14 @@ pub const OPS: &[Entry] = &[
     shape::BroadcastTo::ENTRY,
     shape::SumTo::ENTRY,
     shape::Transpose::ENTRY,
+    linalg::MatMul::ENTRY,
+    linalg::Dot::ENTRY,
+    index::GetItem::ENTRY,
+    index::PutSlice::ENTRY,
+    index::Take::ENTRY,
+    index::ScatterAdd::ENTRY,
+    join::Concatenate::ENTRY,
+    join::Stack::ENTRY,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
