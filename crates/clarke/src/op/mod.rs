@@ -6,7 +6,11 @@
 pub mod axes;
 pub mod control;
 pub mod extreme;
+pub mod index;
+pub mod join;
 pub mod kinked;
+mod layout;
+pub mod linalg;
 pub mod linear;
 pub mod loss;
 pub mod norm;
@@ -14,6 +18,7 @@ pub mod order;
 pub mod pick;
 pub mod pointwise;
 pub mod reduce;
+mod product;
 pub mod shape;
 pub mod smooth;
 pub mod sort;
@@ -66,6 +71,14 @@ pub const OPS: &[Entry] = &[
     norm::NormInf::ENTRY,
     sort::Sort::ENTRY,
     sort::Median::ENTRY,
+    linalg::MatMul::ENTRY,
+    linalg::Dot::ENTRY,
+    index::GetItem::ENTRY,
+    index::PutSlice::ENTRY,
+    index::Take::ENTRY,
+    index::ScatterAdd::ENTRY,
+    join::Concatenate::ENTRY,
+    join::Stack::ENTRY,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
