@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod compound;
 mod derive;
 mod error;
 mod local;
@@ -20,5 +21,5 @@ pub use tensor::Tensor;
 
 /// The operators that program text may use: the table of elementary operators, and those made of programs.
 pub fn registry() -> Registry {
-    Registry::new(op::OPS.iter().chain(op::DERIVATIVE_OPS).cloned())
+    Registry::new(op::OPS.iter().chain(compound::COMPOUND).chain(op::DERIVATIVE_OPS).cloned())
 }
