@@ -1,9 +1,9 @@
 //! Values for inputs, from the command line: `x=0`, `y=[1,2]`, `A=@a.npy`, `w[10]`, and the columns of a table.
 
 use crate::data::{Table, read_array};
-use crate::report::{Exit, list, suggestion};
+use crate::report::{Exit, list, suggestion, warn};
 use clap::Args;
-use clarke::Tensor;
+use clarke::{Fault, Program, Tensor};
 use std::path::{Path, PathBuf};
 
 /// How deeply brackets may be nested: more axes than any program needs.
@@ -56,6 +56,29 @@ impl Bindings {
     pub fn shapes(&self) -> Vec<(&str, &[usize])> {
         self.iter().map(|(n, v)| (n, v.shape())).collect()
     }
+}
+
+impl Bindings {
+    /// Warns of values that the expression does not use.
+    pub fn warn_unused(&self, expression: &str) {
+        let used = clarke::text::names(expression).unwrap_or_default();
+        let unused: Vec<String> = self.names().into_iter().filter(|n| !used.contains(n)).collect();
+        if !unused.is_empty() {
+            let verb = if unused.len() == 1 { "is" } else { "are" };
+            warn(format!("{} {verb} given a value, but the expression does not use it", list(&unused)));
+        }
+    }
+}
+
+/// Reads an expression whose names are given by an option.
+pub fn parse(expression: &str, inputs: &[(&str, &[usize])], option: &str) -> Result<Program, Exit> {
+    clarke::parse(expression, inputs).map_err(|error| {
+        let missing = match &*error.fault {
+            Fault::UnknownName { kind: "name", name, .. } => Some(format!("{option} {name}=… gives it a value")),
+            _ => None,
+        };
+        Exit::from(error).maybe_hint(missing)
+    })
 }
 
 /// Where the data of a minimization comes from.

@@ -1,11 +1,12 @@
 //! `clarke explain`: value and gradient of an expression at a point, and the choices behind the gradient.
 
-use crate::bind::Bindings;
+use crate::bind::{Bindings, parse};
 use crate::ops::align;
 use crate::output::{Format, Named, json};
-use crate::report::Exit;
+use crate::report::{Exit, put};
 use crate::show;
 use clap::Args;
+use clarke::{Policy, Program, Tensor};
 use serde::Serialize;
 
 /// Evaluate an expression and its gradient at a point, and say which ties were met there
@@ -17,7 +18,7 @@ pub struct ExplainArgs {
     /// The point: x=0, y=[1,2], M=[[1,2],[3,4]], A=@file.npy, A=@file.csv
     #[arg(long, value_name = "NAME=VALUE")]
     pub at: Vec<String>,
-    /// What is picked at ties: pytorch, jax, tensorflow, a number for every step, random(SEED), …
+    /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
     /// How far from a tie still counts as met
@@ -36,6 +37,48 @@ impl ExplainArgs {
         }
         Bindings::read(&self.at, "--at")
     }
+}
+
+/// Reads, evaluates and prints.
+pub fn run(args: &ExplainArgs) -> Result<(), Exit> {
+    let point = args.point()?;
+    let program = parse(&args.expression, &point.shapes(), "--at")?;
+    point.warn_unused(&args.expression);
+    let policy = Policy::read(args.policy.as_deref().unwrap_or("min-norm"), &program)?;
+    let values: Vec<Tensor> = point.iter().map(|(_, v)| v.clone()).collect();
+    put(&report(args, &point, &program, &policy, &values)?.print(args.format)?)
+}
+
+fn report(
+    args: &ExplainArgs,
+    point: &Bindings,
+    program: &Program,
+    policy: &Policy,
+    values: &[Tensor],
+) -> Result<ExplainReport, Exit> {
+    let at = program.at(values)?;
+    let value = at.value()?;
+    let gradient = at.gradient(policy)?;
+    let tie = |tie: clarke::TieMet| TieMet {
+        op: tie.op.into(),
+        source: tie.source,
+        index: tie.index,
+        pieces: tie.pieces,
+        note: policy.choice(&tie.site).and_then(|c| c.note).map(str::to_string),
+    };
+    Ok(ExplainReport {
+        expression: args.expression.clone(),
+        point: Named(point.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()),
+        value,
+        class: program.class().level.to_string(),
+        path_differentiable: at.path_differentiable()?,
+        ties: at.ties(args.tol)?.into_iter().map(tie).collect(),
+        backprop: Backprop {
+            policy: policy.to_string(),
+            gradient: Named(std::iter::zip(point.names(), gradient).collect()),
+        },
+        tolerance: args.tol,
+    })
 }
 
 /// What `clarke explain` says. The JSON has these fields in this order, those for the text alone left out.
@@ -199,7 +242,6 @@ fn notes(report: &ExplainReport) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clarke::Tensor;
 
     #[derive(clap::Parser)]
     struct Line {

@@ -1,7 +1,5 @@
 //! The command `clarke`: text in, answers out; no mathematics.
 
-#![expect(dead_code, reason = "the modules explain and minimize are not commands yet")]
-
 mod bind;
 mod data;
 mod explain;
@@ -25,11 +23,15 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Explain(explain::ExplainArgs),
+    Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Explain(args) => explain::run(&args),
+        Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
     };
     match done {

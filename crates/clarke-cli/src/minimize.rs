@@ -1,12 +1,16 @@
 //! `clarke minimize`: minimize an expression over some of its inputs, with data from files.
 
-use crate::bind::{Bindings, DataArgs, Variable, variables};
+use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
 use crate::output::{Format, Named, OutFile, json};
-use crate::report::Exit;
+use crate::progress::{Progress, interrupted};
+use crate::report::{Exit, put, warn};
 use crate::show;
 use clap::Args;
+use clarke::optim::{Method, Outcome, Run, StepRule, Subgradient};
+use clarke::{Evaluator, Policy, Program, Tensor};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// Minimize an expression over some of its inputs by the subgradient method
 #[derive(Debug, Args)]
@@ -22,16 +26,17 @@ pub struct MinimizeArgs {
     /// Where a variable starts (otherwise at zero): w=[1,2], W=@start.npy
     #[arg(long, value_name = "NAME=VALUE")]
     pub from: Vec<String>,
-    /// How many steps are made
+    /// How many steps are made (20000 unless given)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: Option<u64>,
-    /// The length of step k = 0, 1, …: 'a/(k+1)^p', with numbers for a and p
+    /// The size of step k = 0, 1, …: 'a/(k+1)^p' with numbers for a and p, or auto: a/(k+1)^0.5 with a = |f|/‖g‖² at
+    /// the start
     #[arg(long, value_name = "RULE")]
     pub step: Option<String>,
-    /// The seed of everything random
+    /// The seed of the policy random
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub seed: u64,
-    /// What is picked at ties: pytorch, jax, tensorflow, a number for every step, random(SEED), …
+    /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
     /// Save the solution: *.json, or *.npy where there is one variable
@@ -63,6 +68,93 @@ impl MinimizeArgs {
         let out = self.out.as_deref().map(|path| OutFile::check(path, variables.len())).transpose()?;
         Ok(Task { data, variables, start, out })
     }
+}
+
+/// How many steps are made unless said otherwise.
+const STEPS: u64 = 20_000;
+
+/// Reads, minimizes, saves and prints.
+pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
+    let task = args.task()?;
+    let mut inputs = task.data.shapes();
+    inputs.extend(task.start.shapes());
+    let program = parse(&args.expression, &inputs, "--let")?;
+    task.data.warn_unused(&args.expression);
+    task.start.warn_unused(&args.expression);
+    let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();
+    let program = program.varying(&names)?;
+    let rule: StepRule = args.step.as_deref().unwrap_or("auto").parse()?;
+    let policy = policy(args, &program)?;
+    let data: Vec<Tensor> = task.data.iter().map(|(_, v)| v.clone()).collect();
+    let mut evaluator = Evaluator::new(&program, &data, policy)?;
+    let method = Subgradient { rule };
+    let guarantee = method.guarantee(program.class().level);
+    for violated in &guarantee.violated {
+        warn(violated);
+    }
+    let steps = args.steps.unwrap_or(STEPS);
+    let interrupted = interrupted()?;
+    let progress = Progress::new(steps);
+    let start: Vec<f64> = task.start.iter().flat_map(|(_, v)| v.data().to_vec()).collect();
+    let clock = Instant::now();
+    let watch = &mut |step: u64, _: f64, best: f64| progress.at(step, best);
+    let run = Run { steps, interrupted: &interrupted, watch };
+    let outcome = clarke::optim::minimize(&method, &mut evaluator, &start, run);
+    let seconds = clock.elapsed().as_secs_f64();
+    progress.done();
+    finish(args, &task, &evaluator, outcome?, guarantee.text, seconds)
+}
+
+/// The policy; random ones start from `--seed`.
+fn policy(args: &MinimizeArgs, program: &Program) -> Result<Policy, Exit> {
+    Ok(match args.policy.as_deref() {
+        None => Policy::default(),
+        Some("random") => Policy::Random(args.seed),
+        Some(text) => Policy::read(text, program)?,
+    })
+}
+
+/// Saves and prints the outcome; a run that failed on the way saves its best point, and ends with its error.
+fn finish(
+    args: &MinimizeArgs,
+    task: &Task,
+    evaluator: &Evaluator,
+    outcome: Outcome,
+    guarantee: String,
+    seconds: f64,
+) -> Result<(), Exit> {
+    let names = task.variables.iter().map(|v| v.name.clone());
+    let solution = Named(names.zip(evaluator.split(&outcome.best)).collect());
+    let saved = match &task.out {
+        Some(out) => {
+            out.save(&solution)?;
+            args.out.clone()
+        }
+        None => None,
+    };
+    if let Some(error) = outcome.failure {
+        let best = show::number(outcome.best_value);
+        let kept = match saved {
+            Some(path) => format!("; the point with the least value met, {best}, is in {}", path.display()),
+            None => format!("; the least value met was {best}"),
+        };
+        return Err(
+            Exit::from(error).hint(format!("it stopped after {}{kept}", show::plural(outcome.steps as usize, "step")))
+        );
+    }
+    let report = MinimizeReport {
+        status: outcome.status.to_string(),
+        value: outcome.value,
+        best_value: outcome.best_value,
+        solution,
+        steps: outcome.steps,
+        seconds,
+        guarantee,
+        trace: outcome.trace,
+        expression: args.expression.clone(),
+        saved,
+    };
+    put(&report.print(args.format)?)
 }
 
 /// What `clarke minimize` says. The JSON has these fields in this order, those for the text alone left out.
@@ -102,18 +194,6 @@ impl MinimizeReport {
     }
 }
 
-/// The longest trace that is reported.
-pub const LONGEST_TRACE: usize = 1000;
-
-/// At most `LONGEST_TRACE` entries spread evenly, the first and the last among them.
-pub fn thinned(trace: &[(u64, f64)]) -> Vec<(u64, f64)> {
-    let count = trace.len();
-    if count <= LONGEST_TRACE {
-        return trace.to_vec();
-    }
-    (0..LONGEST_TRACE).map(|k| trace[k * (count - 1) / (LONGEST_TRACE - 1)]).collect()
-}
-
 /// The report as people read it.
 pub fn text(report: &MinimizeReport) -> String {
     let expression = report.expression.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -136,7 +216,6 @@ pub fn text(report: &MinimizeReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clarke::Tensor;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -214,15 +293,5 @@ saved to w.json
 Convergence is promised.
 ";
         assert_eq!(text(&MinimizeReport { saved: Some("w.json".into()), ..report() }), expected);
-    }
-
-    #[test]
-    fn a_thinned_trace_keeps_its_ends() {
-        let long: Vec<(u64, f64)> = (0..12_345).map(|k| (k, k as f64)).collect();
-        let thin = thinned(&long);
-        assert_eq!(thin.len(), LONGEST_TRACE);
-        assert_eq!((thin[0], thin[LONGEST_TRACE - 1]), (long[0], long[12_344]));
-        assert!(thin.windows(2).all(|w| w[0].0 < w[1].0));
-        assert_eq!(thinned(&long[..1000]), &long[..1000]);
     }
 }

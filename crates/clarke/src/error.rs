@@ -233,8 +233,8 @@ pub enum Fault {
 /// What is wrong, and where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Error {
-    /// What.
-    pub fault: Fault,
+    /// What. Boxed, so that a result stays small.
+    pub fault: Box<Fault>,
     /// Where in the user's program.
     pub place: Place,
 }
@@ -261,14 +261,14 @@ impl fmt::Display for Error {
 
 impl From<Fault> for Error {
     fn from(fault: Fault) -> Error {
-        Error { fault, place: Place::Unknown }
+        Error { fault: Box::new(fault), place: Place::Unknown }
     }
 }
 
 impl Fault {
     /// The same fault, at a place.
     pub fn at(self, place: Place) -> Error {
-        Error { fault: self, place }
+        Error { fault: Box::new(self), place }
     }
 }
 

@@ -4,13 +4,18 @@
 
 mod derive;
 mod error;
+mod local;
 pub mod op;
+pub mod optim;
 pub mod program;
 mod run;
 mod tensor;
 
 pub use error::{Error, Fault, Place, Result};
+pub use local::{At, Evaluator, Policy, TieMet};
+pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
+pub use run::{Compiled, Port, Workspace};
 pub use tensor::Tensor;
 
 /// The operators that program text may use: the table of elementary operators, and those made of programs.

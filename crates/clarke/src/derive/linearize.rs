@@ -116,12 +116,20 @@ fn tangent_of<'p>(
     let tangent = match op.linearity() {
         Linearity::Joint => joint(op, args, dots),
         Linearity::Each => each(op, args, dots),
-        Linearity::First => dots[0].map(|dot| {
+        Linearity::First if dots[1..].iter().all(Option::is_none) => dots[0].map(|dot| {
             let mut with = args.to_vec();
             with[0] = dot;
             push(builder, op, &with)
         }),
-        Linearity::None => match op.expand(args) {
+        Linearity::In(mask) if std::iter::zip(&mask, dots).all(|(linear, d)| *linear || d.is_none()) => {
+            let fill = |k: usize| match dots[k] {
+                Some(dot) => dot,
+                None if mask[k] => builder.constant(0.0).broadcast_to(&args[k].shape()),
+                None => args[k],
+            };
+            Some(push(builder, op, &(0..args.len()).map(fill).collect::<Vec<_>>()))
+        }
+        Linearity::None | Linearity::First | Linearity::In(_) => match op.expand(args) {
             Some(value) => {
                 let mut known = std::iter::zip(args, dots).map(|(a, d)| (a.id(), *d)).collect();
                 walk_expansion(builder, value, &mut known)?

@@ -13,8 +13,8 @@ mod linearize;
 mod simplify;
 mod transpose;
 
-pub(crate) use linearize::linearize_with;
-pub use simplify::unroll;
+pub(crate) use linearize::{Linearized, linearize_with};
+pub(crate) use simplify::{substitute, unroll};
 
 use crate::error::Result;
 use crate::program::Program;

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::program::op::{Compiler, Execution, Kernel, Op, interpret};
-use crate::program::{Builder, Kind, Program, Var};
+use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::tensor::{Tensor, size};
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ impl Program {
                 Kind::Apply { op, args } => {
                     let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
                     match fold(op, &args, &node.shape) {
-                        Some(value) => builder.constant_at(value, node.place.clone()),
+                        Some(value) => value,
                         None => builder.copy(node, &map),
                     }
                 }
@@ -86,7 +86,7 @@ impl Program {
 
 /// The program with every operator that contains programs written out, node by node, so that each of its ties is a
 /// node of its own: what the analysis at a point looks at. Cost: linear in the work of the program.
-pub fn unroll(program: &Program) -> Result<Program> {
+pub(crate) fn unroll(program: &Program) -> Result<Program> {
     if !program.nodes().iter().any(|n| matches!(&n.kind, Kind::Apply { op, .. } if !op.programs().is_empty())) {
         return Ok(program.clone());
     }
@@ -94,7 +94,7 @@ pub fn unroll(program: &Program) -> Result<Program> {
         |builder, _, node, map| match &node.kind {
             Kind::Apply { op, args } if !op.programs().is_empty() => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                op.expand(&args).expect("an operator made of programs can be written out")
+                op.unroll(&args).expect("an operator made of programs can be written out")
             }
             _ => builder.copy(node, map),
         },
@@ -103,15 +103,69 @@ pub fn unroll(program: &Program) -> Result<Program> {
     unroll(&unrolled)
 }
 
-/// The value of an application to constants, unless it would be much larger than its arguments.
-fn fold(op: &Arc<dyn Op>, args: &[Var<'_>], shape: &[usize]) -> Option<Tensor> {
+/// The simplified program of one node, with node `from` replaced by node `to` wherever it is used, as functions on the
+/// set where the two are equal and everything is finite. None if `to` is made from `from`.
+pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize, shape: &[usize]) -> Option<Program> {
+    let first = needed_by(program, to);
+    if first[from] && from != to {
+        return None;
+    }
+    let builder = Builder::merging_finite();
+    let mut map: Vec<Option<Var<'_>>> = vec![None; program.nodes().len()];
+    let later = needed_by(program, root);
+    let order = |wanted: Vec<bool>| (0..wanted.len()).filter(move |&k| wanted[k]);
+    for id in order(first).chain(order(later)) {
+        if map[id].is_some() {
+            continue;
+        }
+        let node = &program.nodes()[id];
+        map[id] = Some(match &node.kind {
+            _ if id == from => map[to].expect("what replaces is built first").broadcast_to(&node.shape),
+            Kind::Input(k) => builder.input(&program.inputs()[*k].name, &node.shape, Role::Argument),
+            Kind::Apply { op, args } => {
+                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a].expect("arguments come first")).collect();
+                match fold(op, &args, &node.shape) {
+                    Some(value) => value,
+                    None => builder.push(op.clone(), &args, node.place.clone()),
+                }
+            }
+            Kind::Constant(c) => builder.constant(c.as_ref().clone()),
+        });
+    }
+    let out = map[root]?.broadcast_to(shape);
+    builder.finish(&[out]).ok().map(|p| p.prune())
+}
+
+fn needed_by(program: &Program, root: usize) -> Vec<bool> {
+    let mut needed = vec![false; program.nodes().len()];
+    needed[root] = true;
+    for id in (0..=root).rev() {
+        if needed[id]
+            && let Kind::Apply { args, .. } = &program.nodes()[id].kind
+        {
+            args.iter().for_each(|&a| needed[a] = true);
+        }
+    }
+    needed
+}
+
+/// The value of an application to constants, unless it would be much larger than its arguments; of an elementwise one
+/// to arrays that hold one number each, that number stretched.
+fn fold<'p>(op: &Arc<dyn Op>, args: &[Var<'p>], shape: &[usize]) -> Option<Var<'p>> {
+    let builder = args.first()?.builder();
+    if let Execution::Pointwise(p) = op.execution()
+        && let Some(numbers) = args.iter().map(Var::uniform).collect::<Option<Vec<f64>>>()
+    {
+        return Some(builder.constant(p.eval(&numbers)).broadcast_to(shape));
+    }
     let known: Vec<Arc<Tensor>> = args.iter().map(Var::known).collect::<Option<_>>()?;
     let held: usize = known.iter().map(|c| c.data().len()).sum();
     let expanded = matches!(op.execution(), Execution::Expanded);
     if known.is_empty() || expanded || !op.programs().is_empty() || size(shape) > held.max(64) {
         return None;
     }
-    interpret(op.as_ref(), &known.iter().map(Arc::as_ref).collect::<Vec<_>>(), shape, &NoPrograms)
+    let arrays: Vec<&Tensor> = known.iter().map(Arc::as_ref).collect();
+    Some(builder.constant(interpret(op.as_ref(), &arrays, shape, &NoPrograms)?))
 }
 
 /// For operators without programs, which never ask.

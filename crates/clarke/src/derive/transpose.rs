@@ -76,6 +76,9 @@ impl Program {
             Linearity::First if args[1..].iter().any(|&a| active[a]) => {
                 return not_linear("it is linear in its first argument only");
             }
+            Linearity::In(mask) if std::iter::zip(&mask, args).any(|(linear, a)| active[*a] && !linear) => {
+                return not_linear("it is linear in some of its arguments only");
+            }
             _ => {}
         }
         let known: Vec<Option<Var<'p>>> = args.iter().map(|&a| primal[a]).collect();

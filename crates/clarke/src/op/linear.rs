@@ -1,11 +1,12 @@
-//! Sums and products: the arithmetic that is linear in an argument.
+//! Arithmetic: sums and products, linear in an argument, and the quotient.
 
 use super::pointwise::{Elementwise, Pointwise};
 use crate::program::Var;
-use crate::program::class::Class;
+use crate::program::class::{Class, Level};
 use crate::program::op::{Linearity, Notation, Sample, Transposition};
 use crate::program::real::Real;
-use std::ops::{Add, Mul, Neg, Sub};
+use crate::tensor::Tensor;
+use std::ops::{Add, Div, Mul, Neg, Sub};
 
 const PAIR: &[(&str, &[usize])] = &[("a", &[2, 3]), ("b", &[3])];
 
@@ -71,6 +72,8 @@ impl Pointwise<2> for Subtract {
             Some(a)
         } else if a.is_everywhere(0.0) {
             Some(-b)
+        } else if a.is(&b) && a.builder().assumes_finite() {
+            Some(a.constant(0.0))
         } else {
             None
         }
@@ -132,13 +135,15 @@ impl Pointwise<2> for Multiply {
         a * b
     }
 
-    // Not 0·x = 0: x may be NaN, and the value must not change.
+    // 0·x = 0 only where x is known to be finite: otherwise the value might change.
     fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
         let one = |x: Var<'p>, y: Var<'p>| {
             if x.is_everywhere(1.0) {
                 Some(y)
             } else if x.is_everywhere(-1.0) {
                 Some(-y)
+            } else if x.is_everywhere(0.0) && x.builder().assumes_finite() {
+                Some(x)
             } else {
                 None
             }
@@ -148,6 +153,59 @@ impl Pointwise<2> for Multiply {
 
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
         at.cotangent * at.known(1 - at.wrt)
+    }
+}
+
+/// `a / b`. Smooth where b ≠ 0; not Lipschitz at b = 0.
+#[derive(Debug, Clone, Default)]
+pub struct Divide;
+
+impl Pointwise<2> for Divide {
+    const NAME: &'static str = "divide";
+    const SIGNATURE: &'static str = "a / b";
+    const FORMULA: &'static str = "a / b";
+    const CLASS: &'static str = "semialgebraic (linear if b is constant)";
+    const SOURCE: &'static str = "numpy.divide";
+    const SAMPLES: &'static [Sample] = &[
+        Sample::new("a / b", PAIR).on(0.5, 2.0),
+        Sample::new("a / 3", &[("a", &[3])]),
+        Sample::new("1 / b", &[("b", &[3])]).on(0.5, 2.0),
+    ];
+    const NOTATION: Notation = infix("/", 11);
+
+    fn class(&self, [a, b]: [Class; 2]) -> Class {
+        match b.level {
+            Level::Constant => a,
+            // A bounded denominator may come close to 0.
+            _ => Class::join(&[a, b]).semialgebraic().unbounded(),
+        }
+    }
+
+    fn singular(&self) -> bool {
+        true
+    }
+
+    fn value<T: Real>(&self, [a, b]: [T; 2]) -> T {
+        a / b
+    }
+
+    fn slopes<'p>(&self, [_, b]: [Var<'p>; 2], y: Var<'p>) -> [Option<Var<'p>>; 2] {
+        // A constant denominator has a constant slope, of which it can be seen that it is not singular.
+        let inverse = match b.known() {
+            Some(c) => b.constant(Tensor::from_fn(c.shape(), |i| 1.0 / c.data()[i])),
+            None => 1.0 / b,
+        };
+        [Some(inverse), Some(-(y / b))]
+    }
+
+    fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
+        if b.is_everywhere(1.0) {
+            Some(a)
+        } else if b.is_everywhere(-1.0) {
+            Some(-a)
+        } else {
+            None
+        }
     }
 }
 
@@ -178,9 +236,8 @@ macro_rules! operator {
         }
     )*};
 }
-pub(super) use operator;
 
-operator!(Add add AddOp, Sub sub Subtract, Mul mul Multiply);
+operator!(Add add AddOp, Sub sub Subtract, Mul mul Multiply, Div div Divide);
 
 impl<'p> Neg for Var<'p> {
     type Output = Var<'p>;

@@ -3,10 +3,25 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod axes;
+pub mod control;
+pub mod extreme;
+pub mod index;
+pub mod join;
 pub mod kinked;
+mod layout;
+pub mod linalg;
 pub mod linear;
+pub mod loss;
+pub mod norm;
+pub mod order;
+pub mod pick;
 pub mod pointwise;
+pub mod reduce;
+mod product;
 pub mod shape;
+pub mod smooth;
+pub mod sort;
 pub mod tie;
 
 use crate::program::op::Entry;
@@ -17,14 +32,67 @@ pub const OPS: &[Entry] = &[
     linear::AddOp::ENTRY,
     linear::Subtract::ENTRY,
     linear::Multiply::ENTRY,
+    linear::Divide::ENTRY,
     linear::Negative::ENTRY,
+    smooth::Power::ENTRY,
+    smooth::Exp::ENTRY,
+    smooth::Log::ENTRY,
+    smooth::Sqrt::ENTRY,
+    smooth::Square::ENTRY,
+    smooth::Sin::ENTRY,
+    smooth::Cos::ENTRY,
+    smooth::Tanh::ENTRY,
+    smooth::Sigmoid::ENTRY,
+    smooth::Softplus::ENTRY,
     kinked::Relu::ENTRY,
+    kinked::LeakyRelu::ENTRY,
+    kinked::Relu6::ENTRY,
     kinked::Abs::ENTRY,
+    kinked::Clip::ENTRY,
+    kinked::Maximum::ENTRY,
+    kinked::Minimum::ENTRY,
+    kinked::SoftThreshold::ENTRY,
+    loss::Huber::ENTRY,
+    loss::Hinge::ENTRY,
+    loss::Pinball::ENTRY,
+    control::Where::ENTRY,
     shape::Reshape::ENTRY,
     shape::BroadcastTo::ENTRY,
     shape::SumTo::ENTRY,
     shape::Transpose::ENTRY,
+    reduce::Sum::ENTRY,
+    reduce::Mean::ENTRY,
+    reduce::LogSumExp::ENTRY,
+    reduce::Softmax::ENTRY,
+    extreme::Extreme::MAX,
+    extreme::Extreme::MIN,
+    norm::Norm1::ENTRY,
+    norm::Norm2::ENTRY,
+    norm::NormInf::ENTRY,
+    sort::Sort::ENTRY,
+    sort::Median::ENTRY,
+    linalg::MatMul::ENTRY,
+    linalg::Dot::ENTRY,
+    index::GetItem::ENTRY,
+    index::PutSlice::ENTRY,
+    index::Take::ENTRY,
+    index::ScatterAdd::ENTRY,
+    join::Concatenate::ENTRY,
+    join::Stack::ENTRY,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
-pub const DERIVATIVE_OPS: &[Entry] = &[tie::Step::ENTRY, tie::Tied::ENTRY, tie::GuardedMul::ENTRY];
+pub const DERIVATIVE_OPS: &[Entry] = &[
+    tie::Step::ENTRY,
+    tie::Tied::ENTRY,
+    tie::GuardedMul::ENTRY,
+    pick::Pick::ENTRY,
+    pick::PickShare::ENTRY,
+    norm::Unit::ENTRY,
+    norm::InverseNorm::ENTRY,
+    order::Order::ENTRY,
+    order::Arrange::FORTH,
+    order::Arrange::BACK,
+    extreme::Join::ENTRY,
+    extreme::Part::ENTRY,
+];

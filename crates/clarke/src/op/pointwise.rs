@@ -37,8 +37,10 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
     const NOTATION: Notation = Notation::Call;
     /// In which arguments it is linear.
     const LINEARITY: Linearity = Linearity::None;
-    /// Whether its slope can be infinite or NaN where its value is finite.
-    const SINGULAR: bool = false;
+    /// Whether it is the guarded product, see [`Op::guards`].
+    const GUARDS: bool = false;
+    /// How a call in program text is read: by default `NAME(x1, …, xN, param, …)`.
+    const CALL: for<'p> fn(&Call<'_, 'p>) -> Result<Var<'p>> = call::<Self, N>;
     /// The names of its parameters and their defaults, in the order of the text form.
     const PARAMS: &'static [(&'static str, f64)] = &[];
 
@@ -52,8 +54,18 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
         Ok(self)
     }
 
+    /// How this instance is printed, where that depends on its parameters.
+    fn notation(&self) -> Notation {
+        Self::NOTATION
+    }
+
     /// The class of tameness of the value, from the arguments' classes.
     fn class(&self, x: [Class; N]) -> Class;
+
+    /// Whether its slope can be infinite or NaN where its value is finite, see [`Op::singular`].
+    fn singular(&self) -> bool {
+        false
+    }
 
     /// The value: one branch-free formula, generic over the numbers.
     fn value<T: Real>(&self, x: [T; N]) -> T;
@@ -103,7 +115,7 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
         ties: Self::TIES,
         source: Self::SOURCE,
         notation: Self::NOTATION,
-        call: call::<Self, N>,
+        call: Self::CALL,
         samples: Self::SAMPLES,
     };
 }
@@ -136,11 +148,13 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
-        std::iter::zip(P::PARAMS, self.0.params()).map(|((name, _), x)| (*name, Param::Number(x))).collect()
+        // An infinite parameter is a bound that is not there.
+        let param = |x: f64| if x.is_infinite() { Param::None } else { Param::Number(x) };
+        std::iter::zip(P::PARAMS, self.0.params()).map(|((name, _), x)| (*name, param(x))).collect()
     }
 
     fn notation(&self) -> Notation {
-        P::NOTATION
+        self.0.notation()
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
@@ -179,7 +193,7 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
         let slopes = self.0.slopes(array(at.args), at.out);
         // A slope with a tie may be 0 by choice, and a singular one infinite: then zero wins, so that a branch not
         // taken contributes nothing.
-        let guarded = P::SINGULAR || written() > before;
+        let guarded = self.0.singular() || written() > before;
         let terms = std::iter::zip(slopes, at.tangents).filter_map(|(slope, tangent)| {
             let (slope, tangent) = (slope?, (*tangent)?);
             Some(if guarded { slope.guarded_mul(tangent) } else { slope * tangent })
@@ -203,7 +217,11 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
     }
 
     fn singular(&self) -> bool {
-        P::SINGULAR
+        self.0.singular()
+    }
+
+    fn guards(&self) -> bool {
+        P::GUARDS
     }
 
     fn choice(&self, tie: usize, convention: Convention, inner: Option<Choice>) -> Choice {
@@ -229,7 +247,46 @@ impl<P: Pointwise<N>, const N: usize> Recordable for Elementwise<P, N> {
     }
 }
 
+/// What a method takes where a variable or a number will do.
+pub trait IntoVar<'p> {
+    /// As a variable of the program that `of` belongs to.
+    #[track_caller]
+    fn into_var(self, of: Var<'p>) -> Var<'p>;
+}
+
+impl<'p> IntoVar<'p> for Var<'p> {
+    fn into_var(self, _: Var<'p>) -> Var<'p> {
+        self
+    }
+}
+
+impl<'p> IntoVar<'p> for f64 {
+    #[track_caller]
+    fn into_var(self, of: Var<'p>) -> Var<'p> {
+        of.constant(self)
+    }
+}
+
+/// The fault of a parameter that is not what `rule` asks for.
+pub(super) fn parameter(op: &str, parameter: &str, value: f64, rule: &str) -> Fault {
+    Fault::Parameter { op: op.into(), parameter: parameter.into(), value: value.to_string(), rule: rule.into() }
+}
+
+/// The parameter if it is a finite number.
+pub(super) fn finite(op: &str, name: &str, value: f64) -> Result<f64, Fault> {
+    if value.is_finite() { Ok(value) } else { Err(parameter(op, name, value, "it must be a finite number")) }
+}
+
 impl<'p> Var<'p> {
+    /// An elementwise operator with these parameters; a value that is not allowed is a mistake at the caller's line.
+    #[track_caller]
+    pub(super) fn apply_params<P: Pointwise>(self, values: &[f64]) -> Var<'p> {
+        match P::default().with_params(values) {
+            Ok(op) => self.apply(Elementwise::<P, 1>(op)),
+            Err(fault) => self.fail(fault),
+        }
+    }
+
     /// Reshapes `[n, …]` to `[n, 1, …, 1, …]` with `extra` ones, so that a batched array of lower rank broadcasts.
     pub(crate) fn pad_rank_after(self, extra: usize) -> Var<'p> {
         if extra == 0 {

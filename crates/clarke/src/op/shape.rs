@@ -1,16 +1,19 @@
 //! Operators that only rearrange: reshape, broadcast, and the sum that undoes a broadcast.
 
+use super::layout::Layout;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Recordable, Sample,
+    Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::{broadcast, broadcast_strides, size, strides, walk};
+use crate::program::record::{Recording, record};
+use crate::tensor::{broadcast, broadcast_strides, size, strides};
 
-fn ints(shape: &[usize]) -> Param {
+pub(super) fn ints(shape: &[usize]) -> Param {
     Param::Ints(shape.iter().map(|&n| n as i64).collect())
 }
 
@@ -24,7 +27,7 @@ fn shape_argument(call: &Call<'_, '_>) -> Result<Vec<usize>> {
         .collect()
 }
 
-fn with_leading(size: usize, shape: &[usize]) -> Vec<usize> {
+pub(super) fn with_leading(size: usize, shape: &[usize]) -> Vec<usize> {
     std::iter::once(size).chain(shape.iter().copied()).collect()
 }
 
@@ -171,23 +174,19 @@ impl Op for BroadcastTo {
     }
 
     fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
+        Execution::Pointwise(self)
     }
 }
 
-impl ArrayKernel for BroadcastTo {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let (shape, strides) = (out.to_vec(), broadcast_strides(args[0], out));
-        if size(args[0]) == 1 {
-            return Kernel::new(|args, out, _| out.fill(args[0][0]));
-        }
-        Kernel::new(move |args, out, _| {
-            let mut next = 0;
-            walk(&shape, &strides, |at| {
-                out[next] = args[0][at];
-                next += 1;
-            });
-        })
+// Element by element it is the identity of a stretched argument: what runs programs fast reads the argument with
+// stride 0 where it stretches, and copies nothing.
+impl Recordable for BroadcastTo {
+    fn record(&self) -> Recording {
+        record(1, |x| x[0])
+    }
+
+    fn eval(&self, args: &[f64]) -> f64 {
+        args[0]
     }
 }
 
@@ -261,15 +260,10 @@ impl Op for SumTo {
 
 impl ArrayKernel for SumTo {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let shape = args[0].to_vec();
-        let strides = broadcast_strides(out, args[0]);
+        let layout = Layout::forward(args[0], &broadcast_strides(out, args[0]));
         Kernel::new(move |args, out, _| {
             out.fill(T::of(0.0));
-            let mut next = 0;
-            walk(&shape, &strides, |at| {
-                out[at] = out[at] + args[0][next];
-                next += 1;
-            });
+            layout.add(args[0], out);
         })
     }
 }
@@ -369,14 +363,8 @@ impl ArrayKernel for Transpose {
         let own = strides(args[0]);
         let lead = own.len() - self.axes.len();
         let steps: Vec<usize> = own[..lead].iter().copied().chain(self.axes.iter().map(|&a| own[lead + a])).collect();
-        let shape = out.to_vec();
-        Kernel::new(move |args, out, _| {
-            let mut next = 0;
-            walk(&shape, &steps, |at| {
-                out[next] = args[0][at];
-                next += 1;
-            });
-        })
+        let layout = Layout::forward(out, &steps);
+        Kernel::new(move |args, out, _| layout.read(args[0], out))
     }
 }
 

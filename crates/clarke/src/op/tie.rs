@@ -46,6 +46,10 @@ impl Pointwise<2> for Step {
 }
 
 impl Tie for Step {
+    fn is_interval(&self) -> bool {
+        true
+    }
+
     fn met(&self, u: &Tensor, tolerance: f64) -> Vec<Met> {
         let met = |(i, x): (usize, &f64)| {
             (x.abs() <= tolerance).then(|| Met { index: unravel(i, u.shape()), pieces: Some(2), distance: x.abs() })
@@ -103,6 +107,7 @@ impl Pointwise<2> for GuardedMul {
     const CLASS: &'static str = "piecewise polynomial";
     const SAMPLES: &'static [Sample] = &[];
     const LINEARITY: Linearity = Linearity::Each;
+    const GUARDS: bool = true;
 
     fn class(&self, x: [Class; 2]) -> Class {
         Class::product(&x)
@@ -118,6 +123,9 @@ impl Pointwise<2> for GuardedMul {
             Some(a)
         } else if a.is_everywhere(1.0) || b.is_everywhere(0.0) {
             Some(b)
+        } else if a.known().is_some_and(|c| c.data().iter().all(|x| x.is_finite() && *x != 0.0)) {
+            // Such a slope makes 0 of a tangent only if the tangent is 0: the plain product is the guarded one.
+            Some(a * b)
         } else {
             None
         }

@@ -30,6 +30,8 @@ struct State {
     ties: Option<Ties>,
     /// Equal applications made while deriving or simplifying, to be made once.
     merged: Option<HashMap<Key, usize>>,
+    /// Whether all values may be taken to be finite.
+    finite: bool,
 }
 
 /// Where nodes made on behalf of something come from.
@@ -65,6 +67,18 @@ impl Builder {
         let builder = Builder::default();
         builder.inner.borrow_mut().merged = Some(HashMap::new());
         builder
+    }
+
+    /// The same, for proofs about finite values: reductions such as 0·x = 0 may be used.
+    pub(crate) fn merging_finite() -> Builder {
+        let builder = Builder::merging();
+        builder.inner.borrow_mut().finite = true;
+        builder
+    }
+
+    /// Whether all values may be taken to be finite.
+    pub(crate) fn assumes_finite(&self) -> bool {
+        self.inner.borrow().finite
     }
 
     /// Adds an input. Its name is taken as given if it is free, else with underscores.
@@ -119,10 +133,13 @@ impl Builder {
             return Var::poisoned(self);
         }
         // Disguises are looked for where the user writes, not where a rule does: rules write what they mean.
-        if !self.is_deriving()
-            && let Some(better) = op.recognize(args)
-        {
-            return better;
+        // The better operator stands where the one in disguise was written.
+        if !self.is_deriving() {
+            let origin = self.inner.borrow().origin.clone();
+            let origin = origin.unwrap_or(Origin { place: place.clone(), owner: None });
+            if let Some(better) = self.within(origin, || op.recognize(args)) {
+                return better;
+            }
         }
         self.push(op, args, place)
     }
@@ -259,9 +276,11 @@ impl Builder {
                 return Var::poisoned(self);
             };
             let site = Site {
+                tie: tie.clone(),
                 owner: ties.owner.clone(),
                 inner: ties.inner.clone().map(|op| (op, ties.inner_ordinal)),
                 ordinal: ties.ordinal,
+                number: ties.ordinal,
                 node: ties.node,
                 place: ties.place.clone(),
             };
@@ -276,6 +295,17 @@ impl Builder {
     pub(crate) fn site<'p>(&'p self, tie: Arc<dyn Op>, u: Var<'p>, site: Arc<Site>) -> Var<'p> {
         let s = self.selection(site);
         self.push(tie, &[u, s], Place::Unknown)
+    }
+
+    /// A new selection for a tie inside of a program that the operator being linearized is made of.
+    pub(crate) fn inner_selection(&self, inner: &Site) -> Var<'_> {
+        let site = {
+            let mut state = self.inner.borrow_mut();
+            let ties = state.ties.as_mut().expect("an operator is being linearized");
+            ties.ordinal += 1;
+            Site { node: ties.node, number: ties.ordinal - 1, ..inner.clone() }
+        };
+        self.selection(Arc::new(site))
     }
 
     /// A new scalar selection input, named s0, s1, ….

@@ -19,6 +19,8 @@ pub enum Value<'p> {
     Tuple(Vec<Value<'p>>),
     /// `start:stop:step` in a subscript.
     Slice(Option<i64>, Option<i64>, Option<i64>),
+    /// `...` in a subscript.
+    Ellipsis,
     /// `None`.
     None,
     /// `True` or `False`.
@@ -209,6 +211,7 @@ pub fn describe(value: &Value<'_>) -> String {
         Value::List(_) => "a list".into(),
         Value::Tuple(_) => "a tuple".into(),
         Value::Slice(..) => "a slice".into(),
+        Value::Ellipsis => "...".into(),
         Value::None => "None".into(),
         Value::Flag(b) => if *b { "True" } else { "False" }.into(),
         Value::Guard(_) => "a comparison".into(),

@@ -238,6 +238,18 @@ impl Program {
 
     /// Whether two programs are the same expression: equal operators, constants, shapes and inputs; places aside.
     pub fn same(&self, other: &Program) -> bool {
+        self.matches(other, |a, b| a.to_bits() == b.to_bits())
+    }
+
+    /// The same up to the signs of zeros.
+    pub(crate) fn equal_numerically(&self, other: &Program) -> bool {
+        self.matches(other, |a, b| a == b)
+    }
+
+    fn matches(&self, other: &Program, same_number: impl Fn(f64, f64) -> bool) -> bool {
+        let same_numbers = |a: &Tensor, b: &Tensor| {
+            a.shape() == b.shape() && std::iter::zip(a.data(), b.data()).all(|(x, y)| same_number(*x, *y))
+        };
         let role = |r: &Role| std::mem::discriminant(r);
         self.outputs() == other.outputs()
             && self.inputs().len() == other.inputs().len()
@@ -250,21 +262,12 @@ impl Program {
                         (Kind::Input(i), Kind::Input(j)) => i == j,
                         (Kind::Constant(c), Kind::Constant(d)) => same_numbers(c, d),
                         (Kind::Apply { op: f, args: p }, Kind::Apply { op: g, args: q }) => {
-                            p == q && f.name() == g.name() && same_params(&f.params(), &g.params())
+                            p == q && f.name() == g.name() && f.params() == g.params()
                         }
                         _ => false,
                     }
             })
     }
-}
-
-/// Whether two lists of parameters are equal.
-pub fn same_params(a: &[(&'static str, op::Param)], b: &[(&'static str, op::Param)]) -> bool {
-    a == b
-}
-
-fn same_numbers(a: &Tensor, b: &Tensor) -> bool {
-    a.shape() == b.shape() && std::iter::zip(a.data(), b.data()).all(|(x, y)| x.to_bits() == y.to_bits())
 }
 
 impl PartialEq for Program {

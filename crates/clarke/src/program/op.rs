@@ -81,6 +81,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether it is the product of a slope (first) and a tangent (second) in which a zero wins over an infinity: where
+    /// singular slopes are looked for.
+    fn guards(&self) -> bool {
+        false
+    }
+
     /// What a convention picks at the operator's k-th tie, in the order its derivative writes them. `inner` is the
     /// answer of the operator that wrote the tie, where this one is defined by `expand`.
     fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {
@@ -95,6 +101,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// For an operator that selects between values by a condition: what its values, given the arguments at one element
     /// on the condition's boundary, say about continuity there.
     fn boundary(&self) -> Option<&dyn Boundary> {
+        None
+    }
+
+    /// The value written out step by step in other operators, for operators made of programs: what the analysis at a
+    /// point looks at.
+    fn unroll<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
         None
     }
 
@@ -141,13 +153,19 @@ pub enum Notation {
     Prefix(&'static str),
     /// `a ** p`: infix with the operator's single parameter on the right.
     PowerOfParam,
+    /// `name(a symbol b, c, …)`: a call whose first two arguments are the sides of a comparison; the parameters, which
+    /// the symbol stands for, are not printed.
+    Where {
+        /// The comparison.
+        symbol: &'static str,
+    },
     /// `a[…]`, with the operator's single [`Param::Raw`] in the brackets. Its entry is called with the array and a
     /// tuple of what stands there.
     Subscript,
 }
 
 /// In which arguments an operator is linear.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Linearity {
     /// In none.
     None,
@@ -157,6 +175,8 @@ pub enum Linearity {
     Each,
     /// In the first, the others being parameters: a permutation applied to an array.
     First,
+    /// In these together, the others being parameters.
+    In(Vec<bool>),
 }
 
 /// An operator at a place in a program, about to be linearized.

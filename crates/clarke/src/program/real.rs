@@ -1,5 +1,6 @@
 //! The numbers that the value of an elementwise operator can be run on.
 
+use super::op::{Compiler, Kernel, Kernels};
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -133,6 +134,8 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
     fn to_f64(self) -> f64;
     /// NaN or not.
     fn is_nan(self) -> bool;
+    /// The kernel of this precision.
+    fn prepare(kernels: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Self>) -> Kernel<Self>;
     /// `dst = alpha·dst + lhs·rhs` for a m×k and a k×n matrix with arbitrary (column, row) strides.
     ///
     /// # Safety
@@ -150,7 +153,7 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
 }
 
 macro_rules! scalar {
-    ($t:ident) => {
+    ($t:ident $kernel:ident) => {
         impl Scalar for $t {
             #[inline(always)]
             fn to_f64(self) -> f64 {
@@ -159,6 +162,9 @@ macro_rules! scalar {
             #[inline(always)]
             fn is_nan(self) -> bool {
                 $t::is_nan(self)
+            }
+            fn prepare(k: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<$t>) -> Kernel<$t> {
+                k.$kernel(args, out, compiler)
             }
             unsafe fn gemm(
                 m: usize,
@@ -197,5 +203,5 @@ macro_rules! scalar {
         }
     };
 }
-scalar!(f32);
-scalar!(f64);
+scalar!(f32 kernel_f32);
+scalar!(f64 kernel_f64);

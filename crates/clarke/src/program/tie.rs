@@ -11,6 +11,11 @@ use std::sync::Arc;
 /// The selection is either a scalar, read as a convention common to all elements (each tie documents how), or an array
 /// that picks for each element, with the shape that `random` returns.
 pub trait Tie {
+    /// Whether the selection is one number of [0, 1] for each element.
+    fn is_interval(&self) -> bool {
+        false
+    }
+
     /// The ties met at `u`: elements within the absolute tolerance of having several pieces.
     fn met(&self, u: &Tensor, tolerance: f64) -> Vec<Met>;
 
@@ -36,12 +41,16 @@ pub struct Met {
 /// A tie as it stands in a derivative program: who wrote it, and where.
 #[derive(Debug, Clone)]
 pub struct Site {
+    /// The tie.
+    pub tie: Arc<dyn Op>,
     /// The operator whose derivative has the tie, as the user wrote it.
     pub owner: Arc<dyn Op>,
     /// The operator that wrote the tie, where `owner` is defined by other operators, with its own numbering.
     pub inner: Option<(Arc<dyn Op>, usize)>,
-    /// The number of the tie within the owner.
+    /// The number of the tie within the owner, as its conventions count.
     pub ordinal: usize,
+    /// The number of the tie within the node.
+    pub number: usize,
     /// The node of the owner in the program that was linearized.
     pub node: usize,
     /// Where the owner stands in the user's program.

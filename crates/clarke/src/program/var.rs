@@ -87,12 +87,19 @@ impl<'p> Var<'p> {
         })
     }
 
+    /// The number, if it is a constant that holds one number everywhere, perhaps broadcast.
+    pub fn uniform(&self) -> Option<f64> {
+        if let Some((_, args)) = self.made_by("broadcast_to") {
+            return args[0].uniform();
+        }
+        let known = self.known()?;
+        let first = *known.data().first()?;
+        known.data().iter().all(|x| x.to_bits() == first.to_bits()).then_some(first)
+    }
+
     /// Whether it is a constant with this number everywhere, perhaps broadcast.
     pub fn is_everywhere(&self, x: f64) -> bool {
-        if let Some((_, args)) = self.made_by("broadcast_to") {
-            return args[0].is_everywhere(x);
-        }
-        self.known().is_some_and(|c| c.data().iter().all(|y| *y == x))
+        self.uniform() == Some(x)
     }
 
     /// The operator and arguments that made it.

@@ -106,7 +106,7 @@ pub(crate) fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<()> {
 }
 
 /// One application, written out where the operator is defined so.
-fn apply(op: &Arc<dyn Op>, args: &[&Tensor], shape: &[usize]) -> Tensor {
+pub(crate) fn apply(op: &Arc<dyn Op>, args: &[&Tensor], shape: &[usize]) -> Tensor {
     interpret(op.as_ref(), args, shape, &Slow).unwrap_or_else(|| {
         let builder = Builder::new();
         let vars: Vec<Var<'_>> =

@@ -1,8 +1,32 @@
 //! Program → numbers. May be replaced whole without changing a result.
+//!
+//! There are two ways, and they agree bit for bit in f64:
+//!
+//! - The slow twin ([`interpreter`]): node by node, each operator by its own kernel; it can be watched.
+//! - Compiled programs ([`compiled`]), made in this order:
+//!   1. [`lower`]: selections become constants, operators defined by others are written out, the program simplified.
+//!   2. [`schedule`]: reshapes and broadcasts become views; elementwise nodes of one length form loops as far as their
+//!      dependences allow; the rest runs by the operators' kernels.
+//!   3. [`code`]: the recordings of a loop's members become one list of primitives on tiles, equal ones once.
+//!   4. [`plan`]: every number gets a place: in the caller's arrays where possible, else in one stretch of [`memory`].
+//!   5. [`execute`]: the plan is run, a tile at a time, by the [`kernels`] of the primitives.
+//!
+//! What holds: a run allocates nothing and decides nothing; an instruction never writes what it reads; no two
+//! operations are contracted into one rounding; outside of `code` and `kernels` nothing knows a primitive, and nothing
+//! here knows an operator.
 
+mod code;
+mod compiled;
+mod execute;
 mod interpreter;
+mod kernels;
+mod lower;
+mod memory;
+mod plan;
+mod schedule;
 
-pub(crate) use interpreter::{Interpreter, Monitor};
+pub use compiled::{Compiled, Port, Workspace};
+pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs};
 
 use crate::error::Result;
 use crate::program::Program;

@@ -1,0 +1,212 @@
+//! Value and gradient of a scalar program in a flat vector of its variables, compiled once, with errors that explain.
+
+use super::{Policy, can_be_undefined};
+use crate::derive::{linearize_with, unroll};
+use crate::error::{Error, Fault, Result};
+use crate::program::tie::Site;
+use crate::program::{Kind, Program};
+use crate::run::{Compiled, Workspace};
+use crate::tensor::{Tensor, size};
+
+/// Evaluates a scalar program and its gradient under a policy, at points given as one flat vector: the program's
+/// variables, one after another, each in row-major order.
+///
+/// Where a value or gradient is not finite, or where a tie may hide a point that is not Lipschitz, the slow analysis
+/// at the point ([`Program::at`]) is asked, and its error names operator, place and argument.
+pub struct Evaluator {
+    program: Program,
+    policy: Policy,
+    /// Arrays for the inputs that are no variables, by input.
+    data: Vec<Option<Tensor>>,
+    compiled: Compiled<f64>,
+    value_only: Compiled<f64>,
+    workspace: Workspace<f64>,
+    value_workspace: Workspace<f64>,
+    /// The arguments of all ties, if a tie met could hide a point without derivative.
+    watch: Option<(Program, Vec<std::sync::Arc<Site>>)>,
+    shapes: Vec<Vec<usize>>,
+}
+
+impl Evaluator {
+    /// For a program whose variables are its inputs of role `Argument`; `data` are the others' arrays, in order.
+    ///
+    /// Errors: the output is not one scalar, a shape of the data, data that are not finite, an operator without
+    /// derivative.
+    pub fn new(program: &Program, data: &[Tensor], policy: Policy) -> Result<Evaluator> {
+        let both = program.value_and_gradient()?;
+        let mut given = data.iter();
+        let mut bound: Vec<Option<Tensor>> = vec![];
+        for input in program.inputs() {
+            bound.push(if input.role.is_argument() {
+                None
+            } else {
+                let array = given.next().ok_or_else(|| count_fault(program, data.len()))?;
+                check_data(&input.name, &input.shape, array)?;
+                Some(array.clone())
+            });
+        }
+        if given.next().is_some() {
+            return Err(count_fault(program, data.len()));
+        }
+        let fill = |site: &Site| policy.choice(site).map_or(0.0, |c| c.selection);
+        let (compiled, value_only) = (both.compile_with::<f64>(&fill), program.compile_with::<f64>(&fill));
+        let (workspace, value_workspace) = (compiled.workspace(), value_only.workspace());
+        let shapes =
+            program.inputs().iter().filter(|i| i.role.is_argument()).map(|i| i.shape.clone()).collect::<Vec<_>>();
+        let unrolled = unroll(program)?;
+        let watch = if can_be_undefined(&unrolled) { Some(tie_arguments(&unrolled)?) } else { None };
+        let program = program.clone();
+        Ok(Evaluator { program, policy, data: bound, compiled, value_only, workspace, value_workspace, watch, shapes })
+    }
+
+    /// The number of variables.
+    pub fn dimension(&self) -> usize {
+        self.shapes.iter().map(|s| size(s)).sum()
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The flat vector as one array for each variable.
+    pub fn split(&self, x: &[f64]) -> Vec<Tensor> {
+        let mut at = 0;
+        self.shapes
+            .iter()
+            .map(|shape| {
+                let n = size(shape);
+                at += n;
+                Tensor::from_fn(shape, |i| x[at - n + i])
+            })
+            .collect()
+    }
+
+    /// All inputs of the program at a point.
+    pub fn inputs(&self, x: &[f64]) -> Vec<Tensor> {
+        let mut variables = self.split(x).into_iter();
+        let input = |d: &Option<Tensor>| match d {
+            Some(array) => array.clone(),
+            None => variables.next().expect("one array a variable"),
+        };
+        self.data.iter().map(input).collect()
+    }
+
+    /// The value at a point. Errors: it is not finite, with the operator at fault.
+    pub fn value(&mut self, x: &[f64]) -> Result<f64> {
+        let mut value = [0.0];
+        let inputs = views(&self.data, &self.shapes, x);
+        self.value_only.run(&mut self.value_workspace, &inputs, &mut [&mut value]);
+        if value[0].is_finite() { Ok(value[0]) } else { Err(self.explain(x)) }
+    }
+
+    /// The value at a point, and the gradient under the policy, written to `gradient`.
+    ///
+    /// Errors: a value or gradient that is not finite, a point where the program is not Lipschitz, a `where` met where
+    /// it is discontinuous; each with the operator at fault.
+    pub fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        if !self.policy.is_fixed() {
+            return self.slowly(x, gradient);
+        }
+        let mut value = [0.0];
+        {
+            let inputs = views(&self.data, &self.shapes, x);
+            let mut outputs: Vec<&mut [f64]> = vec![&mut value];
+            let mut rest = &mut *gradient;
+            for shape in &self.shapes {
+                let (head, tail) = rest.split_at_mut(size(shape));
+                outputs.push(head);
+                rest = tail;
+            }
+            self.compiled.run(&mut self.workspace, &inputs, &mut outputs);
+        }
+        let finite = value[0].is_finite() && gradient.iter().all(|g| g.is_finite());
+        if !finite || self.tie_met(x)? {
+            return self.slowly(x, gradient);
+        }
+        Ok(value[0])
+    }
+
+    /// The same by the analysis at the point, which finds and names what is wrong.
+    fn slowly(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        let at = self.program.at(&self.inputs(x))?;
+        let exact = at.gradient(&self.policy)?;
+        let flat = exact.iter().flat_map(|t| t.data());
+        gradient.iter_mut().zip(flat).for_each(|(g, v)| *g = *v);
+        at.value()
+    }
+
+    fn explain(&self, x: &[f64]) -> Error {
+        match self.program.at(&self.inputs(x)) {
+            Err(error) => error,
+            Ok(_) => {
+                let advice = "the fast and the slow evaluation disagree on whether it is finite; scale the problem";
+                let (op, value) = ("the program".into(), f64::NAN);
+                Fault::NotFinite { op, value, argument: vec![], index: vec![], advice }.into()
+            }
+        }
+    }
+
+    /// Whether a tie is met that could hide a point without derivative.
+    fn tie_met(&self, x: &[f64]) -> Result<bool> {
+        let Some((program, sites)) = &self.watch else { return Ok(false) };
+        let mut inputs = self.inputs(x);
+        inputs.extend(self.split(x).iter().map(|t| Tensor::full(t.shape(), 0.0)));
+        let arguments = program.eval(&inputs)?;
+        Ok(std::iter::zip(sites, &arguments).any(|(s, u)| s.tie.tie().is_some_and(|t| !t.met(u, 0.0).is_empty())))
+    }
+}
+
+/// The arguments of all ties of a program's linearization, as a program, with their sites.
+fn tie_arguments(program: &Program) -> Result<(Program, Vec<std::sync::Arc<Site>>)> {
+    let linear = linearize_with(program, &[])?.program;
+    let mut arguments = vec![];
+    let mut sites = vec![];
+    for node in linear.nodes() {
+        if let Kind::Apply { op, args } = &node.kind
+            && op.tie().is_some()
+            && let Kind::Input(k) = &linear.nodes()[args[1]].kind
+            && let crate::program::Role::Selection(Some(site)) = &linear.inputs()[*k].role
+        {
+            arguments.push(args[0]);
+            sites.push(site.clone());
+        }
+    }
+    Ok((linear.with_outputs(&arguments).prune(), sites))
+}
+
+/// The arrays of all inputs, without copying.
+fn views<'a>(data: &'a [Option<Tensor>], shapes: &[Vec<usize>], x: &'a [f64]) -> Vec<&'a [f64]> {
+    let (mut at, mut variable) = (0, 0);
+    data.iter()
+        .map(|d| match d {
+            Some(array) => array.data(),
+            None => {
+                let n = size(&shapes[variable]);
+                variable += 1;
+                at += n;
+                &x[at - n..at]
+            }
+        })
+        .collect()
+}
+
+fn check_data(name: &str, shape: &[usize], array: &Tensor) -> Result<()> {
+    if array.shape() != shape {
+        let (expected, given) = (shape.to_vec(), array.shape().to_vec());
+        return Err(Fault::InputShape { input: name.into(), expected, given }.into());
+    }
+    match array.first_not_finite() {
+        Some((flat, value)) => {
+            let index = crate::tensor::unravel(flat, shape);
+            Err(Fault::InputNotFinite { input: name.into(), value, index }.into())
+        }
+        None => Ok(()),
+    }
+}
+
+fn count_fault(program: &Program, given: usize) -> Error {
+    let names: Vec<String> =
+        program.inputs().iter().filter(|i| !i.role.is_argument()).map(|i| i.name.clone()).collect();
+    Fault::InputCount { expected: names.len(), given, names }.into()
+}

@@ -1,0 +1,238 @@
+//! A program at a point: the ties met, gradients under policies, and what is known there.
+
+mod along;
+mod evaluator;
+mod guard;
+mod policy;
+
+pub use evaluator::Evaluator;
+pub use policy::Policy;
+
+use crate::derive::{Linearized, linearize_with, unroll};
+use crate::error::{Fault, Place, Result};
+use crate::program::op::Op;
+use crate::program::tie::{Met, Site};
+use crate::program::{Kind, Node, Program};
+use crate::run::{Interpreter, Monitor, check_inputs};
+use crate::tensor::{Tensor, unravel};
+use policy::Picker;
+use std::sync::Arc;
+
+impl Program {
+    /// This program at a point: values for its inputs (selections excepted), in order.
+    ///
+    /// Errors: the number of inputs or a shape; an entry of the point or a value of the program that is not finite,
+    /// with the operator that made it. Cost: one slow evaluation; operators made of programs are written out.
+    ///
+    /// ```
+    /// use clarke::{Policy, Program};
+    /// let f = Program::trace(&[&[]], |v| (-v[0]).relu() + v[0] - v[0].relu())?;   // the zero function
+    /// let at = f.at(&[0.0.into()])?;
+    /// assert_eq!(at.ties(0.0)?.len(), 2);
+    /// assert_eq!(at.gradient(&Policy::pytorch())?[0].item(), 1.0);
+    /// # Ok::<(), clarke::Error>(())
+    /// ```
+    pub fn at(&self, point: &[Tensor]) -> Result<At> {
+        check_inputs(self, point)?;
+        let inputs = self.inputs().iter().filter(|i| !i.role.is_selection());
+        for (input, array) in std::iter::zip(inputs, point) {
+            if let Some((flat, value)) = array.first_not_finite() {
+                let index = unravel(flat, array.shape());
+                return Err(Fault::InputNotFinite { input: input.name.clone(), value, index }.into());
+            }
+        }
+        let program = unroll(self)?.prune();
+        let values = Interpreter::new(&program).values(point, &mut ())?;
+        for &out in program.outputs() {
+            if values[out].first_not_finite().is_some() {
+                return Err(first_not_finite(&program, &values));
+            }
+        }
+        Ok(At { program, point: point.to_vec(), values })
+    }
+}
+
+/// A program at a point.
+#[derive(Debug, Clone)]
+pub struct At {
+    program: Program,
+    point: Vec<Tensor>,
+    values: Vec<Tensor>,
+}
+
+/// A tie that a program meets at a point.
+#[derive(Debug, Clone)]
+pub struct TieMet {
+    /// The operator, as the user wrote it.
+    pub op: &'static str,
+    /// Its text: as written where the program came from text, else printed.
+    pub source: String,
+    /// Where it stands.
+    pub place: Place,
+    /// Which element of the operator's argument (which slice, for a tie along axes) is tied; None for a scalar.
+    pub index: Option<Vec<usize>>,
+    /// How many pieces meet; None if infinitely many.
+    pub pieces: Option<u64>,
+    /// How far the furthest element counted as tied is from an exact tie.
+    pub distance: f64,
+    /// The tie in the derivative program.
+    pub site: Arc<Site>,
+}
+
+impl At {
+    /// The outputs.
+    pub fn outputs(&self) -> Vec<Tensor> {
+        self.program.outputs().iter().map(|&k| self.values[k].clone()).collect()
+    }
+
+    /// The value of a scalar program. Errors: the output is not one scalar.
+    pub fn value(&self) -> Result<f64> {
+        self.program.expect_scalar("the value at a point")?;
+        Ok(self.values[self.program.outputs()[0]].item())
+    }
+
+    /// The ties met at this point, within an absolute tolerance on their arguments (0: exactly, in the arithmetic used),
+    /// in program order.
+    ///
+    /// Errors: an operator without derivative.
+    pub fn ties(&self, tolerance: f64) -> Result<Vec<TieMet>> {
+        let linear = linearize_with(&self.program, &[])?;
+        let report = |(site, met): (Arc<Site>, Met)| TieMet {
+            op: site.owner.name(),
+            source: self.source_of(&site),
+            place: site.place.clone(),
+            index: (!met.index.is_empty()).then_some(met.index),
+            pieces: met.pieces,
+            distance: met.distance,
+            site,
+        };
+        Ok(self.met(&linear, tolerance)?.into_iter().map(report).collect())
+    }
+
+    /// Whether the program is path-differentiable near this point: Some(true) if it is; None if a `where` meets the
+    /// boundary of its condition and its two values agree there, but were not proved to agree on the whole boundary.
+    ///
+    /// Errors: a discontinuous `where`, an equality met (no derivative exists).
+    pub fn path_differentiable(&self) -> Result<Option<bool>> {
+        let linear = linearize_with(&self.program, &[])?;
+        let met = self.met(&linear, 0.0)?;
+        Ok(if guard::check(&self.program, &self.values, &met)? { Some(true) } else { None })
+    }
+
+    /// The gradient of a scalar program under a policy: one array for each variable.
+    ///
+    /// At ties: the element that the policy selects. Errors: the output is not one scalar; a point where the program is
+    /// not locally Lipschitz, or a `where` discontinuous, or an equality met; a gradient that overflows. Cost: slow
+    /// evaluations of the gradient program, one more if a tie is met and the program has operators of unbounded slope.
+    pub fn gradient(&self, policy: &Policy) -> Result<Vec<Tensor>> {
+        self.program.expect_scalar("the gradient")?;
+        let linear = linearize_with(&self.program, &[])?;
+        let met = self.met(&linear, 0.0)?;
+        guard::check(&self.program, &self.values, &met)?;
+        let both = self.program.value_and_gradient()?;
+        let mut picker = Picker::new(policy, &self.program, &linear, &self.point)?;
+        let mut gradient = Interpreter::new(&both).run(&self.point, &mut picker)?;
+        gradient.remove(0);
+        let finite = gradient.iter().all(|g| g.first_not_finite().is_none());
+        if !finite || (!met.is_empty() && has_singular(&self.program)) {
+            let mut replay = guard::Replay::new(&both, &self.program, &self.values);
+            Interpreter::new(&both).run(&self.point, &mut replay)?;
+        }
+        if !finite {
+            let values = Interpreter::new(&both)
+                .values(&self.point, &mut Picker::new(policy, &self.program, &linear, &self.point)?)?;
+            return Err(first_not_finite(&both, &values));
+        }
+        Ok(gradient)
+    }
+
+    /// The program, with operators made of programs written out.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The text of the operator that owns a tie.
+    fn source_of(&self, site: &Site) -> String {
+        match site.place.snippet() {
+            Some(text) => text.to_string(),
+            None => format!("{}", site.node),
+        }
+    }
+
+    /// All ties met, each with its site.
+    fn met(&self, linear: &Linearized, tolerance: f64) -> Result<Vec<(Arc<Site>, Met)>> {
+        let ties: Vec<usize> = (0..linear.program.nodes().len())
+            .filter(|&k| matches!(&linear.program.nodes()[k].kind, Kind::Apply { op, .. } if op.tie().is_some()))
+            .collect();
+        let program = linear.program.with_outputs(&ties);
+        let mut inputs = self.point.clone();
+        inputs.extend(linear.tangents.iter().map(|&k| Tensor::full(&program.inputs()[k].shape, 0.0)));
+        let mut list = List { tolerance, met: vec![] };
+        Interpreter::new(&program).run(&inputs, &mut list)?;
+        Ok(list.met)
+    }
+}
+
+/// Lists the ties met.
+struct List {
+    tolerance: f64,
+    met: Vec<(Arc<Site>, Met)>,
+}
+
+impl Monitor for List {
+    fn select(&mut self, tie: &dyn Op, site: Option<&Arc<Site>>, u: &Tensor) -> Option<Tensor> {
+        if let (Some(tie), Some(site)) = (tie.tie(), site) {
+            self.met.extend(tie.met(u, self.tolerance).into_iter().map(|m| (site.clone(), m)));
+        }
+        None
+    }
+}
+
+/// Whether some operator's slope can be infinite or NaN at a finite value.
+fn has_singular(program: &Program) -> bool {
+    program.nodes().iter().any(|n| matches!(&n.kind, Kind::Apply { op, .. } if op.singular()))
+}
+
+/// Whether a tie met can hide a point without derivative: an unbounded slope, or a condition.
+fn can_be_undefined(program: &Program) -> bool {
+    let conditional = |n: &Node| matches!(&n.kind, Kind::Apply { op, .. } if op.boundary().is_some());
+    has_singular(program) || program.nodes().iter().any(conditional)
+}
+
+/// The error that names the first operator that made something not finite out of finite arguments.
+fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
+    let pruned: Vec<bool> = needed(program);
+    for (id, node) in program.nodes().iter().enumerate() {
+        let Kind::Apply { op, args } = &node.kind else { continue };
+        let Some((flat, value)) = values[id].first_not_finite() else { continue };
+        if !pruned[id] || args.iter().any(|&a| values[a].first_not_finite().is_some()) {
+            continue;
+        }
+        let argument = guard::arguments_at(args, values, node, flat);
+        let advice = if value.is_nan() {
+            "the operator is not defined there; move the point, or keep the argument inside its domain (clip, maximum)"
+        } else {
+            "the number is too large for f64; scale the problem, or take smaller steps"
+        };
+        let named = node.owner.as_ref().map_or(op.name(), |o| o.name());
+        let index = unravel(flat, &node.shape);
+        return Fault::NotFinite { op: named.into(), value, argument, index, advice }.at(node.place.clone());
+    }
+    let value = program.outputs().iter().find_map(|&k| values[k].first_not_finite()).map_or(f64::NAN, |(_, v)| v);
+    let advice = "a constant or an input of the program is not finite";
+    Fault::NotFinite { op: "the program".into(), value, argument: vec![], index: vec![], advice }.into()
+}
+
+/// Which nodes the outputs need.
+fn needed(program: &Program) -> Vec<bool> {
+    let mut needed = vec![false; program.nodes().len()];
+    program.outputs().iter().for_each(|&k| needed[k] = true);
+    for (id, node) in program.nodes().iter().enumerate().rev() {
+        if needed[id]
+            && let Kind::Apply { args, .. } = &node.kind
+        {
+            args.iter().for_each(|&a| needed[a] = true);
+        }
+    }
+    needed
+}

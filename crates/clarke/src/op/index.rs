@@ -1,0 +1,799 @@
+//! Parts of arrays: slices and gathered entries, and their transposes, which put parts into zeros.
+
+use super::layout::Layout;
+use super::shape::{ints, with_leading};
+use crate::error::{Fault, Place, Result};
+use crate::program::Var;
+use crate::program::call::{Call, Value, describe};
+use crate::program::class::Class;
+use crate::program::op::{
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
+};
+use crate::program::real::Scalar;
+use crate::tensor::{size, strides};
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+/// One entry of a subscript, as Python writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// `i`: one position, from the end if negative; the axis is dropped.
+    At(i64),
+    /// `start:stop:step`, each of which may be missing, with Python's meaning.
+    Slice(Option<i64>, Option<i64>, Option<i64>),
+    /// `...`: all of the axes that the other entries leave.
+    Ellipsis,
+    /// `None`: a new axis of length 1.
+    NewAxis,
+}
+
+/// What is kept of one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// Everything.
+    All,
+    /// One position; the axis is dropped.
+    At(usize),
+    /// `len` positions from `start`, `step` apart. No positions start at 0 with step 1, and one has step 1.
+    Range {
+        /// The first.
+        start: usize,
+        /// How many.
+        len: usize,
+        /// From one to the next; not 0.
+        step: i64,
+    },
+}
+
+impl Pick {
+    /// The canonical form of a range of an axis of this length.
+    fn range(start: usize, len: usize, step: i64, length: usize) -> Pick {
+        match len {
+            _ if (start, len, step) == (0, length, 1) => Pick::All,
+            0 => Pick::Range { start: 0, len: 0, step: 1 },
+            1 if length == 1 => Pick::All,
+            1 => Pick::Range { start, len, step: 1 },
+            _ => Pick::Range { start, len, step },
+        }
+    }
+
+    /// The positions kept of an axis of this length: first, count, step.
+    fn positions(self, length: usize) -> (usize, usize, i64) {
+        match self {
+            Pick::All => (0, length, 1),
+            Pick::At(i) => (i, 1, 1),
+            Pick::Range { start, len, step } => (start, len, step),
+        }
+    }
+
+    /// As it stands in the brackets.
+    fn text(self) -> String {
+        let number = |x: i64| if x == 0 { String::new() } else { x.to_string() };
+        match self {
+            Pick::All => ":".into(),
+            Pick::At(i) => i.to_string(),
+            Pick::Range { start, len, step } => {
+                let past = start as i64 + (len as i64 - 1) * step + step.signum();
+                match step {
+                    _ if len == 0 => "0:0".into(),
+                    1 => format!("{}:{past}", number(start as i64)),
+                    _ if past < 0 => format!("{start}::{step}"),
+                    _ if step < 0 => format!("{start}:{past}:{step}"),
+                    _ => format!("{}:{past}:{step}", number(start as i64)),
+                }
+            }
+        }
+    }
+}
+
+/// `x[…]`: numpy's basic indexing with integers, slices with steps of either sign, and `...`.
+///
+/// Shapes: integers drop their axes, slices keep theirs. Errors: a position outside of its axis, too many entries, a
+/// step of 0. Cost: one copy of what is kept. Source: numpy, basic indexing.
+#[derive(Debug, Clone)]
+pub struct GetItem {
+    /// What is kept of each axis.
+    pub axes: Vec<Pick>,
+}
+
+impl GetItem {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "getitem",
+        signature: "x[i, start:stop:step, ..., None]",
+        formula: "the entries at these positions",
+        class: "linear",
+        ties: "",
+        source: "numpy, basic indexing",
+        notation: Notation::Subscript,
+        call: |call| {
+            call.expect(2, 2, &[])?;
+            let entries = match &call.args[1] {
+                Value::Tuple(entries) => entries.iter().map(|v| entry(call, v)).collect::<Result<Vec<_>>>()?,
+                single => vec![entry(call, single)?],
+            };
+            Ok(getitem(call.var(0)?, &entries, call.place.clone()))
+        },
+        samples: &[
+            Sample::new("x[0]", &[("x", &[3])]),
+            Sample::new("x[1:3]", &[("x", &[4])]),
+            Sample::new("x[::-2]", &[("x", &[5])]),
+            Sample::new("x[:, 0]", &[("x", &[2, 3])]),
+            Sample::new("x[..., -1]", &[("x", &[2, 2, 3])]),
+            Sample::new("x[1, :, 2:0:-1]", &[("x", &[2, 2, 3])]),
+        ],
+    };
+
+    /// First position, and steps and shape of what is kept, dropped axes left out; for checked arguments.
+    fn layout(&self, shape: &[usize], out: &[usize]) -> Layout {
+        let (mut start, mut steps) = (0, vec![]);
+        for ((pick, &length), stride) in self.axes.iter().zip(shape).zip(strides(shape)) {
+            let (first, _, step) = pick.positions(length);
+            start += first * stride;
+            if !matches!(pick, Pick::At(_)) {
+                steps.push(step as isize * stride as isize);
+            }
+        }
+        Layout::new(out, &steps, start)
+    }
+}
+
+impl Op for GetItem {
+    fn name(&self) -> &'static str {
+        "getitem"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        // Trailing axes that are kept whole need not be written.
+        let written = self.axes.iter().rposition(|p| *p != Pick::All).map_or(1, |k| k + 1);
+        let parts: Vec<String> = self.axes.iter().take(written).map(|p| p.text()).collect();
+        vec![("index", Param::Raw(if parts.is_empty() { "...".into() } else { parts.join(", ") }))]
+    }
+
+    fn notation(&self) -> Notation {
+        Notation::Subscript
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        if self.axes.len() != args[0].len() {
+            return Err(Fault::Shapes {
+                op: "getitem".into(),
+                shapes: vec![args[0].to_vec()],
+                rule: format!("there are {} entries for {} axes", self.axes.len(), args[0].len()),
+            });
+        }
+        let mut shape = vec![];
+        for (axis, (pick, &length)) in std::iter::zip(&self.axes, args[0]).enumerate() {
+            let (start, len, step) = pick.positions(length);
+            check_progression("getitem", axis, start, len, step, length)?;
+            shape.extend((!matches!(pick, Pick::At(_))).then_some(len));
+        }
+        Ok(shape)
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0]
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
+    fn reduce<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        self.axes.iter().all(|p| *p == Pick::All).then_some(args[0])
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        let positions = std::iter::zip(&self.axes, at.shape).map(|(p, &n)| p.positions(n));
+        let (mut kept, mut start, mut step) = (vec![], vec![], vec![]);
+        for (first, len, by) in positions {
+            kept.push(len);
+            start.push(first);
+            step.push(by);
+        }
+        Ok(at.cotangent.reshape(&kept).apply(PutSlice { shape: at.shape.to_vec(), start, step }))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        let axes = std::iter::once(Pick::All).chain(self.axes.iter().copied()).collect();
+        Ok(at.args[0].apply(GetItem { axes }))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for GetItem {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let layout = self.layout(args[0], out);
+        Kernel::new(move |args, out, _| layout.read(args[0], out))
+    }
+}
+
+/// Checks that `len` positions from `start`, `step` apart, lie on an axis.
+fn check_progression(op: &str, axis: usize, start: usize, len: usize, step: i64, length: usize) -> Result<(), Fault> {
+    if step == 0 {
+        return Err(parameter(op, "step", 0, format!("a step along axis {axis} cannot be 0")));
+    }
+    let span = (len as i64).saturating_sub(1).checked_mul(step);
+    let last = span.and_then(|s| (start as i64).checked_add(s)).unwrap_or(i64::MAX);
+    match [start as i64, last].into_iter().find(|i| !(0..length as i64).contains(i)) {
+        Some(i) if len > 0 => Err(parameter(op, "index", i, format!("axis {axis} has length {length}"))),
+        _ => Ok(()),
+    }
+}
+
+fn parameter(op: &str, parameter: &str, value: impl ToString, rule: String) -> Fault {
+    Fault::Parameter { op: op.into(), parameter: parameter.into(), value: value.to_string(), rule }
+}
+
+/// One entry of a subscript in program text.
+fn entry(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Index> {
+    let number = match value {
+        Value::Number(x) => Some(*x),
+        Value::Var(v) => v.known_scalar(),
+        _ => None,
+    };
+    match (value, number) {
+        (_, Some(x)) if x.fract() == 0.0 && x.abs() <= 1e15 => Ok(Index::At(x as i64)),
+        (_, Some(x)) => Err(call.fault(format!("an index must be an integer, not {x}"))),
+        (Value::Slice(start, stop, step), _) => Ok(Index::Slice(*start, *stop, *step)),
+        (Value::Ellipsis, _) => Ok(Index::Ellipsis),
+        (Value::None, _) => Ok(Index::NewAxis),
+        (Value::List(_), _) => Err(call.fault("a list of positions is not a slice; use take(x, indices, axis=…)")),
+        (other, _) => Err(call.fault(format!("an index must be an integer or a slice, not {}", describe(other)))),
+    }
+}
+
+/// Reads a subscript against the shape of its array: what is kept of each axis, and the shape with the new axes, if
+/// there are any.
+fn normalized(shape: &[usize], entries: &[Index]) -> Result<(Vec<Pick>, Option<Vec<usize>>), Fault> {
+    let used = entries.iter().filter(|e| matches!(e, Index::At(_) | Index::Slice(..))).count();
+    let wrong = |rule: String| Fault::Shapes { op: "getitem".into(), shapes: vec![shape.to_vec()], rule };
+    if used > shape.len() {
+        return Err(wrong(format!("the subscript has {used} entries for {} axes", shape.len())));
+    }
+    if entries.iter().filter(|e| **e == Index::Ellipsis).count() > 1 {
+        return Err(wrong("a subscript can hold `...` only once".into()));
+    }
+    let (mut picks, mut with_new) = (vec![], vec![]);
+    let keep_all = |picks: &mut Vec<Pick>, with_new: &mut Vec<usize>, count: usize| {
+        with_new.extend(&shape[picks.len()..][..count]);
+        picks.extend(std::iter::repeat_n(Pick::All, count));
+    };
+    for index in entries {
+        let axis = picks.len();
+        match *index {
+            Index::NewAxis => with_new.push(1),
+            Index::Ellipsis => keep_all(&mut picks, &mut with_new, shape.len() - used),
+            Index::At(i) => picks.push(Pick::At(position("getitem", i, axis, shape[axis])?)),
+            Index::Slice(start, stop, step) => {
+                let (start, len, step) = slice(start, stop, step, shape[axis])
+                    .ok_or_else(|| parameter("getitem", "step", 0, format!("a step along axis {axis} cannot be 0")))?;
+                picks.push(Pick::range(start, len, step, shape[axis]));
+                with_new.push(len);
+            }
+        }
+    }
+    let left = shape.len() - picks.len();
+    keep_all(&mut picks, &mut with_new, left);
+    Ok((picks, entries.contains(&Index::NewAxis).then_some(with_new)))
+}
+
+/// A position that may count from the end, on an axis of this length.
+fn position(op: &str, i: i64, axis: usize, length: usize) -> Result<usize, Fault> {
+    let from_start = if i < 0 { i + length as i64 } else { i };
+    match usize::try_from(from_start) {
+        Ok(k) if k < length => Ok(k),
+        _ => Err(parameter(op, "index", i, format!("axis {axis} has length {length}"))),
+    }
+}
+
+/// Python's slice of an axis: first position, count, step; None if the step is 0.
+fn slice(start: Option<i64>, stop: Option<i64>, step: Option<i64>, length: usize) -> Option<(usize, usize, i64)> {
+    let (n, step) = (length as i64, step.unwrap_or(1));
+    if step == 0 {
+        return None;
+    }
+    // Where a slice of this direction can start and stop at most.
+    let (low, high) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let clamp = |i: i64| (if i < 0 { i.saturating_add(n) } else { i }).clamp(low, high);
+    let (from, to) = if step > 0 { (low, high) } else { (high, low) };
+    let (from, to) = (start.map_or(from, clamp), stop.map_or(to, clamp));
+    let span = if step > 0 { to - from } else { from - to };
+    let len = if span > 0 { (span as u64 - 1) / step.unsigned_abs() + 1 } else { 0 };
+    // An empty slice may start before the first position.
+    Some((from.max(0) as usize, len as usize, step))
+}
+
+fn getitem<'p>(x: Var<'p>, entries: &[Index], place: Place) -> Var<'p> {
+    if x.is_poisoned() {
+        return x;
+    }
+    let (axes, with_new) = match normalized(&x.shape(), entries) {
+        Ok(both) => both,
+        Err(fault) => return x.builder().failed(fault.at(place)),
+    };
+    let whole = axes.iter().all(|p| *p == Pick::All);
+    let kept = if whole { x } else { x.builder().apply_at(Arc::new(GetItem { axes }), &[x], place.clone()) };
+    match with_new {
+        Some(shape) => x.builder().apply_at(Arc::new(super::shape::Reshape { shape }), &[kept], place),
+        None => kept,
+    }
+}
+
+/// `put_slice(x, shape, start, step)`: zeros of the shape, with x at the positions from `start`, `step` apart along
+/// each axis: the transpose of a slice.
+#[derive(Debug, Clone)]
+pub struct PutSlice {
+    /// The shape of the value.
+    pub shape: Vec<usize>,
+    /// Where the first entry goes, along each axis.
+    pub start: Vec<usize>,
+    /// How far apart entries go, along each axis.
+    pub step: Vec<i64>,
+}
+
+impl PutSlice {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "put_slice",
+        signature: "put_slice(x, shape, start, step)",
+        formula: "zeros of the shape, with x at the positions start + step · index",
+        class: "linear",
+        ties: "",
+        source: "the transpose of a slice",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(1, 4, &["shape", "start", "step"])?;
+            let get = |name: &str, position: usize| {
+                call.ints(name, position)?.ok_or_else(|| call.fault(format!("`{name}` is missing")))
+            };
+            let lengths = |name: &str, position: usize| {
+                let wrong = |_| call.fault(format!("`{name}` must not hold negative numbers"));
+                get(name, position)?.into_iter().map(|n| usize::try_from(n).map_err(wrong)).collect::<Result<Vec<_>>>()
+            };
+            let op = PutSlice { shape: lengths("shape", 1)?, start: lengths("start", 2)?, step: get("step", 3)? };
+            Ok(call.apply(op, &[call.var(0)?]))
+        },
+        samples: &[
+            Sample::new("put_slice(x, (5,), (1,), (2,))", &[("x", &[2])]),
+            Sample::new("put_slice(x, (2, 3), (1, 2), (1, -1))", &[("x", &[1, 3])]),
+        ],
+    };
+}
+
+impl Op for PutSlice {
+    fn name(&self) -> &'static str {
+        "put_slice"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![("shape", ints(&self.shape)), ("start", ints(&self.start)), ("step", Param::Ints(self.step.clone()))]
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        let rank = args[0].len();
+        if [self.shape.len(), self.start.len(), self.step.len()] != [rank; 3] {
+            return Err(Fault::Shapes {
+                op: "put_slice".into(),
+                shapes: vec![args[0].to_vec()],
+                rule: format!("shape, start and step must each have {rank} entries"),
+            });
+        }
+        for axis in 0..rank {
+            let (start, step) = (self.start[axis], self.step[axis]);
+            check_progression("put_slice", axis, start, args[0][axis], step, self.shape[axis])?;
+        }
+        Ok(self.shape.clone())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0]
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
+    fn reduce<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        let whole = args[0].shape() == self.shape && self.step.iter().all(|&s| s == 1);
+        whole.then_some(args[0])
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        let axes = (0..self.shape.len())
+            .map(|k| Pick::range(self.start[k], at.shape[k], self.step[k], self.shape[k]))
+            .collect();
+        Ok(at.cotangent.apply(GetItem { axes }))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        let step = std::iter::once(1).chain(self.step.iter().copied()).collect();
+        let (shape, start) = (with_leading(at.size, &self.shape), with_leading(0, &self.start));
+        Ok(at.args[0].apply(PutSlice { shape, start, step }))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for PutSlice {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let strides = strides(out);
+        let start = std::iter::zip(&self.start, &strides).map(|(i, s)| i * s).sum();
+        let steps: Vec<isize> = std::iter::zip(&self.step, &strides).map(|(i, s)| *i as isize * *s as isize).collect();
+        let layout = Layout::new(args[0], &steps, start);
+        Kernel::new(move |args, out, _| {
+            out.fill(T::of(0.0));
+            layout.write(args[0], out);
+        })
+    }
+}
+
+/// `take(x, indices, axis)`: the entries at constant positions along an axis, in the given order, repeats allowed.
+///
+/// Shapes: the axis gets the number of positions for its length; a single number drops the axis, and without an axis
+/// x is taken flat, as in numpy. Errors: a position outside of the axis. Cost: one copy of what is taken.
+#[derive(Debug, Clone)]
+pub struct Take {
+    /// The positions.
+    pub indices: Vec<usize>,
+    /// The axis, counted from the end: −1 is the last.
+    pub axis: i64,
+}
+
+impl Take {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "take",
+        signature: "take(x, indices, axis=None)",
+        formula: "the entries at these positions along an axis (of the flat array without one)",
+        class: "linear",
+        ties: "",
+        source: "numpy.take",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(2, 3, &["indices", "axis"])?;
+            let given = call.optional("indices", 1).ok_or_else(|| call.fault("`indices` is missing"))?;
+            let (mut flat, mut shape) = (vec![], vec![]);
+            positions(call, given, 0, &mut flat, &mut shape)?;
+            let axis = match call.optional("axis", 2) {
+                None | Some(Value::None) => None,
+                Some(_) => Some(call.int("axis", 2, None)?),
+            };
+            Ok(take(call.var(0)?, &flat, &shape, axis, call.place.clone()))
+        },
+        samples: &[
+            Sample::new("take(x, [2, 0, 2])", &[("x", &[3])]),
+            Sample::new("take(x, [1, 1], axis=0)", &[("x", &[2, 3])]),
+            Sample::new("take(x, [2, 0], axis=-1)", &[("x", &[2, 3])]),
+        ],
+    };
+}
+
+/// Reads nested lists of integers: the numbers and the shape.
+fn positions(
+    call: &Call<'_, '_>,
+    value: &Value<'_>,
+    depth: usize,
+    flat: &mut Vec<i64>,
+    shape: &mut Vec<usize>,
+) -> Result<()> {
+    match value {
+        Value::Number(x) if x.fract() == 0.0 && x.abs() <= 1e15 && depth == shape.len() => {
+            flat.push(*x as i64);
+            Ok(())
+        }
+        Value::List(items) | Value::Tuple(items) => {
+            // The first list at each depth sets the length.
+            if depth == shape.len() && flat.is_empty() {
+                shape.push(items.len());
+            }
+            if shape.get(depth) != Some(&items.len()) {
+                return Err(call.fault("`indices` must be lists of equal lengths"));
+            }
+            items.iter().try_for_each(|v| positions(call, v, depth + 1, flat, shape))
+        }
+        Value::Number(x) if x.fract() == 0.0 => Err(call.fault("`indices` must be lists of equal lengths")),
+        other => Err(call.fault(format!("`indices` must hold integers, not {}", describe(other)))),
+    }
+}
+
+/// numpy's take, for positions of a shape: flat without an axis.
+fn take<'p>(x: Var<'p>, indices: &[i64], shape: &[usize], axis: Option<i64>, place: Place) -> Var<'p> {
+    if x.is_poisoned() {
+        return x;
+    }
+    let builder = x.builder();
+    let reshaped = |v: Var<'p>, to: &[usize]| {
+        let same = v.is_poisoned() || v.shape() == to;
+        let op = super::shape::Reshape { shape: to.to_vec() };
+        if same { v } else { builder.apply_at(Arc::new(op), &[v], place.clone()) }
+    };
+    let (x, axis) = match axis {
+        None => (reshaped(x, &[size(&x.shape())]), Ok(0)),
+        Some(axis) => (x, axis_of("take", &x.shape(), axis)),
+    };
+    let own = x.shape();
+    let checked = axis.and_then(|axis| {
+        let all = indices.iter().map(|&i| position("take", i, axis, own[axis])).collect::<Result<Vec<_>, _>>()?;
+        Ok((axis, all))
+    });
+    let (axis, indices) = match checked {
+        Ok(both) => both,
+        Err(fault) => return builder.failed(fault.at(place)),
+    };
+    let op = Take { indices, axis: axis as i64 - own.len() as i64 };
+    let taken = builder.apply_at(Arc::new(op), &[x], place.clone());
+    reshaped(taken, &[&own[..axis], shape, &own[axis + 1..]].concat())
+}
+
+/// An axis that may count from the end, from the front.
+pub(super) fn axis_of(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
+    let rank = shape.len();
+    let front = if axis < 0 { axis + rank as i64 } else { axis };
+    match usize::try_from(front) {
+        Ok(k) if k < rank => Ok(k),
+        _ => Err(parameter(op, "axis", axis, format!("the array has {rank} axes (shape {shape:?})"))),
+    }
+}
+
+/// The extents before, along and after an axis counted from the end.
+fn around(shape: &[usize], axis: i64) -> (usize, usize, usize) {
+    let k = (shape.len() as i64 + axis) as usize;
+    (size(&shape[..k]), shape[k], size(&shape[k + 1..]))
+}
+
+/// Checks a stored axis, which is counted from the end.
+fn checked_axis(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
+    if axis >= 0 {
+        return Err(parameter(op, "axis", axis, "it is counted from the end: −1 is the last".into()));
+    }
+    axis_of(op, shape, axis)
+}
+
+fn index_param(indices: &[usize]) -> (&'static str, Param) {
+    ("indices", ints(indices))
+}
+
+impl Op for Take {
+    fn name(&self) -> &'static str {
+        "take"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![index_param(&self.indices), ("axis", Param::Int(self.axis))]
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        let axis = checked_axis("take", args[0], self.axis)?;
+        for &i in &self.indices {
+            position("take", i as i64, axis, args[0][axis])?;
+        }
+        let mut shape = args[0].to_vec();
+        shape[axis] = self.indices.len();
+        Ok(shape)
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0]
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        let (_, length, _) = around(at.shape, self.axis);
+        Ok(at.cotangent.apply(ScatterAdd { indices: self.indices.clone(), length, axis: self.axis }))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for Take {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let indices = self.indices.clone();
+        let (_, length, inner) = around(args[0], self.axis);
+        if size(out) == 0 {
+            return Kernel::new(|_, _, _| {});
+        }
+        Kernel::new(move |args, out, _| {
+            let blocks = args[0].chunks_exact(length * inner);
+            for (from, to) in std::iter::zip(blocks, out.chunks_exact_mut(indices.len() * inner)) {
+                if inner == 1 {
+                    std::iter::zip(to, &indices).for_each(|(x, &i)| *x = from[i]);
+                } else {
+                    for (row, &i) in std::iter::zip(to.chunks_exact_mut(inner), &indices) {
+                        row.copy_from_slice(&from[i * inner..][..inner]);
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// `scatter_add(x, indices, length, axis)`: zeros of this length along the axis, with the entries of x added at the
+/// positions, as often as each occurs: the transpose of `take`.
+#[derive(Debug, Clone)]
+pub struct ScatterAdd {
+    /// Where each entry goes.
+    pub indices: Vec<usize>,
+    /// The length of the axis.
+    pub length: usize,
+    /// The axis, counted from the end: −1 is the last.
+    pub axis: i64,
+}
+
+impl ScatterAdd {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "scatter_add",
+        signature: "scatter_add(x, indices, length, axis=-1)",
+        formula: "zeros of this length along the axis, with the entries added at the positions",
+        class: "linear",
+        ties: "",
+        source: "the transpose of take",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(1, 4, &["indices", "length", "axis"])?;
+            let given = call.ints("indices", 1)?.ok_or_else(|| call.fault("`indices` is missing"))?;
+            let length = usize::try_from(call.int("length", 2, None)?)
+                .map_err(|_| call.fault("`length` must not be negative"))?;
+            let x = call.var(0)?;
+            let at = |fault: Fault| fault.at(call.place.clone());
+            let axis = axis_of("scatter_add", &x.shape(), call.int("axis", 3, Some(-1))?).map_err(at)?;
+            let indices = given.iter().map(|&i| position("scatter_add", i, axis, length)).collect::<Result<_, _>>();
+            let op = ScatterAdd { indices: indices.map_err(at)?, length, axis: axis as i64 - x.rank() as i64 };
+            Ok(call.apply(op, &[x]))
+        },
+        samples: &[
+            Sample::new("scatter_add(x, [2, 0, 2], 4)", &[("x", &[3])]),
+            Sample::new("scatter_add(x, [1, 1], 3, axis=0)", &[("x", &[2, 3])]),
+        ],
+    };
+}
+
+impl Op for ScatterAdd {
+    fn name(&self) -> &'static str {
+        "scatter_add"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![index_param(&self.indices), ("length", Param::Int(self.length as i64)), ("axis", Param::Int(self.axis))]
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        let axis = checked_axis("scatter_add", args[0], self.axis)?;
+        if args[0][axis] != self.indices.len() {
+            return Err(Fault::Shapes {
+                op: "scatter_add".into(),
+                shapes: vec![args[0].to_vec()],
+                rule: format!("axis {axis} must have an entry for each of the {} positions", self.indices.len()),
+            });
+        }
+        for &i in &self.indices {
+            position("scatter_add", i as i64, axis, self.length)?;
+        }
+        let mut shape = args[0].to_vec();
+        shape[axis] = self.length;
+        Ok(shape)
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0]
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::Joint
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        Ok(at.cotangent.apply(Take { indices: self.indices.clone(), axis: self.axis }))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for ScatterAdd {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let (indices, length) = (self.indices.clone(), self.length);
+        let (_, _, inner) = around(args[0], self.axis);
+        let empty = size(args[0]) == 0;
+        Kernel::new(move |args, out, _| {
+            out.fill(T::of(0.0));
+            if empty {
+                return;
+            }
+            let blocks = out.chunks_exact_mut(length * inner);
+            for (from, to) in std::iter::zip(args[0].chunks_exact(indices.len() * inner), blocks) {
+                for (row, &i) in std::iter::zip(from.chunks_exact(inner), &indices) {
+                    super::product::add(row, &mut to[i * inner..][..inner]);
+                }
+            }
+        })
+    }
+}
+
+impl<'p> Var<'p> {
+    /// `x[…]` with everything that numpy's basic indexing has: see [`Index`].
+    ///
+    /// ```
+    /// use clarke::{Program, op::index::Index};
+    /// let f = Program::trace(&[&[4]], |v| v[0].getitem(&[Index::Slice(None, None, Some(-2))]))?;
+    /// assert_eq!(f.eval(&[[1.0, 2.0, 3.0, 4.0].into()])?[0].data(), [4.0, 2.0]);
+    /// # Ok::<(), clarke::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn getitem(self, index: &[Index]) -> Var<'p> {
+        getitem(self, index, Place::caller())
+    }
+
+    /// `x[i, j, …]`: the entry at a position, or the part of the array at a position of its first axes.
+    #[track_caller]
+    pub fn at(self, index: &[usize]) -> Var<'p> {
+        let entries: Vec<Index> = index.iter().map(|&i| Index::At(i as i64)).collect();
+        getitem(self, &entries, Place::caller())
+    }
+
+    /// `x[i]`: the i-th entry of a vector, the i-th row of a matrix.
+    #[track_caller]
+    pub fn get(self, i: usize) -> Var<'p> {
+        getitem(self, &[Index::At(i as i64)], Place::caller())
+    }
+
+    /// A range of positions along an axis: `x.slice(0, 1..3)` is `x[1:3]`.
+    ///
+    /// Errors: an axis that is not there; a range that ends past the axis or before it starts.
+    #[track_caller]
+    pub fn slice(self, axis: usize, range: impl RangeBounds<usize>) -> Var<'p> {
+        let place = Place::caller();
+        if self.is_poisoned() {
+            return self;
+        }
+        let shape = self.shape();
+        if let Err(fault) = axis_of("getitem", &shape, axis as i64) {
+            return self.builder().failed(fault.at(place));
+        }
+        let length = shape[axis];
+        let start = match range.start_bound() {
+            Bound::Included(&i) => i,
+            Bound::Excluded(&i) => i.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let stop = match range.end_bound() {
+            Bound::Included(&i) => i.saturating_add(1),
+            Bound::Excluded(&i) => i,
+            Bound::Unbounded => length,
+        };
+        if start > stop || stop > length {
+            let rule = format!("axis {axis} has length {length}");
+            return self.builder().failed(parameter("getitem", "range", format!("{start}..{stop}"), rule).at(place));
+        }
+        let mut entries = vec![Index::Slice(None, None, None); axis];
+        entries.push(Index::Slice(Some(start as i64), Some(stop as i64), None));
+        getitem(self, &entries, place)
+    }
+
+    /// The entries at these positions along an axis, repeats allowed: `take(x, indices, axis)`, see [`Take`].
+    #[track_caller]
+    pub fn take(self, indices: &[usize], axis: usize) -> Var<'p> {
+        let all: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        take(self, &all, &[indices.len()], Some(axis as i64), Place::caller())
+    }
+}

@@ -1,0 +1,204 @@
+//! How one array lies in another: the strided copies that all operators that rearrange share.
+//!
+//! Everything about shapes is worked out once; copying then allocates nothing and goes by whole rows where it can.
+
+use super::product;
+use crate::program::real::Scalar;
+
+/// The side of the blocks in which a matrix is transposed: two of them fit the L1 cache in either precision.
+const BLOCK: usize = 16;
+
+/// The positions in a *far* array of the elements of a *near* one, which is contiguous in row-major order.
+///
+/// Axes that continue each other are one; the last two that are left make the loops, and what is before them is a
+/// table of starts.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    starts: Vec<usize>,
+    rows: usize,
+    row_step: isize,
+    columns: usize,
+    column_step: isize,
+}
+
+impl Layout {
+    /// The layout of a near array of this shape whose first element is at `start` in the far one, and whose elements
+    /// are `steps` apart there along each axis. Every position must be one of the far array.
+    pub(super) fn new(shape: &[usize], steps: &[isize], start: usize) -> Layout {
+        let mut axes: Vec<(usize, isize)> = vec![];
+        for (&length, &step) in std::iter::zip(shape, steps).rev().filter(|(n, _)| **n != 1) {
+            match axes.last_mut() {
+                Some(inner) if step == inner.0 as isize * inner.1 => inner.0 *= length,
+                _ => axes.push((length, step)),
+            }
+        }
+        let mut axes = axes.into_iter();
+        let (columns, column_step) = axes.next().unwrap_or((1, 1));
+        let (rows, row_step) = axes.next().unwrap_or((1, 0));
+        let mut starts = if shape.contains(&0) { vec![] } else { vec![start] };
+        // From the innermost of the remaining axes outward: each repeats what is there.
+        for (length, step) in axes {
+            let inner = std::mem::take(&mut starts);
+            starts = (0..length as isize)
+                .flat_map(|k| inner.iter().map(move |&s| (s as isize + k * step) as usize))
+                .collect();
+        }
+        Layout { starts, rows, row_step, columns, column_step }
+    }
+
+    /// The same with nonnegative steps, from the start of the far array.
+    pub(super) fn forward(shape: &[usize], steps: &[usize]) -> Layout {
+        Layout::new(shape, &steps.iter().map(|&s| s as isize).collect::<Vec<_>>(), 0)
+    }
+
+    /// near = far at the positions.
+    pub(super) fn read<T: Scalar>(&self, far: &[T], near: &mut [T]) {
+        if self.is_transposing() {
+            for (&start, block) in std::iter::zip(&self.starts, near.chunks_exact_mut(self.rows * self.columns)) {
+                self.read_transposed(&far[start..], block);
+            }
+            return;
+        }
+        self.each_row(|k, at| {
+            let row = &mut near[k * self.columns..][..self.columns];
+            match self.column_step {
+                1 => row.copy_from_slice(&far[at..at + self.columns]),
+                0 => row.fill(far[at]),
+                step => {
+                    for (c, x) in row.iter_mut().enumerate() {
+                        *x = far[shifted(at, c, step)];
+                    }
+                }
+            }
+        });
+    }
+
+    /// far = near at the positions, which must be distinct; elsewhere far stays as it is.
+    pub(super) fn write<T: Scalar>(&self, near: &[T], far: &mut [T]) {
+        self.each_row(|k, at| {
+            let row = &near[k * self.columns..][..self.columns];
+            match self.column_step {
+                1 => far[at..at + self.columns].copy_from_slice(row),
+                step => {
+                    for (c, x) in row.iter().enumerate() {
+                        far[shifted(at, c, step)] = *x;
+                    }
+                }
+            }
+        });
+    }
+
+    /// far += near at the positions, as often as each occurs.
+    pub(super) fn add<T: Scalar>(&self, near: &[T], far: &mut [T]) {
+        self.each_row(|k, at| {
+            let row = &near[k * self.columns..][..self.columns];
+            match self.column_step {
+                1 => product::add(row, &mut far[at..at + self.columns]),
+                0 => far[at] = far[at] + product::sum(row),
+                step => {
+                    for (c, x) in row.iter().enumerate() {
+                        let at = shifted(at, c, step);
+                        far[at] = far[at] + *x;
+                    }
+                }
+            }
+        });
+    }
+
+    /// Calls `f` with the number of each row and where it starts in the far array.
+    fn each_row(&self, mut f: impl FnMut(usize, usize)) {
+        let mut k = 0;
+        for &start in &self.starts {
+            for r in 0..self.rows {
+                f(k, shifted(start, r, self.row_step));
+                k += 1;
+            }
+        }
+    }
+
+    fn is_transposing(&self) -> bool {
+        self.row_step == 1 && self.column_step > 1 && self.rows >= BLOCK / 2 && self.columns >= BLOCK / 2
+    }
+
+    /// A matrix transposed block by block, so that neither side is read across cache lines more than once.
+    fn read_transposed<T: Scalar>(&self, far: &[T], near: &mut [T]) {
+        let step = self.column_step as usize;
+        for r0 in (0..self.rows).step_by(BLOCK) {
+            let r1 = (r0 + BLOCK).min(self.rows);
+            for c0 in (0..self.columns).step_by(BLOCK) {
+                let c1 = (c0 + BLOCK).min(self.columns);
+                for r in r0..r1 {
+                    let row = &mut near[r * self.columns..][c0..c1];
+                    for (c, x) in (c0..c1).zip(row) {
+                        *x = far[r + c * step];
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn shifted(at: usize, k: usize, step: isize) -> usize {
+    (at as isize + k as isize * step) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::{broadcast_strides, strides, walk};
+
+    fn naive(shape: &[usize], steps: &[usize]) -> Vec<usize> {
+        let mut positions = vec![];
+        walk(shape, steps, |at| positions.push(at));
+        positions
+    }
+
+    #[test]
+    fn reading_follows_the_steps() {
+        let cases: &[(&[usize], &[usize])] = &[
+            (&[], &[]),
+            (&[5], &[1]),
+            (&[2, 3, 4], &[12, 4, 1]),
+            (&[4, 3, 2], &[1, 4, 12]),
+            (&[20, 33], &[1, 20]),
+            (&[3, 17, 9], &[153, 1, 17]),
+            (&[2, 3, 4, 5], &[60, 5, 15, 1]),
+            (&[3, 4], &[0, 1]),
+            (&[3, 4], &[1, 0]),
+            (&[2, 0, 3], &[3, 3, 1]),
+            (&[2, 1, 3], &[3, 7, 1]),
+        ];
+        for (shape, steps) in cases {
+            let positions = naive(shape, steps);
+            let far: Vec<f64> = (0..1 + positions.iter().max().copied().unwrap_or(0)).map(|k| k as f64).collect();
+            let mut near = vec![-1.0; positions.len()];
+            Layout::forward(shape, steps).read(&far, &mut near);
+            assert_eq!(near, positions.iter().map(|&k| k as f64).collect::<Vec<_>>(), "{shape:?} {steps:?}");
+        }
+    }
+
+    #[test]
+    fn steps_may_be_negative() {
+        let layout = Layout::new(&[2, 3], &[-4, -1], 7);
+        let far: Vec<f64> = (0..8).map(f64::from).collect();
+        let mut near = vec![0.0; 6];
+        layout.read(&far, &mut near);
+        assert_eq!(near, [7.0, 6.0, 5.0, 3.0, 2.0, 1.0]);
+        let mut back = vec![0.0; 8];
+        layout.write(&near, &mut back);
+        assert_eq!(back, [0.0, 1.0, 2.0, 3.0, 0.0, 5.0, 6.0, 7.0]);
+    }
+
+    #[test]
+    fn adding_is_the_transpose_of_stretching() {
+        for (from, to) in [(vec![1, 3], vec![4, 3]), (vec![4, 1], vec![4, 3]), (vec![2, 1, 3], vec![2, 5, 3])] {
+            let steps = broadcast_strides(&from, &to);
+            let near: Vec<f64> = (0..to.iter().product::<usize>()).map(|k| k as f64).collect();
+            let mut expected = vec![0.0; strides(&from)[0] * from[0]];
+            std::iter::zip(naive(&to, &steps), &near).for_each(|(at, x)| expected[at] += x);
+            let mut far = vec![0.0; expected.len()];
+            Layout::forward(&to, &steps).add(&near, &mut far);
+            assert_eq!(far, expected);
+        }
+    }
+}

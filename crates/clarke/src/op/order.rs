@@ -1,0 +1,390 @@
+//! The tie of sorting: `order(u, s)`, and the linear operator that applies it.
+
+use super::axes::{Selected, batch_tie};
+use crate::error::{Fault, Result};
+use crate::program::Var;
+use crate::program::class::Class;
+use crate::program::op::{
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Transposition,
+};
+use crate::program::real::Scalar;
+use crate::program::tie::{Met, Tie};
+use crate::tensor::{Tensor, broadcast, broadcast_strides, size, unravel, walk};
+use std::cmp::Ordering;
+
+/// Ascending, NaN last, as numpy sorts.
+#[inline]
+pub(super) fn compare<T: Scalar>(a: &T, b: &T) -> Ordering {
+    a.partial_cmp(b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
+}
+
+/// `order(u, s)`: the permutations that sort u along its last axis, of shape `u.shape ++ [3]`: for each position of the
+/// sorted array the entry that stands there, the first position of its block of equal entries, and a weight λ.
+///
+/// Applied by [`Arrange`], the three numbers stand for row `λ·(that entry) + (1 − λ)·(the mean over the block)` of a
+/// doubly stochastic matrix. At a tie: the hull of the permutations within the blocks. A scalar selection is λ with the
+/// stable permutation: 0 averages over each block, the element of least norm. An array of the shape of u gives an entry
+/// for each position, with 1 − λ as its fractional part, read at a block's first position; outside of blocks of equal
+/// entries nothing is read.
+#[derive(Debug, Clone)]
+pub struct Order;
+
+/// f32 counts without gaps up to here, and positions are kept as numbers.
+const LONGEST: usize = 1 << 24;
+
+impl Order {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "order",
+        signature: "order(u, s)",
+        formula: "the permutation that sorts u along its last axis",
+        class: "piecewise linear, discontinuous",
+        ties: "the hull of the permutations within blocks of equal entries",
+        source: "Birkhoff 1946; Clarke 1990, Theorem 2.5.1",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(2, 2, &[])?;
+            Ok(call.apply(Order, &[call.var(0)?, call.var(1)?]))
+        },
+        samples: &[],
+    };
+}
+
+/// A shape with length 1 in the place of its last axis.
+fn kept(u: &[usize]) -> Vec<usize> {
+    u.iter().enumerate().map(|(k, &n)| if k + 1 == u.len() { 1 } else { n }).collect()
+}
+
+impl Op for Order {
+    fn name(&self) -> &'static str {
+        "order"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        let fault = |rule: &str| {
+            let shapes = args.iter().map(|s| s.to_vec()).collect();
+            Err(Fault::Shapes { op: "order".into(), shapes, rule: rule.into() })
+        };
+        match args[0].last() {
+            None => return fault("a scalar has no order"),
+            Some(&n) if n > LONGEST => return fault("more than 2^24 entries along the last axis cannot be numbered"),
+            _ => {}
+        }
+        Selected::of("order", args[1], args[0], &kept(args[0]))?;
+        Ok([args[0], &[3]].concat())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        Class::join(args).piecewise_linear().bounded()
+    }
+
+    // Constant off the tie, and at the tie the selected piece is.
+    fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
+        match at.tangents[1] {
+            Some(_) => Err(at.fault("order", "its selection is a permutation, which does not vary smoothly")),
+            None => Ok(None),
+        }
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        let (u, s) = batch_tie(at);
+        Ok(u.apply_with(Order, &[s]))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+
+    fn tie(&self) -> Option<&dyn Tie> {
+        Some(self)
+    }
+}
+
+/// Sorts the positions `0..u.len()`, kept as numbers, by the entries of u; equal entries stay in order.
+fn rank<T: Scalar>(u: &[T], positions: &mut [T]) {
+    positions.iter_mut().enumerate().for_each(|(k, p)| *p = T::of(k as f64));
+    positions.sort_unstable_by(|a, b| {
+        let (i, j) = (a.to_f64() as usize, b.to_f64() as usize);
+        compare(&u[i], &u[j]).then(i.cmp(&j))
+    });
+}
+
+/// The blocks of equal entries, as ranges of positions of the sorted array; NaN is equal to nothing.
+fn blocks<T: Scalar>(u: &[T], positions: &[T], mut f: impl FnMut(std::ops::Range<usize>)) {
+    let value = |k: usize| u[positions[k].to_f64() as usize];
+    let mut start = 0;
+    while start < positions.len() {
+        let end = (start + 1..positions.len()).find(|&k| value(k) != value(start)).unwrap_or(positions.len());
+        f(start..end);
+        start = end;
+    }
+}
+
+impl ArrayKernel for Order {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let n = args[0].last().copied().unwrap_or(1);
+        let selected =
+            Selected::of("order", args[1], args[0], &kept(args[0])).expect("a selection's shape was checked");
+        let run = move |args: &[&[T]], out: &mut [T], positions: &mut [T]| {
+            let (u, s) = (args[0], args[1]);
+            for slice in 0..u.len() / n.max(1) {
+                let row = &u[slice * n..(slice + 1) * n];
+                rank(row, positions);
+                blocks(row, positions, |block| {
+                    let tied = block.len() > 1;
+                    let first = slice * n + block.start;
+                    let weight = match tied {
+                        true if selected.is_each() => T::of(1.0 - s[first].to_f64().rem_euclid(1.0)),
+                        true => selected.at(s, slice),
+                        // The derivative at a NaN is NaN.
+                        false if row[positions[block.start].to_f64() as usize].is_nan() => T::of(f64::NAN),
+                        false => T::of(1.0),
+                    };
+                    for k in block.clone() {
+                        let given = tied && selected.is_each();
+                        let source = if given { whole(s[slice * n + k], n) } else { positions[k] };
+                        out[3 * (slice * n + k)] = source;
+                        out[3 * (slice * n + k) + 1] = T::of(block.start as f64);
+                        out[3 * (slice * n + k) + 2] = weight;
+                    }
+                });
+            }
+        };
+        Kernel { scratch: n, run: Box::new(run) }
+    }
+}
+
+/// A selection's entry: its whole part, held within the slice.
+fn whole<T: Scalar>(s: T, n: usize) -> T {
+    T::of(s.to_f64().floor().clamp(0.0, (n - 1) as f64))
+}
+
+impl Order {
+    /// An array of selections made block by block, from the tied entries' positions in the array and their first
+    /// position in their slice: each block's entries in some order, and 1 − λ.
+    fn select(&self, u: &Tensor, mut arrange: impl FnMut(&mut Vec<usize>) -> f64) -> Tensor {
+        let n = u.shape().last().copied().unwrap_or(1);
+        let (mut s, mut positions) = (Tensor::full(u.shape(), 0.0), vec![0.0; n]);
+        for slice in 0..u.data().len() / n.max(1) {
+            let row = &u.data()[slice * n..(slice + 1) * n];
+            rank(row, &mut positions);
+            blocks(row, &positions, |block| {
+                let mut tied: Vec<usize> = block.clone().map(|k| slice * n + positions[k] as usize).collect();
+                let blend = if tied.len() > 1 { arrange(&mut tied) } else { 0.0 };
+                for (k, at) in block.zip(tied) {
+                    s.data_mut()[slice * n + k] = (at - slice * n) as f64 + blend;
+                }
+            });
+        }
+        s
+    }
+}
+
+impl Tie for Order {
+    fn met(&self, u: &Tensor, tolerance: f64) -> Vec<Met> {
+        let n = u.shape().last().copied().unwrap_or(1);
+        let mut row = vec![0.0; n];
+        let mut met = vec![];
+        for slice in 0..u.data().len() / n.max(1) {
+            row.copy_from_slice(&u.data()[slice * n..(slice + 1) * n]);
+            row.sort_unstable_by(compare);
+            let (mut pieces, mut distance, mut start) = (Some(1u64), 0.0f64, 0);
+            for k in 1..=n {
+                // A block goes on as long as the next entry is near enough; infinities are equal to themselves.
+                if k < n && (row[k] == row[k - 1] || row[k] - row[k - 1] <= tolerance) {
+                    pieces = pieces.and_then(|p| p.checked_mul((k - start + 1) as u64));
+                    distance = distance.max(if row[k] == row[start] { 0.0 } else { row[k] - row[start] });
+                } else {
+                    start = k;
+                }
+            }
+            if pieces != Some(1) {
+                met.push(Met { index: unravel(slice, &u.shape()[..u.shape().len() - 1]), pieces, distance });
+            }
+        }
+        met
+    }
+
+    fn random(&self, u: &Tensor, uniform: &mut dyn FnMut() -> f64) -> Tensor {
+        // A permutation blended with the mean over the block has only positive entries there: relative interior.
+        self.select(u, |tied| {
+            for k in (1..tied.len()).rev() {
+                tied.swap(k, ((uniform() * (k + 1) as f64) as usize).min(k));
+            }
+            // Sixteenths survive next to any position that f32 can count to 2^20.
+            (1.0 + (uniform() * 14.0).floor()) / 16.0
+        })
+    }
+
+    fn resolve(&self, u: &Tensor, dots: &[Tensor]) -> Tensor {
+        self.select(u, |tied| {
+            tied.sort_by(|&i, &j| {
+                let by = |dot: &Tensor| compare(&dot.data()[i], &dot.data()[j]);
+                dots.iter().map(by).find(|o| o.is_ne()).unwrap_or(Ordering::Equal)
+            });
+            0.0
+        })
+    }
+}
+
+/// `arrange(x, order)`: x along its last axis in that order; and `arrange_back`, its transpose. Linear in x.
+///
+/// Shapes: the order's leading axes broadcast to those of x. Cost: linear.
+#[derive(Debug, Clone)]
+pub struct Arrange {
+    back: bool,
+}
+
+impl Arrange {
+    /// Its line in the table of operators.
+    pub const FORTH: Entry = Entry {
+        name: "arrange",
+        signature: "arrange(x, order)",
+        formula: "x along its last axis in that order",
+        class: "linear in x",
+        ties: "",
+        source: "the derivative of sort",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(2, 2, &[])?;
+            Ok(call.apply(Arrange { back: false }, &[call.var(0)?, call.var(1)?]))
+        },
+        samples: &[],
+    };
+
+    /// The line of its transpose.
+    pub const BACK: Entry = Entry {
+        name: "arrange_back",
+        signature: "arrange_back(y, order)",
+        formula: "the transpose of arrange in x",
+        call: |call| {
+            call.expect(2, 2, &[])?;
+            Ok(call.apply(Arrange { back: true }, &[call.var(0)?, call.var(1)?]))
+        },
+        ..Arrange::FORTH
+    };
+}
+
+impl Op for Arrange {
+    fn name(&self) -> &'static str {
+        if self.back { "arrange_back" } else { "arrange" }
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        let wanted = [args[0], &[3]].concat();
+        let own =
+            |k: usize| args[0].len() + 1 >= args[1].len() && args[1].iter().rev().nth(k) == wanted.iter().rev().nth(k);
+        let leading = broadcast(args[1], &wanted).as_ref() == Some(&wanted);
+        if args[0].is_empty() || !leading || !own(0) || !own(1) {
+            return Err(Fault::Shapes {
+                op: self.name().into(),
+                shapes: args.iter().map(|s| s.to_vec()).collect(),
+                rule: "an order has three numbers for each entry of the array along its last axis".into(),
+            });
+        }
+        Ok(args[0].to_vec())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        Class::join(args).piecewise_linear()
+    }
+
+    fn linearity(&self) -> Linearity {
+        Linearity::First
+    }
+
+    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
+        Ok(at.cotangent.apply_with(Arrange { back: !self.back }, &[at.known(1)]))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        let x = if at.mapped[0] {
+            at.args[0]
+        } else {
+            at.args[0].broadcast_to(&[&[at.size], at.args[0].shape().as_slice()].concat())
+        };
+        // An order that is not mapped is the same for all, by broadcasting.
+        let missing = (at.ranks[0] + 1).saturating_sub(at.ranks[1]);
+        let order = if at.mapped[1] { at.args[1].pad_rank_after(missing) } else { at.args[1] };
+        Ok(x.apply_with(self.clone(), &[order]))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for Arrange {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let (lead, n) = args[0].split_at(args[0].len() - 1);
+        let n = n[0];
+        let own = &args[1][..args[1].len() - 2];
+        let mut orders = Vec::with_capacity(size(lead));
+        walk(lead, &broadcast_strides(own, lead), |k| orders.push(3 * n * k));
+        let back = self.back;
+        Kernel::new(move |args, out, _| {
+            for (slice, &order) in orders.iter().enumerate() {
+                let row = slice * n..(slice + 1) * n;
+                let order = &args[1][order..order + 3 * n];
+                let (x, y) = (&args[0][row.clone()], &mut out[row]);
+                if back { arrange_back(x, order, y) } else { arrange(x, order, y) }
+            }
+        })
+    }
+}
+
+/// The blocks of an order, with the count of each.
+fn each_block<T: Scalar>(order: &[T], mut f: impl FnMut(&[[T; 3]], T)) {
+    let (entries, _) = order.as_chunks::<3>();
+    for block in entries.chunk_by(|a, b| a[1] == b[1]) {
+        f(block, T::of(block.len() as f64));
+    }
+}
+
+/// The entry an order names, held within the slice.
+#[inline]
+fn source<T: Scalar>(entry: &[T; 3], n: usize) -> usize {
+    (entry[0].to_f64() as usize).min(n - 1)
+}
+
+fn arrange<T: Scalar>(x: &[T], order: &[T], y: &mut [T]) {
+    let (zero, one) = (T::of(0.0), T::of(1.0));
+    let mut next = 0;
+    each_block(order, |block, count| {
+        let sum = block.iter().fold(zero, |sum, entry| sum + x[source(entry, x.len())]);
+        for entry in block {
+            let (weight, own) = (entry[2], x[source(entry, x.len())]);
+            y[next] = if weight == one { own } else { weight * own + (one - weight) * (sum / count) };
+            next += 1;
+        }
+    });
+}
+
+fn arrange_back<T: Scalar>(y: &[T], order: &[T], x: &mut [T]) {
+    let (zero, one) = (T::of(0.0), T::of(1.0));
+    x.fill(zero);
+    let mut next = 0;
+    each_block(order, |block, count| {
+        let own = &y[next..next + block.len()];
+        let part = |entry: &[T; 3], y: T| if entry[2] == one { zero } else { (one - entry[2]) * y };
+        let mean = block.iter().zip(own).fold(zero, |sum, (entry, y)| sum + part(entry, *y)) / count;
+        for (entry, value) in block.iter().zip(own) {
+            let at = source(entry, x.len());
+            x[at] = x[at] + mean + if entry[2] == one { *value } else { entry[2] * *value };
+        }
+        next += block.len();
+    });
+}
+
+impl<'p> Var<'p> {
+    /// The tie `order`: the permutation that sorts along the last axis, a selection from the hull of permutations where
+    /// entries are equal. Only inside the derivative of an operator.
+    pub fn order(self) -> Var<'p> {
+        self.tie_of(Order)
+    }
+
+    /// Along the last axis in an order that [`Var::order`] gave.
+    pub fn arrange(self, order: Var<'p>) -> Var<'p> {
+        self.apply_with(Arrange { back: false }, &[order])
+    }
+}

@@ -1,0 +1,284 @@
+//! The tie of maxima over axes: `pick(u, s)`.
+
+use super::axes::{Axes, Selected, Split, batch_tie};
+use crate::error::{Fault, Result};
+use crate::program::Var;
+use crate::program::class::Class;
+use crate::program::op::{
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param,
+};
+use crate::program::real::Scalar;
+use crate::program::tie::{Met, Tie};
+use crate::tensor::{Tensor, unravel};
+
+/// `pick(u, s)`: in each slice along the axes, the unit vector of the largest entry; shape of u.
+///
+/// At a tie: the simplex over the tied entries. A scalar selection λ stands for (1 − λ)·(the even split) + λ·(the first
+/// of them in row-major order); an array of the shape of u gives the weights of the tied entries themselves (others are
+/// ignored, and a single largest entry has weight 1). NaN in a slice where u has one.
+#[derive(Debug, Clone)]
+pub struct Pick {
+    axes: Axes,
+}
+
+impl Pick {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "pick",
+        signature: "pick(u, s, axis=None)",
+        formula: "1 at the largest entry, 0 elsewhere",
+        class: "piecewise linear, discontinuous",
+        ties: "the simplex over the tied entries",
+        source: "Clarke 1990, Proposition 2.3.12",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(2, 3, &["axis"])?;
+            let u = call.var(0)?;
+            Ok(call.apply(Pick { axes: Axes::read(call, 2, u.rank())? }, &[u, call.var(1)?]))
+        },
+        samples: &[],
+    };
+}
+
+/// The largest entry of a slice (NaN if one is NaN), how many are equal to it, and where the first of them is.
+fn largest<T: Scalar>(u: &[T], positions: impl Iterator<Item = usize>) -> (T, usize, usize) {
+    let (mut top, mut count, mut first) = (T::of(f64::NEG_INFINITY), 0, 0);
+    for at in positions {
+        if u[at].is_nan() {
+            return (u[at], 0, at);
+        } else if u[at] > top || count == 0 {
+            (top, count, first) = (u[at], 1, at);
+        } else if u[at] == top {
+            count += 1;
+        }
+    }
+    (top, count, first)
+}
+
+impl Op for Pick {
+    fn name(&self) -> &'static str {
+        "pick"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        self.axes.params()
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        self.axes.resolve("pick", args[0].len())?;
+        Selected::of("pick", args[1], args[0], &self.axes.kept(args[0]))?;
+        Ok(args[0].to_vec())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        Class::join(args).piecewise_linear().bounded()
+    }
+
+    // In u it is constant off the tie, and at the tie the selected piece is; in s it is affine.
+    fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
+        let (u, s) = (at.args[0], at.args[1]);
+        let each = s.shape() == u.shape();
+        let by_selection = || u.apply(PickShare { axes: self.axes.clone(), each });
+        Ok(at.tangents[1].map(|dot| {
+            let dot = if each { dot } else { dot.broadcast_to(&self.axes.kept(&u.shape())) };
+            by_selection() * dot
+        }))
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        let (u, s) = batch_tie(at);
+        Ok(u.apply_with(Pick { axes: self.axes.batched(at.ranks[0]) }, &[s]))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+
+    fn tie(&self) -> Option<&dyn Tie> {
+        Some(self)
+    }
+}
+
+impl ArrayKernel for Pick {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let split = self.axes.split(args[0]);
+        let selected = Selected::of("pick", args[1], args[0], &self.axes.kept(args[0]))
+            .expect("a selection's shape was checked with the shape");
+        Kernel::new(move |args, out, _| {
+            let (u, s) = (args[0], args[1]);
+            let (zero, one) = (T::of(0.0), T::of(1.0));
+            for slice in 0..split.slices {
+                let (top, count, first) = largest(u, split.positions(slice));
+                let even = (one - selected.at(s, slice)) / T::of(count as f64);
+                for at in split.positions(slice) {
+                    out[at] = match u[at] == top {
+                        _ if count == 0 => top,
+                        true if count == 1 => one,
+                        true if selected.is_each() => s[at],
+                        true => even,
+                        false => zero,
+                    };
+                }
+                if count > 1 && !selected.is_each() {
+                    out[first] = even + selected.at(s, slice);
+                }
+            }
+        })
+    }
+}
+
+impl Pick {
+    fn slices(&self, u: &Tensor) -> (Split, Vec<usize>) {
+        let axes = self.axes.checked(u.shape().len());
+        let kept = (0..u.shape().len()).filter(|k| !axes.contains(k)).map(|k| u.shape()[k]).collect();
+        (Split::new(u.shape(), &axes), kept)
+    }
+
+    /// An array of selections made slice by slice from the positions of the tied entries.
+    fn select(&self, u: &Tensor, mut weights: impl FnMut(&[usize]) -> Vec<f64>) -> Tensor {
+        let (split, _) = self.slices(u);
+        let mut s = Tensor::full(u.shape(), 0.0);
+        for slice in 0..split.slices {
+            let (top, count, _) = largest(u.data(), split.positions(slice));
+            if count > 0 {
+                let tied: Vec<usize> = split.positions(slice).filter(|&at| u.data()[at] == top).collect();
+                let weights = if count == 1 { vec![1.0] } else { weights(&tied) };
+                tied.iter().zip(weights).for_each(|(&at, w)| s.data_mut()[at] = w);
+            }
+        }
+        s
+    }
+}
+
+impl Tie for Pick {
+    fn met(&self, u: &Tensor, tolerance: f64) -> Vec<Met> {
+        let (split, kept) = self.slices(u);
+        let met = |slice: usize| {
+            let (top, count, _) = largest(u.data(), split.positions(slice));
+            let entries = || split.positions(slice).map(|at| u.data()[at]);
+            let tied = entries().filter(|x| *x == top || top - x <= tolerance).count();
+            let distance = entries().filter(|x| top - x <= tolerance).fold(0.0, |d: f64, x| d.max(top - x));
+            let index = unravel(slice, &kept);
+            (count > 0 && tied > 1).then_some(Met { index, pieces: Some(tied as u64), distance })
+        };
+        (0..split.slices).filter_map(met).collect()
+    }
+
+    fn random(&self, u: &Tensor, uniform: &mut dyn FnMut() -> f64) -> Tensor {
+        // Exponential weights, normalized, are uniform on the simplex.
+        self.select(u, |tied| {
+            let weights: Vec<f64> = tied.iter().map(|_| -uniform().ln()).collect();
+            let sum: f64 = weights.iter().sum();
+            weights.iter().map(|w| w / sum).collect()
+        })
+    }
+
+    fn resolve(&self, u: &Tensor, dots: &[Tensor]) -> Tensor {
+        self.select(u, |tied| {
+            let mut left = tied.to_vec();
+            for dot in dots {
+                let top = left.iter().map(|&at| dot.data()[at]).fold(f64::NEG_INFINITY, f64::max);
+                left.retain(|&at| dot.data()[at] == top);
+            }
+            let share = 1.0 / left.len() as f64;
+            tied.iter().map(|at| if left.contains(at) { share } else { 0.0 }).collect()
+        })
+    }
+}
+
+/// `pick_share(u)`: what `pick` is multiplied with in its selection, in slices with several largest entries: in an array
+/// of weights 1 on the tied entries; in a scalar the unit vector of the first minus the even split. Elsewhere 0.
+#[derive(Debug, Clone)]
+pub struct PickShare {
+    axes: Axes,
+    each: bool,
+}
+
+impl PickShare {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "pick_share",
+        signature: "pick_share(u, axis=None, each=False)",
+        formula: "the derivative of pick in its selection",
+        class: "piecewise linear, discontinuous",
+        ties: "",
+        source: "pick is affine in its selection",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(1, 3, &["axis", "each"])?;
+            let u = call.var(0)?;
+            let each = match call.optional("each", 2) {
+                None => false,
+                Some(crate::program::call::Value::Flag(yes)) => *yes,
+                Some(_) => return Err(call.fault("`each` must be True or False")),
+            };
+            Ok(call.apply(PickShare { axes: Axes::read(call, 1, u.rank())?, each }, &[u]))
+        },
+        samples: &[],
+    };
+}
+
+impl Op for PickShare {
+    fn name(&self) -> &'static str {
+        "pick_share"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        let mut params = self.axes.params();
+        params.extend(self.each.then_some(("each", Param::Flag(true))));
+        params
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        self.axes.resolve("pick_share", args[0].len())?;
+        Ok(args[0].to_vec())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0].piecewise_linear().bounded()
+    }
+
+    // Constant on each piece.
+    fn linearize<'p>(&self, _: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
+        Ok(None)
+    }
+
+    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        Ok(at.args[0].apply(PickShare { axes: self.axes.batched(at.ranks[0]), each: self.each }))
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for PickShare {
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let (split, each) = (self.axes.split(args[0]), self.each);
+        Kernel::new(move |args, out, _| {
+            let u = args[0];
+            for slice in 0..split.slices {
+                let (top, count, first) = largest(u, split.positions(slice));
+                let even = T::of(if each { 1.0 } else { -1.0 / count as f64 });
+                for at in split.positions(slice) {
+                    out[at] = match u[at] == top {
+                        _ if count == 0 => top,
+                        true if count > 1 => even,
+                        _ => T::of(0.0),
+                    };
+                }
+                if count > 1 && !each {
+                    out[first] = even + T::of(1.0);
+                }
+            }
+        })
+    }
+}
+
+impl<'p> Var<'p> {
+    /// The tie `pick`: the unit vector of the largest entry in each slice, a selection from the simplex where several
+    /// tie; of this shape. Only inside the derivative of an operator.
+    pub fn pick(self, axes: &Axes) -> Var<'p> {
+        self.tie_of(Pick { axes: axes.clone().of(self.rank()).without_keepdims() })
+    }
+}

@@ -1,0 +1,270 @@
+//! The instructions of one loop: the recordings of its members put together, equal instructions once, temporaries on
+//! as few slots as their lifetimes allow.
+//!
+//! What depends on single numbers only is *uniform*: computed once before the loop, into registers. A loop of length 1
+//! is uniform altogether. The rest works on tiles: blocks of consecutive positions that stay in the first-level cache.
+//! An instruction never writes where it reads.
+
+use super::schedule::{Operand, Schedule};
+use crate::program::record::{Operand as Recorded, Prim};
+use std::collections::HashMap;
+
+/// What an instruction does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A primitive.
+    Prim(Prim),
+    /// Nothing: the first operand is copied.
+    Copy,
+    /// The k-th spread operand of the loop is laid out.
+    Gather(usize),
+}
+
+/// Where an instruction reads or writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum At {
+    /// A constant, by its bits as f64.
+    Const(u64),
+    /// The single number of a root.
+    Single(usize),
+    /// A uniform temporary.
+    Register(usize),
+    /// A root of the loop's length, read at the loop's position.
+    Read(usize),
+    /// A root of the loop's length, written by this loop.
+    Write(usize),
+    /// A tile.
+    Slot(usize),
+    /// The tile of the k-th spread operand.
+    Spread(usize),
+}
+
+impl At {
+    /// Whether it is one number for the whole loop.
+    pub fn is_single(self) -> bool {
+        matches!(self, At::Const(_) | At::Single(_) | At::Register(_))
+    }
+}
+
+/// One instruction; operands past the arity repeat the last one.
+#[derive(Debug, Clone, Copy)]
+pub struct Line {
+    /// What is done.
+    pub action: Action,
+    /// Where the result goes.
+    pub to: At,
+    /// The operands.
+    pub from: [At; 4],
+}
+
+/// A loop's instructions.
+#[derive(Debug)]
+pub struct Code {
+    /// How many positions there are.
+    pub len: usize,
+    /// Done once, before.
+    pub uniform: Vec<Line>,
+    /// Done for each tile.
+    pub tiled: Vec<Line>,
+    /// How many uniform temporaries there are.
+    pub registers: usize,
+    /// How many tiles.
+    pub slots: usize,
+    /// Root, shape and strides of the spread operands.
+    pub spreads: Vec<(usize, Vec<usize>, Vec<usize>)>,
+}
+
+impl Code {
+    /// The code of a loop over these members; `kept` are roots whose numbers are needed after it.
+    pub fn new(schedule: &Schedule<'_>, len: usize, members: &[usize], kept: &[bool]) -> Code {
+        let mut draft = Draft { len, ..Draft::default() };
+        for &id in members {
+            draft.member(schedule, id);
+        }
+        let kept = members.iter().filter(|&&id| kept[id]).map(|&id| (id, draft.defined[&id])).collect();
+        draft.allocate(kept)
+    }
+}
+
+/// A value while the code is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Value {
+    Const(u64),
+    Single(usize),
+    Read(usize),
+    /// The k-th instruction.
+    Temp(usize),
+}
+
+#[derive(Default)]
+struct Draft {
+    len: usize,
+    lines: Vec<(Action, [Value; 4])>,
+    uniform: Vec<bool>,
+    known: HashMap<(Action, [Value; 4]), usize>,
+    defined: HashMap<usize, Value>,
+    spreads: Vec<(usize, Vec<usize>, Vec<usize>)>,
+}
+
+impl Draft {
+    fn member(&mut self, schedule: &Schedule<'_>, id: usize) {
+        let (operands, recording) = schedule.formula(id);
+        let args: Vec<Value> = operands.into_iter().map(|o| self.operand(o)).collect();
+        let Some(recording) = recording else {
+            self.defined.insert(id, args[0]);
+            return;
+        };
+        let mut temps: Vec<Value> = Vec::with_capacity(recording.instrs.len());
+        let get = |o: Recorded, temps: &[Value]| match o {
+            Recorded::Arg(k) => args[k],
+            Recorded::Const(c) => Value::Const(c.to_bits()),
+            Recorded::Temp(k) => temps[k],
+        };
+        for instr in &recording.instrs {
+            let from = instr.operands.map(|o| get(o, &temps));
+            temps.push(self.emit(Action::Prim(instr.prim), from));
+        }
+        self.defined.insert(id, get(recording.result, &temps));
+    }
+
+    fn operand(&mut self, operand: Operand) -> Value {
+        match operand {
+            Operand::Full(r) => self.defined.get(&r).copied().unwrap_or(Value::Read(r)),
+            Operand::Single(r) => self.defined.get(&r).copied().unwrap_or(Value::Single(r)),
+            Operand::Spread(root, shape, strides) => {
+                let spread = (root, shape, strides);
+                let k = self.spreads.iter().position(|s| *s == spread).unwrap_or_else(|| {
+                    self.spreads.push(spread);
+                    self.spreads.len() - 1
+                });
+                self.emit(Action::Gather(k), [Value::Const(0); 4])
+            }
+        }
+    }
+
+    fn emit(&mut self, action: Action, from: [Value; 4]) -> Value {
+        if let Some(&k) = self.known.get(&(action, from)) {
+            return Value::Temp(k);
+        }
+        let uniform = !matches!(action, Action::Gather(_)) && from.iter().all(|v| self.is_uniform(*v));
+        self.lines.push((action, from));
+        self.uniform.push(uniform);
+        self.known.insert((action, from), self.lines.len() - 1);
+        Value::Temp(self.lines.len() - 1)
+    }
+
+    fn is_uniform(&self, value: Value) -> bool {
+        match value {
+            Value::Const(_) | Value::Single(_) => true,
+            Value::Read(_) => false,
+            Value::Temp(k) => self.uniform[k],
+        }
+    }
+
+    /// The temporaries that an instruction reads.
+    fn reads(&self, line: usize) -> impl Iterator<Item = usize> {
+        self.lines[line].1.into_iter().filter_map(|v| if let Value::Temp(k) = v { Some(k) } else { None })
+    }
+
+    /// Which instructions anything kept depends on.
+    fn live(&self, kept: &[(usize, Value)]) -> Vec<bool> {
+        let mut live = vec![false; self.lines.len()];
+        for (_, value) in kept {
+            if let Value::Temp(k) = value {
+                live[*k] = true;
+            }
+        }
+        for k in (0..self.lines.len()).rev() {
+            if live[k] {
+                self.reads(k).for_each(|t| live[t] = true);
+            }
+        }
+        live
+    }
+
+    /// Gives every instruction a place, by one scan over the code.
+    fn allocate(self, kept: Vec<(usize, Value)>) -> Code {
+        let live = self.live(&kept);
+        // A kept temporary is written where it is kept at once; further roots of the same value are copies.
+        let mut home: HashMap<usize, At> = HashMap::new();
+        let mut copies: Vec<(usize, Value)> = vec![];
+        for (root, value) in kept {
+            match value {
+                Value::Temp(k) if !home.contains_key(&k) && self.uniform[k] == (self.len == 1) => {
+                    home.insert(k, self.target(root));
+                }
+                other => copies.push((root, other)),
+            }
+        }
+        // Where each temporary is read last; uniform ones that tiles read, and those copied at the end, stay.
+        let mut last = vec![usize::MAX; self.lines.len()];
+        let mut stays = vec![false; self.lines.len()];
+        for at in (0..self.lines.len()).filter(|&at| live[at]) {
+            for k in self.reads(at) {
+                last[k] = at;
+                stays[k] |= self.uniform[k] && !self.uniform[at];
+            }
+        }
+        for (_, value) in &copies {
+            if let Value::Temp(k) = value {
+                stays[*k] = true;
+            }
+        }
+        let mut code = Code {
+            len: self.len,
+            uniform: vec![],
+            tiled: vec![],
+            registers: 0,
+            slots: 0,
+            spreads: self.spreads.clone(),
+        };
+        let mut places: Vec<At> = vec![At::Const(0); self.lines.len()];
+        let (mut free_registers, mut free_slots) = (vec![], vec![]);
+        for k in (0..self.lines.len()).filter(|&k| live[k]) {
+            let (action, from) = self.lines[k];
+            places[k] = home.get(&k).copied().unwrap_or_else(|| match (action, self.uniform[k]) {
+                (Action::Gather(k), _) => At::Spread(k),
+                (_, true) => At::Register(take(&mut free_registers, &mut code.registers)),
+                (_, false) => At::Slot(take(&mut free_slots, &mut code.slots)),
+            });
+            let line = Line { action, to: places[k], from: from.map(|v| place(v, &places)) };
+            if self.uniform[k] { &mut code.uniform } else { &mut code.tiled }.push(line);
+            for t in self.reads(k) {
+                if last[t] == k && !stays[t] {
+                    last[t] = usize::MAX; // an operand may be read twice
+                    match places[t] {
+                        At::Register(r) => free_registers.push(r),
+                        At::Slot(s) => free_slots.push(s),
+                        _ => {}
+                    }
+                }
+            }
+        }
+        for (root, value) in copies {
+            let from = [place(value, &places); 4];
+            let line = Line { action: Action::Copy, to: self.target(root), from };
+            if self.len == 1 { &mut code.uniform } else { &mut code.tiled }.push(line);
+        }
+        code
+    }
+
+    fn target(&self, root: usize) -> At {
+        if self.len == 1 { At::Single(root) } else { At::Write(root) }
+    }
+}
+
+fn take(free: &mut Vec<usize>, count: &mut usize) -> usize {
+    free.pop().unwrap_or_else(|| {
+        *count += 1;
+        *count - 1
+    })
+}
+
+fn place(value: Value, places: &[At]) -> At {
+    match value {
+        Value::Const(bits) => At::Const(bits),
+        Value::Single(root) => At::Single(root),
+        Value::Read(root) => At::Read(root),
+        Value::Temp(k) => places[k],
+    }
+}

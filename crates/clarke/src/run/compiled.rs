@@ -1,0 +1,169 @@
+//! Programs compiled for f32 or f64.
+
+use super::interpreter::check_inputs;
+use super::lower::{Selections, lower};
+use super::plan::{ALIGN, Plan};
+use crate::error::Result;
+use crate::program::Program;
+use crate::program::op::{Compiler, Kernel};
+use crate::program::real::Scalar;
+use crate::program::tie::{Convention, Site};
+use crate::tensor::{Tensor, size};
+use std::sync::Arc;
+
+/// A program compiled for a precision, with its selections filled in. Cloning is cheap; threads share it, each with a
+/// [`Workspace`] of its own.
+///
+/// ```
+/// use clarke::{Program, program::tie::Convention};
+/// let f = Program::trace(&[&[3], &[]], |v| (v[0] * v[1]).relu().sum_to(&[]))?;
+/// let g = f.value_and_gradient()?.compile::<f64>(Convention::MinNorm);
+/// let mut workspace = g.workspace();
+/// let (mut y, mut dx, mut da) = ([0.0], [0.0; 3], [0.0]);
+/// g.run(&mut workspace, &[&[1.0, -2.0, 3.0], &[2.0]], &mut [&mut y, &mut dx, &mut da]);
+/// assert_eq!((y, dx, da), ([8.0], [2.0, 0.0, 2.0], [4.0]));
+/// # Ok::<(), clarke::Error>(())
+/// ```
+pub struct Compiled<T> {
+    inner: Arc<Inner<T>>,
+}
+
+struct Inner<T> {
+    plan: Plan<T>,
+    /// As it was given to be compiled.
+    program: Program,
+    inputs: Vec<Port>,
+    outputs: Vec<Vec<usize>>,
+}
+
+/// An input of a compiled program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+}
+
+/// The memory that a run works in. One for each thread; made by [`Compiled::workspace`].
+#[derive(Debug, Clone)]
+pub struct Workspace<T> {
+    memory: Vec<T>,
+}
+
+impl Program {
+    /// Compiles for f32 or f64, with every selection as a convention picks it.
+    ///
+    /// Cost: about linear in the number of nodes.
+    pub fn compile<T: Scalar>(&self, convention: Convention) -> Compiled<T> {
+        self.compile_with(&|site| site.choice(convention).selection)
+    }
+
+    /// Compiles for f32 or f64, with every selection as `fill` picks it from its site; selections without a site are 0.
+    pub fn compile_with<T: Scalar>(&self, fill: &dyn Fn(&Site) -> f64) -> Compiled<T> {
+        let lowered = lower(self, Selections::Filled(fill));
+        let port = |i: &crate::program::Input| Port { name: i.name.clone(), shape: i.shape.clone() };
+        let inputs = self.inputs().iter().filter(|i| !i.role.is_selection()).map(port).collect();
+        let outputs = self.output_shapes().iter().map(|s| s.to_vec()).collect();
+        Compiled { inner: Arc::new(Inner { plan: Plan::new(&lowered, &Fast), program: self.clone(), inputs, outputs }) }
+    }
+}
+
+impl<T> Clone for Compiled<T> {
+    fn clone(&self) -> Compiled<T> {
+        Compiled { inner: self.inner.clone() }
+    }
+}
+
+impl<T> std::fmt::Debug for Compiled<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (inputs, outputs) = (&self.inner.inputs, &self.inner.outputs);
+        f.debug_struct("Compiled").field("inputs", inputs).field("outputs", outputs).finish_non_exhaustive()
+    }
+}
+
+impl<T: Scalar> Compiled<T> {
+    /// The inputs, in order: those of the program without its selections.
+    pub fn inputs(&self) -> &[Port] {
+        &self.inner.inputs
+    }
+
+    /// The outputs' shapes, in order.
+    pub fn outputs(&self) -> &[Vec<usize>] {
+        &self.inner.outputs
+    }
+
+    /// Memory to run in.
+    pub fn workspace(&self) -> Workspace<T> {
+        Workspace { memory: vec![T::default(); padded::<T>(self.inner.plan.size)] }
+    }
+
+    /// Computes the outputs from the inputs, both in row-major order. Allocates nothing.
+    ///
+    /// Panics if the number or a length of inputs or outputs is wrong, or the workspace is another program's: use
+    /// [`Compiled::call`] for arrays that were not checked.
+    pub fn run(&self, workspace: &mut Workspace<T>, inputs: &[&[T]], outputs: &mut [&mut [T]]) {
+        let plan = &self.inner.plan;
+        assert_eq!(inputs.len(), plan.inputs.len(), "the number of inputs");
+        for (k, &n) in plan.inputs.iter().enumerate() {
+            assert_eq!(inputs[k].len(), n, "the length of input `{}`", self.inner.inputs[k].name);
+        }
+        assert_eq!(outputs.len(), plan.outputs.len(), "the number of outputs");
+        for (k, &n) in plan.outputs.iter().enumerate() {
+            assert_eq!(outputs[k].len(), n, "the length of output {k}");
+        }
+        assert!(workspace.memory.len() >= padded::<T>(plan.size), "the workspace is another program's");
+        // The addresses are taken once, before anything is written.
+        let outputs: *mut &mut [T] = outputs.as_mut_ptr();
+        // SAFETY: numbers and lengths were just checked, the borrows keep workspace, inputs and outputs apart, and the
+        // workspace is long enough for the plan even when its beginning is aligned.
+        unsafe { plan.execute(aligned(&mut workspace.memory), inputs, |k| (*outputs.add(k)).as_mut_ptr()) }
+    }
+
+    /// Computes the outputs as new arrays.
+    ///
+    /// Errors: the number of inputs, or a shape.
+    pub fn call(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        check_inputs(&self.inner.program, inputs)?;
+        let numbers: Vec<Vec<T>> = inputs.iter().map(|a| a.data().iter().map(|x| T::of(*x)).collect()).collect();
+        let views: Vec<&[T]> = numbers.iter().map(Vec::as_slice).collect();
+        let mut values: Vec<Vec<T>> = self.inner.outputs.iter().map(|s| vec![T::default(); size(s)]).collect();
+        let mut into: Vec<&mut [T]> = values.iter_mut().map(Vec::as_mut_slice).collect();
+        self.run(&mut self.workspace(), &views, &mut into);
+        let tensor = |(shape, x): (&Vec<usize>, Vec<T>)| Tensor::from_fn(shape, |i| x[i].to_f64());
+        Ok(std::iter::zip(&self.inner.outputs, values).map(tensor).collect())
+    }
+}
+
+/// The length of memory that has room for `size` numbers from an aligned address on.
+fn padded<T>(size: usize) -> usize {
+    size + ALIGN / size_of::<T>()
+}
+
+/// The first aligned address.
+fn aligned<T>(memory: &mut [T]) -> *mut T {
+    let start = memory.as_mut_ptr();
+    start.wrapping_byte_add(start.cast::<u8>().align_offset(ALIGN))
+}
+
+/// Compiles the programs inside operators like any other; their workspace is scratch space of the kernel.
+struct Fast;
+
+impl<T: Scalar> Compiler<T> for Fast {
+    fn compile(&self, program: &Program) -> Kernel<T> {
+        let plan = Plan::<T>::new(&lower(program, Selections::Given), &Fast);
+        let mut starts = vec![0];
+        for n in &plan.outputs {
+            starts.push(starts[starts.len() - 1] + n);
+        }
+        let scratch = padded::<T>(plan.size);
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            assert!(std::iter::zip(args, &plan.inputs).all(|(a, n)| a.len() == *n) && args.len() == plan.inputs.len());
+            assert!(out.len() == starts[starts.len() - 1] && scratch.len() >= padded::<T>(plan.size));
+            let start = out.as_mut_ptr();
+            // SAFETY: numbers and lengths were just checked, and the borrows keep arguments, value and scratch apart.
+            unsafe { plan.execute(aligned(scratch), args, |k| start.add(starts[k])) }
+        };
+        Kernel { scratch, run: Box::new(run) }
+    }
+}

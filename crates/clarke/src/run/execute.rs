@@ -1,0 +1,174 @@
+//! Running a plan: no decision, no allocation.
+
+use super::plan::{Instr, Loop, Place, Plan, Scalars, Spread, Work};
+use crate::program::real::Scalar;
+use std::slice::{from_raw_parts, from_raw_parts_mut};
+
+/// The addresses that a run resolves places with.
+struct Frame<'a, T> {
+    plan: &'a Plan<T>,
+    memory: *mut T,
+    inputs: &'a [&'a [T]],
+    /// The outputs' addresses, then the table of the loop that runs, then the arguments of the kernel that runs.
+    outputs: *mut *mut T,
+}
+
+impl<T: Scalar> Plan<T> {
+    /// Runs on these inputs; `output` gives the address of each output.
+    ///
+    /// # Safety
+    /// `memory` is valid for `size` numbers and aligned to [`super::plan::ALIGN`] bytes; there are as many inputs as
+    /// the plan has, of their sizes; `output` gives addresses valid for as many writes as that output has numbers;
+    /// memory, inputs and outputs do not overlap.
+    pub unsafe fn execute(&self, memory: *mut T, inputs: &[&[T]], output: impl Fn(usize) -> *mut T) {
+        // SAFETY: every offset in a plan is within `size`; places that are alive at the same time do not overlap, so
+        // what an instruction writes is apart from what it reads; the table is aligned, since its offset is a
+        // multiple of the alignment of arrays; inputs and outputs are as the caller vouches.
+        unsafe {
+            let frame = Frame { plan: self, memory, inputs, outputs: memory.add(self.table).cast() };
+            for k in 0..self.outputs.len() {
+                frame.outputs.add(k).write(output(k));
+            }
+            std::ptr::copy_nonoverlapping(self.numbers.as_ptr(), memory, self.numbers.len());
+            for &(input, offset) in &self.singles {
+                memory.add(offset).write(inputs[input][0]);
+            }
+            for work in &self.work {
+                match work {
+                    Work::Scalars(lines) => frame.scalars(lines),
+                    Work::Loop(tiles) => frame.tiles(tiles),
+                    Work::Kernel { kernel, args, out, scratch } => {
+                        let table: *mut &[T] = frame.outputs.add(self.outputs.len()).cast();
+                        for (k, &(place, len)) in args.iter().enumerate() {
+                            table.add(k).write(from_raw_parts(frame.resolve(place), len));
+                        }
+                        let out = from_raw_parts_mut(frame.resolve(out.0), out.1);
+                        let scratch = from_raw_parts_mut(memory.add(*scratch), kernel.scratch);
+                        (kernel.run)(from_raw_parts(table, args.len()), out, scratch);
+                    }
+                }
+            }
+            for &(place, k, len) in &self.copies {
+                std::ptr::copy_nonoverlapping(frame.resolve(place), *frame.outputs.add(k), len);
+            }
+        }
+    }
+}
+
+impl<T: Scalar> Frame<'_, T> {
+    unsafe fn resolve(&self, place: Place) -> *mut T {
+        // SAFETY: see `execute`.
+        unsafe {
+            match place {
+                Place::Memory(offset) => self.memory.add(offset),
+                Place::Input(k) => self.inputs[k].as_ptr().cast_mut(),
+                Place::Output(k) => *self.outputs.add(k),
+                Place::Constant(offset) => self.plan.constants.as_ptr().add(offset).cast_mut(),
+            }
+        }
+    }
+
+    unsafe fn scalars(&self, lines: &[Scalars]) {
+        for line in lines {
+            // SAFETY: see `execute`.
+            unsafe {
+                let x = line.from.map(|at| *self.memory.add(at as usize));
+                *self.memory.add(line.to as usize) = match line.prim {
+                    Some(prim) => prim.eval(x),
+                    None => x[0],
+                };
+            }
+        }
+    }
+
+    unsafe fn tiles(&self, work: &Loop<T>) {
+        // SAFETY: see `execute`; the table has room for the addresses of every loop.
+        unsafe {
+            self.scalars(&work.uniform);
+            let table = self.outputs.add(self.plan.outputs.len());
+            let moving = work.moving.len();
+            for (k, place) in work.moving.iter().enumerate() {
+                table.add(k).write(self.resolve(*place));
+            }
+            for (k, offset) in work.fixed.iter().enumerate() {
+                table.add(moving + k).write(self.memory.add(*offset));
+            }
+            let mut start = 0;
+            while start < work.len {
+                let n = work.block.min(work.len - start);
+                for instr in &work.body {
+                    match instr {
+                        Instr::Apply { kernel, to, from } => {
+                            let [a, b, c, d] = from.map(|k| (*table.add(k as usize)).cast_const());
+                            kernel(*table.add(*to as usize), a, b, c, d, n);
+                        }
+                        Instr::Gather { spread, to, in_place } => {
+                            let spread = &work.spreads[*spread as usize];
+                            let source = self.resolve(spread.source);
+                            let to = table.add(*to as usize);
+                            match spread.run(start, n) {
+                                Some(at) if !in_place => to.write(source.add(at)),
+                                _ => {
+                                    if !in_place {
+                                        to.write(self.memory.add(spread.tile));
+                                    }
+                                    spread.lay_out(source, *to, start, n);
+                                }
+                            }
+                        }
+                    }
+                }
+                for k in 0..moving {
+                    let at = table.add(k);
+                    at.write((*at).add(n));
+                }
+                start += n;
+            }
+        }
+    }
+}
+
+impl Spread {
+    /// The offset of positions `start..start + n`, if they are one stretch of the source.
+    fn run(&self, start: usize, n: usize) -> Option<usize> {
+        let last = self.shape.len() - 1;
+        let (row, column) = (start / self.shape[last], start % self.shape[last]);
+        (self.strides[last] == 1 && column + n <= self.shape[last]).then(|| self.row(row) + column)
+    }
+
+    /// The offset of a row: the indices of all axes but the last, joined.
+    fn row(&self, mut row: usize) -> usize {
+        let mut offset = 0;
+        for k in (1..self.shape.len() - 1).rev() {
+            offset += row % self.shape[k] * self.strides[k];
+            row /= self.shape[k];
+        }
+        // The first axis takes what is left; with one axis only there is one row.
+        if self.shape.len() > 1 { offset + row * self.strides[0] } else { offset }
+    }
+
+    /// Writes positions `start..start + n`, row by row.
+    ///
+    /// # Safety
+    /// `source` is valid for what the strides reach, `to` for n writes, and they do not overlap.
+    unsafe fn lay_out<T: Copy>(&self, source: *const T, to: *mut T, start: usize, n: usize) {
+        let last = self.shape.len() - 1;
+        let width = self.shape[last];
+        let (mut row, mut column, mut done) = (start / width, start % width, 0);
+        while done < n {
+            let count = (width - column).min(n - done);
+            // SAFETY: the positions are within the shape, hence within the source; done + count ≤ n.
+            unsafe {
+                let (from, to) = (source.add(self.row(row)), to.add(done));
+                if self.strides[last] == 0 {
+                    from_raw_parts_mut(to, count).fill(*from);
+                } else {
+                    for i in 0..count {
+                        *to.add(i) = *from.add(column + i);
+                    }
+                }
+            }
+            (row, column, done) = (row + 1, 0, done + count);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One kernel for each primitive and each pattern of operands (tile or single number), compiled for the vector
+//! instructions of the machine and chosen when a program is compiled.
+//!
+//! A kernel is the plain loop `d[i] = f(a[i], b[i], …)` over stretches that do not overlap, which the compiler turns
+//! into vector code; nothing is contracted, so the results are those of [`Prim::eval`] bit for bit.
+
+use crate::program::real::Real;
+use crate::program::record::Prim;
+
+/// `(to, operands…, n)`: each operand is n numbers, or one.
+///
+/// # Safety
+/// `to` is valid for n > 0 writes and overlaps no operand; each operand is valid for n reads, or for one where the
+/// pattern says that it is a single number. The machine has the instructions the kernel was compiled for.
+pub type Kernel<T> = unsafe fn(*mut T, *const T, *const T, *const T, *const T, usize);
+
+/// The kernel of a primitive; bit k of `tiles` tells whether operand k is a tile. At least one is.
+pub fn kernel<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::is_x86_feature_detected as has;
+        if has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl") && has!("fma") {
+            return avx512::pick(prim, tiles);
+        }
+        if has!("avx2") && has!("fma") {
+            return avx2::pick(prim, tiles);
+        }
+    }
+    portable::pick(prim, tiles)
+}
+
+/// A primitive as a type, so that its kernels are compiled each for itself.
+trait Apply {
+    fn apply<T: Real>(x: [T; 4]) -> T;
+}
+
+mod prims {
+    use super::{Apply, Prim, Real};
+
+    macro_rules! prims {
+        ($($name:ident)*) => {$(
+            pub struct $name;
+            impl Apply for $name {
+                #[inline(always)]
+                fn apply<T: Real>(x: [T; 4]) -> T {
+                    Prim::$name.eval(x)
+                }
+            }
+        )*};
+    }
+    prims!(Add Sub Mul Div Neg Abs Sqrt Exp Ln ExpM1 Ln1p Sin Cos Tanh Pow Max Min IfGt IfGe IfEq);
+}
+
+#[inline(always)]
+fn each<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
+    to: &mut [T],
+    [a, b, c, d]: [&[T]; 4],
+) {
+    let n = to.len();
+    let (a0, b0, c0, d0) = (a[0], b[0], c[0], d[0]);
+    let tile = |is: bool, x| if is { n } else { x };
+    let (a, b) = (&a[..tile(A, a.len())], &b[..tile(B, b.len())]);
+    let (c, d) = (&c[..tile(C, c.len())], &d[..tile(D, d.len())]);
+    for i in 0..n {
+        let x = if A { a[i] } else { a0 };
+        let y = if B { b[i] } else { b0 };
+        let z = if C { c[i] } else { c0 };
+        let w = if D { d[i] } else { d0 };
+        to[i] = P::apply([x, y, z, w]);
+    }
+}
+
+macro_rules! compiled {
+    ($module:ident $(, #[$features:meta])?) => {
+        mod $module {
+            use super::{Apply, Kernel, Prim, Real, each, prims};
+            use std::slice::{from_raw_parts, from_raw_parts_mut};
+
+            $(#[$features])?
+            unsafe fn run<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
+                to: *mut T,
+                a: *const T,
+                b: *const T,
+                c: *const T,
+                d: *const T,
+                n: usize,
+            ) {
+                // SAFETY: as `Kernel` asks of the caller: n numbers where the pattern says tile, else one, and `to`
+                // apart from all of them.
+                unsafe {
+                    let read = |is_tile: bool, x: *const T| from_raw_parts(x, if is_tile { n } else { 1 });
+                    let operands = [read(A, a), read(B, b), read(C, c), read(D, d)];
+                    each::<T, P, A, B, C, D>(from_raw_parts_mut(to, n), operands)
+                }
+            }
+
+            fn unary<T: Real, P: Apply>() -> Kernel<T> {
+                run::<T, P, true, false, false, false>
+            }
+
+            fn binary<T: Real, P: Apply>(tiles: u8) -> Kernel<T> {
+                match tiles & 3 {
+                    1 => run::<T, P, true, false, false, false>,
+                    2 => run::<T, P, false, true, false, false>,
+                    _ => run::<T, P, true, true, false, false>,
+                }
+            }
+
+            fn select<T: Real, P: Apply>(tiles: u8) -> Kernel<T> {
+                match tiles & 15 {
+                    1 => run::<T, P, true, false, false, false>,
+                    2 => run::<T, P, false, true, false, false>,
+                    3 => run::<T, P, true, true, false, false>,
+                    4 => run::<T, P, false, false, true, false>,
+                    5 => run::<T, P, true, false, true, false>,
+                    6 => run::<T, P, false, true, true, false>,
+                    7 => run::<T, P, true, true, true, false>,
+                    8 => run::<T, P, false, false, false, true>,
+                    9 => run::<T, P, true, false, false, true>,
+                    10 => run::<T, P, false, true, false, true>,
+                    11 => run::<T, P, true, true, false, true>,
+                    12 => run::<T, P, false, false, true, true>,
+                    13 => run::<T, P, true, false, true, true>,
+                    14 => run::<T, P, false, true, true, true>,
+                    _ => run::<T, P, true, true, true, true>,
+                }
+            }
+
+            pub fn pick<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
+                match prim {
+                    Prim::Neg => unary::<T, prims::Neg>(),
+                    Prim::Abs => unary::<T, prims::Abs>(),
+                    Prim::Sqrt => unary::<T, prims::Sqrt>(),
+                    Prim::Exp => unary::<T, prims::Exp>(),
+                    Prim::Ln => unary::<T, prims::Ln>(),
+                    Prim::ExpM1 => unary::<T, prims::ExpM1>(),
+                    Prim::Ln1p => unary::<T, prims::Ln1p>(),
+                    Prim::Sin => unary::<T, prims::Sin>(),
+                    Prim::Cos => unary::<T, prims::Cos>(),
+                    Prim::Tanh => unary::<T, prims::Tanh>(),
+                    Prim::Add => binary::<T, prims::Add>(tiles),
+                    Prim::Sub => binary::<T, prims::Sub>(tiles),
+                    Prim::Mul => binary::<T, prims::Mul>(tiles),
+                    Prim::Div => binary::<T, prims::Div>(tiles),
+                    Prim::Pow => binary::<T, prims::Pow>(tiles),
+                    Prim::Max => binary::<T, prims::Max>(tiles),
+                    Prim::Min => binary::<T, prims::Min>(tiles),
+                    Prim::IfGt => select::<T, prims::IfGt>(tiles),
+                    Prim::IfGe => select::<T, prims::IfGe>(tiles),
+                    Prim::IfEq => select::<T, prims::IfEq>(tiles),
+                }
+            }
+        }
+    };
+}
+
+compiled!(portable);
+#[cfg(target_arch = "x86_64")]
+compiled!(avx2, #[target_feature(enable = "avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+compiled!(avx512, #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]);
+
+/// `d[i] = a[i]`: the kernel of a copy.
+pub unsafe fn copy<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
+    // SAFETY: as `Kernel` asks of the caller.
+    unsafe { std::ptr::copy_nonoverlapping(a, to, n) }
+}
+
+/// `d[i] = a`: the kernel of a copy of a single number.
+pub unsafe fn fill<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
+    // SAFETY: as `Kernel` asks of the caller.
+    unsafe { std::slice::from_raw_parts_mut(to, n).fill(*a) }
+}

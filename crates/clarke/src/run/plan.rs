@@ -1,0 +1,428 @@
+//! Everything that can be decided before the numbers are known: which code runs when, and where every number lives.
+
+use super::code::{Action, At, Code, Line};
+use super::kernels;
+use super::memory::Memory;
+use super::schedule::{Schedule, Step};
+use crate::program::op::{self, Compiler};
+use crate::program::real::Scalar;
+use crate::program::record::Prim;
+use crate::program::{Kind, Program};
+use crate::tensor::size;
+use std::collections::{HashMap, HashSet};
+
+/// Where numbers live.
+#[derive(Debug, Clone, Copy)]
+pub enum Place {
+    /// In the workspace, from this offset.
+    Memory(usize),
+    /// In the caller's k-th input.
+    Input(usize),
+    /// In the caller's k-th output.
+    Output(usize),
+    /// Among the plan's constants, from this offset.
+    Constant(usize),
+}
+
+/// A program as work on a workspace.
+///
+/// The workspace begins with the single numbers: constants, values, registers. Then come arrays and scratch space,
+/// reused as their lifetimes allow, and last the table of addresses that a run makes.
+pub struct Plan<T> {
+    /// The inputs' sizes.
+    pub inputs: Vec<usize>,
+    /// The outputs' sizes.
+    pub outputs: Vec<usize>,
+    /// Constants with more than one number.
+    pub constants: Vec<T>,
+    /// Single constants: they begin the workspace.
+    pub numbers: Vec<T>,
+    /// Inputs that are single numbers, and where they are put.
+    pub singles: Vec<(usize, usize)>,
+    /// The work, in order.
+    pub work: Vec<Work<T>>,
+    /// What is copied into outputs at the end: from where, which output, how much.
+    pub copies: Vec<(Place, usize, usize)>,
+    /// Where the table of addresses begins.
+    pub table: usize,
+    /// The length of the workspace.
+    pub size: usize,
+}
+
+/// A piece of work.
+pub enum Work<T> {
+    /// Single numbers.
+    Scalars(Vec<Scalars>),
+    /// A loop in tiles.
+    Loop(Loop<T>),
+    /// A kernel.
+    Kernel {
+        /// The kernel.
+        kernel: op::Kernel<T>,
+        /// Its arguments and their lengths.
+        args: Vec<(Place, usize)>,
+        /// Its value.
+        out: (Place, usize),
+        /// The offset of its scratch space.
+        scratch: usize,
+    },
+}
+
+/// An instruction on single numbers, by their offsets; without a primitive it copies.
+#[derive(Debug, Clone, Copy)]
+pub struct Scalars {
+    pub prim: Option<Prim>,
+    pub to: u32,
+    pub from: [u32; 4],
+}
+
+/// A loop in tiles of `block` positions, over a table of addresses: first those that move with the tile, then fixed
+/// ones, then those of spread operands.
+pub struct Loop<T> {
+    pub len: usize,
+    pub block: usize,
+    pub uniform: Vec<Scalars>,
+    pub moving: Vec<Place>,
+    pub fixed: Vec<usize>,
+    pub spreads: Vec<Spread>,
+    pub body: Vec<Instr<T>>,
+}
+
+/// An operand read with strides.
+pub struct Spread {
+    pub source: Place,
+    pub shape: Vec<usize>,
+    pub strides: Vec<usize>,
+    /// The offset of its tile.
+    pub tile: usize,
+}
+
+/// An instruction on tiles, by places in the table.
+pub enum Instr<T> {
+    Apply { kernel: kernels::Kernel<T>, to: u32, from: [u32; 4] },
+    Gather { spread: u32, to: u32, in_place: bool },
+}
+
+/// How many bytes of tiles should be alive at once: three quarters of a usual first-level cache.
+const TILES: usize = 24 << 10;
+/// How long a tile is at most, in bytes: measured best at 256 f64, 512 f32.
+const TILE: usize = 2 << 10;
+/// Alignment of arrays, in bytes.
+pub const ALIGN: usize = 64;
+
+impl<T: Scalar> Plan<T> {
+    /// The plan of a program without selections and expanded operators.
+    pub fn new(program: &Program, compiler: &dyn Compiler<T>) -> Plan<T> {
+        let schedule = Schedule::new(program);
+        let uses = Uses::new(&schedule);
+        let codes: Vec<Option<Code>> = schedule
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Loop(len, members) => Some(Code::new(&schedule, *len, members, &uses.kept)),
+                Step::Kernel(_) => None,
+            })
+            .collect();
+        let mut planner = Planner::new(&schedule, &codes, size_of::<T>());
+        planner.place_outputs();
+        let mut work = vec![];
+        for (at, step) in schedule.steps.iter().enumerate() {
+            work.push(match (step, &codes[at]) {
+                (Step::Kernel(id), _) => planner.kernel(*id, compiler),
+                (Step::Loop(_, members), Some(code)) => planner.code(code, members, &uses.kept),
+                _ => unreachable!("every loop has code"),
+            });
+            planner.give_back(&uses.ends[at]);
+        }
+        planner.finish(work)
+    }
+}
+
+/// Who is read by whom.
+struct Uses {
+    /// Roots read after their own step.
+    kept: Vec<bool>,
+    /// The roots that each step is the last to read.
+    ends: Vec<Vec<usize>>,
+}
+
+impl Uses {
+    fn new(schedule: &Schedule<'_>) -> Uses {
+        let count = schedule.program().nodes().len();
+        let mut home = vec![usize::MAX; count];
+        for (at, step) in schedule.steps.iter().enumerate() {
+            match step {
+                Step::Loop(_, members) => members.iter().for_each(|&id| home[id] = at),
+                Step::Kernel(id) => home[*id] = at,
+            }
+        }
+        let (mut kept, mut last) = (vec![false; count], home.clone());
+        for (at, step) in schedule.steps.iter().enumerate() {
+            let read: Vec<usize> = match step {
+                Step::Loop(_, members) => {
+                    members.iter().flat_map(|&id| schedule.formula(id).0).map(|o| o.root()).collect()
+                }
+                Step::Kernel(id) => schedule.kernel(*id).expect("a kernel's step").1,
+            };
+            for root in read.into_iter().filter(|&r| home[r] != at) {
+                kept[root] = true;
+                last[root] = at;
+            }
+        }
+        for &out in schedule.program().outputs() {
+            let root = schedule.root(out);
+            kept[root] = true;
+            last[root] = usize::MAX;
+        }
+        let mut ends = vec![vec![]; schedule.steps.len()];
+        for (root, at) in last.into_iter().enumerate().filter(|(_, at)| *at != usize::MAX) {
+            ends[at].push(root);
+        }
+        Uses { kept, ends }
+    }
+}
+
+struct Planner<'a> {
+    schedule: &'a Schedule<'a>,
+    memory: Memory,
+    /// Where each root's numbers are.
+    places: HashMap<usize, Place>,
+    /// Offsets of single constants, by bits.
+    numbers: HashMap<u64, usize>,
+    singles: Vec<(usize, usize)>,
+    constants: Vec<f64>,
+    copies: Vec<(Place, usize, usize)>,
+    /// Where the registers begin.
+    registers: usize,
+    /// The longest table of addresses, and the most arguments of a kernel.
+    table: usize,
+    arity: usize,
+    unit: usize,
+    number: usize,
+}
+
+impl<'a> Planner<'a> {
+    /// Lays out the single numbers and looks up inputs and constants.
+    fn new(schedule: &'a Schedule<'a>, codes: &[Option<Code>], number: usize) -> Planner<'a> {
+        let mut planner = Planner {
+            schedule,
+            memory: Memory::new(ALIGN / number),
+            places: HashMap::new(),
+            numbers: HashMap::new(),
+            singles: vec![],
+            constants: vec![],
+            copies: vec![],
+            registers: 0,
+            table: 0,
+            arity: 0,
+            unit: ALIGN / number,
+            number,
+        };
+        for line in codes.iter().flatten().flat_map(|c| c.uniform.iter().chain(&c.tiled)) {
+            for at in line.from {
+                if let At::Const(bits) = at {
+                    let next = planner.numbers.len();
+                    planner.numbers.entry(bits).or_insert(next);
+                }
+            }
+        }
+        let nodes = schedule.program().nodes();
+        for (id, node) in nodes.iter().enumerate() {
+            if let Kind::Constant(value) = &node.kind {
+                let place = if let [x] = value.data() {
+                    let next = planner.numbers.len();
+                    Place::Memory(*planner.numbers.entry(x.to_bits()).or_insert(next))
+                } else {
+                    planner.constants.extend(value.data());
+                    Place::Constant(planner.constants.len() - value.data().len())
+                };
+                planner.places.insert(id, place);
+            }
+        }
+        let mut next = planner.numbers.len();
+        for (id, node) in nodes.iter().enumerate() {
+            match &node.kind {
+                Kind::Constant(_) => continue,
+                Kind::Input(k) if schedule.len(id) == 1 => planner.singles.push((*k, next)),
+                Kind::Input(k) => {
+                    planner.places.insert(id, Place::Input(*k));
+                    continue;
+                }
+                _ if schedule.len(id) == 1 => {}
+                _ => continue,
+            }
+            planner.places.insert(id, Place::Memory(next));
+            next += 1;
+        }
+        planner.registers = next;
+        let registers = codes.iter().flatten().map(|c| c.registers).max().unwrap_or(0);
+        planner.memory.take(next + registers);
+        planner
+    }
+
+    /// Lets what is computed for an output be written there; the rest is copied in the end.
+    fn place_outputs(&mut self) {
+        let computed = |id: usize| matches!(self.schedule.program().nodes()[id].kind, Kind::Apply { .. });
+        for (k, &out) in self.schedule.program().outputs().iter().enumerate() {
+            let (root, len) = (self.schedule.root(out), self.schedule.len(out));
+            if len == 0 {
+                continue;
+            }
+            if len > 1 && computed(root) && !self.places.contains_key(&root) {
+                self.places.insert(root, Place::Output(k));
+            } else {
+                self.copies.push((self.places[&root], k, len));
+            }
+        }
+    }
+
+    /// The place of a root; an empty one has none, and any place does.
+    fn place(&self, root: usize) -> Place {
+        self.places.get(&root).copied().unwrap_or(Place::Memory(0))
+    }
+
+    /// Finds a place for a root about to be computed.
+    fn define(&mut self, root: usize) -> Place {
+        let len = self.schedule.len(root);
+        if !self.places.contains_key(&root) {
+            let place = Place::Memory(self.memory.take(len));
+            self.places.insert(root, place);
+        }
+        self.places[&root]
+    }
+
+    fn kernel<T: Scalar>(&mut self, id: usize, compiler: &dyn Compiler<T>) -> Work<T> {
+        let nodes = self.schedule.program().nodes();
+        let (kernels, roots) = self.schedule.kernel(id).expect("a kernel's step");
+        let Kind::Apply { args, .. } = &nodes[id].kind else { unreachable!("a kernel's step is an application") };
+        let shapes: Vec<&[usize]> = args.iter().map(|&a| nodes[a].shape.as_slice()).collect();
+        let kernel = T::prepare(kernels, &shapes, &nodes[id].shape, compiler);
+        let out = (self.define(id), self.schedule.len(id));
+        let args: Vec<(Place, usize)> = roots.iter().map(|&r| (self.place(r), self.schedule.len(r))).collect();
+        let scratch = self.memory.take(kernel.scratch);
+        self.memory.give(scratch, kernel.scratch);
+        self.arity = self.arity.max(args.len());
+        Work::Kernel { kernel, args, out, scratch }
+    }
+
+    fn code<T: Scalar>(&mut self, code: &Code, members: &[usize], kept: &[bool]) -> Work<T> {
+        members.iter().filter(|&&id| kept[id]).for_each(|&id| {
+            self.define(id);
+        });
+        let uniform: Vec<Scalars> = code.uniform.iter().map(|line| self.scalar(line)).collect();
+        if code.len == 1 {
+            return Work::Scalars(uniform);
+        }
+        let mut seen = HashSet::new();
+        let all = code.tiled.iter().flat_map(|l| l.from.into_iter().chain([l.to]));
+        let mut ats: Vec<At> = all.filter(|at| seen.insert(*at)).collect();
+        let rank = |at: &At| match at {
+            At::Read(_) | At::Write(_) => 0,
+            At::Const(_) | At::Single(_) | At::Register(_) | At::Slot(_) => 1,
+            At::Spread(_) => 2,
+        };
+        ats.sort_by_key(rank);
+        let moving: Vec<Place> = ats
+            .iter()
+            .filter_map(|at| if let At::Read(r) | At::Write(r) = at { Some(self.place(*r)) } else { None })
+            .collect();
+        let tiles = code.slots + code.spreads.len();
+        let block = self.block(tiles + moving.len(), code.len);
+        // Tiles a power of two apart would fight for the same lines of the cache.
+        let apart = block.next_multiple_of(self.unit) + self.unit;
+        let base = self.memory.take(tiles * apart);
+        self.memory.give(base, tiles * apart);
+        let fixed = ats
+            .iter()
+            .filter(|at| rank(at) == 1)
+            .map(|at| if let At::Slot(k) = at { base + k * apart } else { self.single(*at) })
+            .collect();
+        let entry: HashMap<At, u32> = std::iter::zip(ats.iter().copied(), 0..).collect();
+        let mut spreads = vec![];
+        for (k, (root, shape, strides)) in code.spreads.iter().enumerate() {
+            let tile = base + (code.slots + k) * apart;
+            spreads.push(Spread { source: self.place(*root), shape: shape.clone(), strides: strides.clone(), tile });
+        }
+        let body = code.tiled.iter().map(|line| instruction(line, &entry)).collect();
+        self.table = self.table.max(ats.len());
+        Work::Loop(Loop { len: code.len, block, uniform, moving, fixed, spreads, body })
+    }
+
+    /// How long tiles are: short enough for the first-level cache, and not much longer than the loop.
+    fn block(&self, alive: usize, len: usize) -> usize {
+        let mut block = TILE / self.number;
+        while block > 64 && block * self.number * alive > TILES {
+            block /= 2;
+        }
+        block.min(len)
+    }
+
+    /// The offset of a single number.
+    fn single(&self, at: At) -> usize {
+        match at {
+            At::Const(bits) => self.numbers[&bits],
+            At::Register(k) => self.registers + k,
+            At::Single(root) => match self.place(root) {
+                Place::Memory(offset) => offset,
+                _ => unreachable!("single numbers are in the workspace"),
+            },
+            _ => unreachable!("a tile is no single number"),
+        }
+    }
+
+    fn scalar(&self, line: &Line) -> Scalars {
+        let offset = |at: At| u32::try_from(self.single(at)).expect("fewer than 2³² single numbers");
+        let prim = match line.action {
+            Action::Prim(prim) => Some(prim),
+            Action::Copy => None,
+            Action::Gather(_) => unreachable!("a spread operand is no single number"),
+        };
+        Scalars { prim, to: offset(line.to), from: line.from.map(offset) }
+    }
+
+    /// Frees the places of roots that nothing reads any more.
+    fn give_back(&mut self, roots: &[usize]) {
+        for root in roots {
+            let len = self.schedule.len(*root);
+            if let (Some(Place::Memory(offset)), true) = (self.places.get(root), len > 1) {
+                self.memory.give(*offset, len);
+            }
+        }
+    }
+
+    fn finish<T: Scalar>(self, work: Vec<Work<T>>) -> Plan<T> {
+        let program = self.schedule.program();
+        let mut numbers = vec![T::of(0.0); self.numbers.len()];
+        for (bits, at) in &self.numbers {
+            numbers[*at] = T::of(f64::from_bits(*bits));
+        }
+        let words = program.outputs().len() + self.table + 2 * self.arity;
+        let table = self.memory.size();
+        Plan {
+            inputs: program.inputs().iter().map(|i| size(&i.shape)).collect(),
+            outputs: program.output_shapes().iter().map(|s| size(s)).collect(),
+            constants: self.constants.iter().map(|x| T::of(*x)).collect(),
+            numbers,
+            singles: self.singles,
+            work,
+            copies: self.copies,
+            table,
+            size: table + (words * size_of::<*mut T>()).div_ceil(self.number),
+        }
+    }
+}
+
+fn instruction<T: Scalar>(line: &Line, entry: &HashMap<At, u32>) -> Instr<T> {
+    let to = entry[&line.to];
+    let from = line.from.map(|at| entry[&at]);
+    match line.action {
+        Action::Gather(k) => Instr::Gather { spread: k as u32, to, in_place: !matches!(line.to, At::Spread(_)) },
+        Action::Copy if line.from[0].is_single() => Instr::Apply { kernel: kernels::fill::<T>, to, from },
+        Action::Copy => Instr::Apply { kernel: kernels::copy::<T>, to, from },
+        Action::Prim(prim) => {
+            let tile = |k: usize| u8::from(k < prim.arity() && !line.from[k].is_single()) << k;
+            let tiles = (0..4).map(tile).sum();
+            Instr::Apply { kernel: kernels::kernel(prim, tiles), to, from }
+        }
+    }
+}

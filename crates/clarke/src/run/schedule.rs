@@ -1,0 +1,272 @@
+//! Which nodes are computed, in which loops, in which order.
+//!
+//! A *root* is a node whose numbers exist somewhere: an input, a constant, the result of a kernel, or an elementwise
+//! node. Every other node is a *view* of a root: reshapes, and the identity of a stretched argument (broadcasting),
+//! cost nothing and are resolved here.
+//!
+//! Elementwise roots of one length whose dependences allow it form one loop. Each root has a *stage*: a loop's member
+//! may read another one at the same position within the same stage; anything else that it reads has an earlier stage.
+//! Loops are the sets of equal stage and length, so the order by stages is free of cycles.
+
+use crate::program::op::{Execution, Kernels, Recordable};
+use crate::program::record::{Operand as Recorded, Recording};
+use crate::program::{Kind, Node, Program};
+use crate::tensor::{broadcast_strides, size};
+use std::collections::HashMap;
+
+/// Where the numbers of a node are.
+#[derive(Debug, Clone)]
+enum View {
+    /// Those of a root in the root's order; or one number everywhere, if the root has one.
+    Flat(usize),
+    /// Those of a root read with these strides over the node's shape.
+    Spread(usize, Vec<usize>),
+}
+
+/// What an elementwise operator reads, at the positions of its value.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Operand {
+    /// A root of the same length, at the same position.
+    Full(usize),
+    /// The single number of a root.
+    Single(usize),
+    /// A root read with strides that are 0 along stretched axes; (shape, strides) without axes of length 1 and with
+    /// axes joined where possible, so that the last stride is 0 or 1.
+    Spread(usize, Vec<usize>, Vec<usize>),
+}
+
+impl Operand {
+    /// The root it reads.
+    pub fn root(&self) -> usize {
+        match self {
+            Operand::Full(r) | Operand::Single(r) | Operand::Spread(r, ..) => *r,
+        }
+    }
+}
+
+/// A piece of work.
+#[derive(Debug)]
+pub enum Step {
+    /// Elementwise roots of one length, in order, in one loop.
+    Loop(usize, Vec<usize>),
+    /// One node by its kernel.
+    Kernel(usize),
+}
+
+/// The order of work for a program without expanded operators.
+pub struct Schedule<'a> {
+    program: &'a Program,
+    views: Vec<View>,
+    /// Formulas of the elementwise roots; None copies the node's view.
+    formulas: HashMap<usize, Option<Recording>>,
+    /// The work, in order.
+    pub steps: Vec<Step>,
+}
+
+impl<'a> Schedule<'a> {
+    /// Resolves views and orders the work.
+    pub fn new(program: &'a Program) -> Schedule<'a> {
+        let mut schedule = Schedule { program, views: vec![], formulas: HashMap::new(), steps: vec![] };
+        for (id, node) in program.nodes().iter().enumerate() {
+            let view = schedule.view(id, node);
+            schedule.views.push(view);
+        }
+        for &out in program.outputs() {
+            schedule.stored(out);
+        }
+        schedule.order();
+        schedule
+    }
+
+    /// The program.
+    pub fn program(&self) -> &'a Program {
+        self.program
+    }
+
+    fn node(&self, id: usize) -> &'a Node {
+        &self.program.nodes()[id]
+    }
+
+    /// How many numbers a node has.
+    pub fn len(&self, id: usize) -> usize {
+        size(&self.node(id).shape)
+    }
+
+    fn view(&mut self, id: usize, node: &Node) -> View {
+        let Kind::Apply { op, args } = &node.kind else { return View::Flat(id) };
+        match op.execution() {
+            Execution::Alias => match self.views[args[0]] {
+                View::Flat(root) => View::Flat(root),
+                View::Spread(..) => View::Flat(self.stored(args[0])),
+            },
+            Execution::Pointwise(p) => self.pointwise(id, node, p, args),
+            Execution::Array(_) => {
+                args.iter().for_each(|&a| {
+                    self.stored(a);
+                });
+                View::Flat(id)
+            }
+            Execution::Expanded => unreachable!("expanded operators were written out"),
+        }
+    }
+
+    fn pointwise(&mut self, id: usize, node: &Node, op: &dyn Recordable, args: &[usize]) -> View {
+        let recording = op.record();
+        if let (true, Recorded::Arg(k)) = (recording.instrs.is_empty(), recording.result) {
+            let strides = self.strides(args[k], &node.shape);
+            return match self.operand(args[k], &node.shape) {
+                Operand::Full(root) | Operand::Single(root) => View::Flat(root),
+                Operand::Spread(root, ..) => View::Spread(root, strides),
+            };
+        }
+        self.formulas.insert(id, Some(recording));
+        View::Flat(id)
+    }
+
+    /// The root that holds exactly the numbers of a node, in its order; a stretched view becomes a root of its own.
+    pub fn stored(&mut self, id: usize) -> usize {
+        match self.views[id] {
+            View::Flat(root) if self.len(root) == self.len(id) => root,
+            _ => {
+                self.formulas.entry(id).or_insert(None);
+                id
+            }
+        }
+    }
+
+    /// The same once everything is resolved.
+    pub fn root(&self, id: usize) -> usize {
+        match self.views[id] {
+            View::Flat(root) if self.len(root) == self.len(id) => root,
+            _ => id,
+        }
+    }
+
+    /// The strides with which the root of `id` is read over a shape that `id` broadcasts to.
+    fn strides(&self, id: usize, shape: &[usize]) -> Vec<usize> {
+        let own = &self.node(id).shape;
+        match &self.views[id] {
+            View::Flat(root) if self.len(*root) == 1 => vec![0; shape.len()],
+            View::Flat(_) => broadcast_strides(own, shape),
+            View::Spread(_, strides) => {
+                let skip = shape.len() - own.len();
+                let at = |k: usize| if k < skip || own[k - skip] != shape[k] { 0 } else { strides[k - skip] };
+                (0..shape.len()).map(at).collect()
+            }
+        }
+    }
+
+    /// How an elementwise operator whose value has this shape reads the argument `id`.
+    pub fn operand(&self, id: usize, shape: &[usize]) -> Operand {
+        let (View::Flat(root) | View::Spread(root, _)) = self.views[id];
+        if self.len(root) == 1 {
+            return Operand::Single(root);
+        }
+        if matches!(self.views[id], View::Flat(_)) && self.len(id) == size(shape) {
+            return Operand::Full(root);
+        }
+        let (shape, strides) = joined(shape, &self.strides(id, shape));
+        Operand::Spread(root, shape, strides)
+    }
+
+    /// What a member of a loop reads, and the formula applied to that; without one it is a copy of its only operand.
+    pub fn formula(&self, id: usize) -> (Vec<Operand>, Option<&Recording>) {
+        let node = self.node(id);
+        match (&self.formulas[&id], &node.kind) {
+            (Some(recording), Kind::Apply { args, .. }) => {
+                (args.iter().map(|&a| self.operand(a, &node.shape)).collect(), Some(recording))
+            }
+            _ => (vec![self.operand(id, &node.shape)], None),
+        }
+    }
+
+    /// The kernels and arguments' roots of a node executed by its kernel.
+    pub fn kernel(&self, id: usize) -> Option<(&'a dyn Kernels, Vec<usize>)> {
+        let Kind::Apply { op, args } = &self.node(id).kind else { return None };
+        match op.execution() {
+            Execution::Array(kernels) => Some((kernels, args.iter().map(|&a| self.root(a)).collect())),
+            _ => None,
+        }
+    }
+
+    /// Fills `steps`.
+    fn order(&mut self) {
+        // Stage 0 is that of inputs and constants.
+        let mut stage = vec![0usize; self.views.len()];
+        let mut loops: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut steps: Vec<(usize, Step)> = vec![];
+        for id in 0..self.views.len() {
+            let length = self.len(id);
+            if self.formulas.contains_key(&id) {
+                let within = |r: usize| self.formulas.contains_key(&r) && self.len(r) == length;
+                let after = |o: &Operand| stage[o.root()] + usize::from(!within(o.root()));
+                stage[id] = self.formula(id).0.iter().map(after).max().unwrap_or(0).max(1);
+                if length == 0 {
+                    continue;
+                }
+                let at = *loops.entry((stage[id], length)).or_insert_with(|| {
+                    steps.push((stage[id], Step::Loop(length, vec![])));
+                    steps.len() - 1
+                });
+                if let Step::Loop(_, members) = &mut steps[at].1 {
+                    members.push(id);
+                }
+            } else if let Some((_, roots)) = self.kernel(id) {
+                stage[id] = roots.iter().map(|&r| stage[r]).max().unwrap_or(0) + 1;
+                if length > 0 {
+                    steps.push((stage[id], Step::Kernel(id)));
+                }
+            }
+        }
+        steps.sort_by_key(|(stage, _)| *stage);
+        self.steps = steps.into_iter().map(|(_, step)| step).collect();
+    }
+}
+
+/// Shape and strides without axes of length 1, neighbours joined where one stride covers both.
+fn joined(shape: &[usize], strides: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let mut out: (Vec<usize>, Vec<usize>) = (vec![], vec![]);
+    for (&n, &step) in std::iter::zip(shape, strides).filter(|(n, _)| **n != 1) {
+        match (out.0.last_mut(), out.1.last_mut()) {
+            (Some(outer), Some(stride)) if *stride == step * n => {
+                *outer *= n;
+                *stride = step;
+            }
+            _ => {
+                out.0.push(n);
+                out.1.push(step);
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_join_where_one_stride_covers_both() {
+        assert_eq!(joined(&[2, 1, 3, 4], &[0, 7, 4, 1]), (vec![2, 12], vec![0, 1]));
+        assert_eq!(joined(&[5, 6, 2], &[0, 0, 1]), (vec![30, 2], vec![0, 1]));
+        assert_eq!(joined(&[2, 3], &[1, 0]), (vec![2, 3], vec![1, 0]));
+    }
+
+    #[test]
+    fn a_chain_is_one_loop_and_broadcasting_costs_nothing() {
+        let p = Program::trace(&[&[4, 3], &[3]], |v| {
+            (v[0] * v[1] + v[1].broadcast_to(&[4, 3])).relu().reshape(&[12]).abs()
+        })
+        .unwrap();
+        let schedule = Schedule::new(&p);
+        assert_eq!(schedule.steps.len(), 1);
+        assert!(matches!(&schedule.steps[0], Step::Loop(12, members) if members.len() == 4));
+    }
+
+    #[test]
+    fn what_needs_a_sum_of_the_loop_comes_after_it() {
+        let p = Program::trace(&[&[4]], |v| v[0].relu() * v[0].relu().sum_to(&[])).unwrap().simplify();
+        let schedule = Schedule::new(&p);
+        assert_eq!(schedule.steps.len(), 3);
+    }
+}
