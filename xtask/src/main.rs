@@ -1,1 +1,147 @@
-fn main() {}
+//! Chores of the repository: `cargo xtask test` checks everything, `cargo xtask docs` writes what is generated.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test   format, clippy, unit, integration and doc tests, examples, generated documents; stops at the first failure
+  docs   write docs/ops.md anew from the table of operators";
+
+/// What went wrong, to be printed as one line.
+type Failure = String;
+
+fn main() -> ExitCode {
+    let chores: Vec<String> = env::args().skip(1).collect();
+    let done = match chores.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["test"] => test(),
+        ["docs"] => docs(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: FAILED: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every check, in the order from quick to slow. Each runner prints its own summary.
+fn test() -> Result<(), Failure> {
+    cargo("format", &["fmt", "--all", "--check"])?;
+    cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    cargo("unit, integration and doc tests", &["test", "--workspace"])?;
+    examples()?;
+    generated()?;
+    println!("\nxtask: all checks passed");
+    Ok(())
+}
+
+/// Runs every example: each asserts what it shows.
+fn examples() -> Result<(), Failure> {
+    let names = example_names(&root().join("examples"))?;
+    for name in &names {
+        cargo(&format!("example {name}"), &["run", "--quiet", "--package", "clarke", "--example", name])?;
+    }
+    println!("\nxtask: {} examples ran and asserted their output", names.len());
+    Ok(())
+}
+
+/// The examples are the Rust files of the folder, which `crates/clarke/Cargo.toml` lists.
+fn example_names(folder: &Path) -> Result<Vec<String>, Failure> {
+    if !folder.exists() {
+        return Ok(vec![]);
+    }
+    let unreadable = |e: std::io::Error| format!("{} cannot be read: {e}", folder.display());
+    let mut names = vec![];
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|e| e == "rs") {
+            names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The generated documents are what the commands print today.
+fn generated() -> Result<(), Failure> {
+    println!("\n── generated documents");
+    let path = root().join("docs/ops.md");
+    let kept = fs::read_to_string(&path).map_err(|e| format!("{}: {e}; run `cargo xtask docs`", path.display()))?;
+    if kept != ops_document()? {
+        return Err("docs/ops.md is not what `clarke ops --markdown` prints; run `cargo xtask docs`".into());
+    }
+    println!("docs/ops.md is up to date");
+    Ok(())
+}
+
+/// Writes the generated documents.
+fn docs() -> Result<(), Failure> {
+    let path = root().join("docs/ops.md");
+    let text = ops_document()?;
+    fs::create_dir_all(root().join("docs"))
+        .and_then(|()| fs::write(&path, text))
+        .map_err(|e| format!("{} cannot be written: {e}", path.display()))?;
+    println!("wrote docs/ops.md");
+    Ok(())
+}
+
+fn ops_document() -> Result<String, Failure> {
+    let mut command = cargo_command(&["run", "--quiet", "--package", "clarke-cli", "--", "ops", "--markdown"]);
+    command.stderr(std::process::Stdio::inherit());
+    let output = command.output().map_err(|e| format!("cargo cannot be started: {e}"))?;
+    if !output.status.success() {
+        return Err("`clarke ops --markdown` failed".into());
+    }
+    String::from_utf8(output.stdout).map_err(|_| "`clarke ops --markdown` printed something else than UTF-8".into())
+}
+
+/// Runs cargo with its output shown.
+fn cargo(title: &str, args: &[&str]) -> Result<(), Failure> {
+    println!("\n── {title}: cargo {}", args.join(" "));
+    let status = cargo_command(args).status().map_err(|e| format!("cargo cannot be started: {e}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{title} (cargo {})", args.join(" "))) }
+}
+
+/// Cargo at the root. The variables that cargo sets for this program are not handed on: with them, cargo would take
+/// every package for changed.
+fn cargo_command(args: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root()).args(args);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| ".".into(), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_is_declared_and_every_declared_one_exists() {
+        let manifest = fs::read_to_string(root().join("crates/clarke/Cargo.toml")).unwrap();
+        let declared: Vec<String> = manifest
+            .lines()
+            .filter_map(|l| l.trim().strip_prefix("path = \"../../examples/")?.strip_suffix(".rs\""))
+            .map(str::to_string)
+            .collect();
+        let mut sorted = declared.clone();
+        sorted.sort();
+        assert_eq!(example_names(&root().join("examples")).unwrap(), sorted);
+    }
+}
