@@ -5,8 +5,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op,
-    Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Transposition,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Met, Tie};
