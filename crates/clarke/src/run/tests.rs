@@ -464,9 +464,9 @@ fn wrong_arrays_are_errors() {
     assert_eq!((f.inputs()[0].name.as_str(), f.inputs()[0].shape.as_slice()), ("x0", &[3][..]));
     assert_eq!(f.outputs(), [[3]]);
     let count = f.call(&[Tensor::scalar(1.0)]).unwrap_err();
-    assert!(matches!(count.fault, Fault::InputCount { expected: 2, given: 1, .. }));
+    assert!(matches!(*count.fault, Fault::InputCount { expected: 2, given: 1, .. }));
     let shape = f.call(&[Tensor::vector(vec![1.0]), Tensor::scalar(1.0)]).unwrap_err();
-    assert!(matches!(shape.fault, Fault::InputShape { .. }));
+    assert!(matches!(*shape.fault, Fault::InputShape { .. }));
 }
 
 #[test]
