@@ -95,9 +95,9 @@ impl<const N: usize> From<[f64; N]> for Tensor {
     }
 }
 
-/// How many numbers an array of this shape holds.
+/// How many numbers an array of this shape holds; `usize::MAX` for shapes beyond every memory.
 pub fn size(shape: &[usize]) -> usize {
-    shape.iter().product()
+    if shape.contains(&0) { 0 } else { shape.iter().fold(1, |n, &k| n.saturating_mul(k)) }
 }
 
 /// Row-major strides, in elements.
