@@ -49,9 +49,8 @@ impl Pick {
     /// The canonical form of a range of an axis of this length.
     fn range(start: usize, len: usize, step: i64, length: usize) -> Pick {
         match len {
-            _ if (start, len, step) == (0, length, 1) => Pick::All,
+            _ if len == length && (len < 2 || step == 1) => Pick::All,
             0 => Pick::Range { start: 0, len: 0, step: 1 },
-            1 if length == 1 => Pick::All,
             1 => Pick::Range { start, len, step: 1 },
             _ => Pick::Range { start, len, step },
         }
