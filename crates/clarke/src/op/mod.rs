@@ -3,6 +3,7 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod gather;
 pub mod index;
 pub mod join;
 pub mod kinked;
@@ -33,8 +34,8 @@ pub const OPS: &[Entry] = &[
     linalg::Dot::ENTRY,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
-    index::Take::ENTRY,
-    index::ScatterAdd::ENTRY,
+    gather::Take::ENTRY,
+    gather::ScatterAdd::ENTRY,
     join::Concatenate::ENTRY,
     join::Stack::ENTRY,
 ];
