@@ -229,11 +229,15 @@ fn mul_small_body<T: Scalar>(product: &Product, a: &[T], b: &[T], out: &mut [T])
 #[inline(always)]
 fn dots<T: Scalar, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
     let (wide, four) = (x.len() / LANES * LANES, x.len() / 4 * 4);
-    let mut sums = [[T::of(0.0); LANES]; R];
-    for at in (0..wide).step_by(LANES) {
-        add_products(&mut sums, rows, x, at);
+    let mut sums = [[T::of(0.0); 4]; R];
+    // Short rows go without the wide sums, whose folding would cost more than the products.
+    if wide > 0 {
+        let mut lanes = [[T::of(0.0); LANES]; R];
+        for at in (0..wide).step_by(LANES) {
+            add_products(&mut lanes, rows, x, at);
+        }
+        sums = lanes.map(folded);
     }
-    let mut sums = sums.map(folded);
     for at in (wide..four).step_by(4) {
         add_products(&mut sums, rows, x, at);
     }
