@@ -155,7 +155,7 @@ impl At {
     fn source_of(&self, site: &Site) -> String {
         match site.place.snippet() {
             Some(text) => text.to_string(),
-            None => format!("{}", site.node),
+            None => self.program.expression(site.node),
         }
     }
 
