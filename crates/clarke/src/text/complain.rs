@@ -12,14 +12,15 @@ pub(super) fn complaint<R: RuleType>(source: &Source, plain: &str, error: pest::
         InputLocation::Pos(at) | InputLocation::Span((at, _)) => at,
     };
     let expected = match &error.variant {
-        ErrorVariant::ParsingError { positives, .. } => positives.iter().map(|r| format!("{r:?}")).collect(),
+        ErrorVariant::ParsingError { positives, .. } => positives.iter().map(|r| format!("{r:?}")).collect::<Vec<_>>(),
         // Not about the text: the parser guards its stack where the caller has left it next to none.
         ErrorVariant::CustomError { .. } => return Fault::TooDeep { limit: LIMIT }.at(source.place(at, at)),
     };
     let start = at + plain[at..].len() - plain[at..].trim_start_matches(' ').len();
     let rest = &plain[start..];
     let token = token(rest);
-    let message = known_mistake(&plain[..at], rest, token).unwrap_or_else(|| plainly(token, expected));
+    let known = if expected == ["colon"] { None } else { known_mistake(&plain[..at], rest, token) };
+    let message = known.unwrap_or_else(|| plainly(token, expected));
     source.syntax(start, start + token.len(), message)
 }
 
@@ -75,7 +76,7 @@ fn known_mistake(before: &str, rest: &str, token: &str) -> Option<String> {
         ("return", "`return` stands at the start of a statement"),
         ("def", "`def` stands at the start of a statement"),
     ];
-    let ended = |c: char| is_word(c) || c == ')' || c == ']';
+    let ended = |c: char| c.is_alphabetic() || c == '_' || c == ')' || c == ']';
     if rest.starts_with('.') && before.trim_end_matches(' ').ends_with(ended) {
         return Some("functions are written around their argument: sum(x), not x.sum()".into());
     }
@@ -91,7 +92,7 @@ fn known_mistake(before: &str, rest: &str, token: &str) -> Option<String> {
 /// What was expected, in words; the rules' names are those of the grammar.
 fn plainly(token: &str, expected: Vec<String>) -> String {
     let can = |rules: &[&str]| expected.iter().any(|e| rules.contains(&e.as_str()));
-    let what = if can(&["number", "name", "atom", "primary", "expr"]) && can(&["expr", "primary", "number"]) {
+    let what = if can(&["primary", "expr", "argument", "item", "values", "neg"]) {
         "a value was expected: a number, a name, a call or `(`"
     } else if can(&["param", "annotation", "role", "dims"]) {
         "an input is written `x: [3]` (a vector of 3), `b: []` (a scalar), `X: data[3, 2]` or `s: selection`"
@@ -103,6 +104,8 @@ fn plainly(token: &str, expected: Vec<String>) -> String {
         "an operator, a comma or the end of the expression was expected"
     } else if can(&["colon"]) {
         "a `:` was expected"
+    } else if can(&["comma"]) {
+        "a comma was expected"
     } else {
         "this is no expression"
     };

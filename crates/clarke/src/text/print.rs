@@ -318,7 +318,7 @@ fn constant(value: &Arc<Tensor>) -> Piece {
     let empty_inside = shape.iter().rev().skip(1).any(|&n| n == 0);
     if empty_inside || uniform && data.len() > UNIFORM {
         let entry = data.first().copied().unwrap_or(0.0);
-        return Piece::atom(format!("broadcast_to({}, {})", number(entry).0, ints(shape)));
+        return Piece::atom(format!("broadcast_to({}, shape={})", number(entry).0, ints(shape)));
     }
     let mut text = String::new();
     nested(shape, data, &mut text);

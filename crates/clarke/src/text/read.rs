@@ -65,12 +65,13 @@ impl Reader<'_> {
 
     fn file(&self, mut pairs: Pairs<'_, Rule>) -> Result<Body> {
         let mut open = vec![Open::default()];
-        for line in pairs.next().into_iter().flat_map(Pair::into_inner) {
+        let lines = pairs.next().into_iter().flat_map(Pair::into_inner);
+        for line in lines.filter(|line| line.as_rule() != Rule::EOI) {
             let at = span(&line);
             let depth = open.len();
             let current = &mut open[depth - 1];
             if let Some(last) = current.body.result.first() {
-                let message = "an expression must be the last line; give it a name (t = …) to use it later";
+                let message = "an expression must be the last line; name it (t = …) to use it later, or put parentheses around it to go on on the next line";
                 return self.wrong(last.span, message);
             }
             match line.as_rule() {
