@@ -2,6 +2,7 @@
 
 #![warn(missing_docs)]
 
+pub mod compound;
 mod derive;
 mod error;
 mod local;
@@ -10,6 +11,7 @@ pub mod optim;
 pub mod program;
 mod run;
 mod tensor;
+pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
 pub use local::{At, Evaluator, Policy, TieMet};
@@ -20,5 +22,16 @@ pub use tensor::Tensor;
 
 /// The operators that program text may use: the table of elementary operators, and those made of programs.
 pub fn registry() -> Registry {
-    Registry::new(op::OPS.iter().chain(op::DERIVATIVE_OPS).cloned())
+    Registry::new(op::OPS.iter().chain(compound::COMPOUND).chain(op::DERIVATIVE_OPS).cloned())
+}
+
+/// Reads an expression, or statements and a final expression, over all operators: see [`text`].
+///
+/// ```
+/// let f = clarke::parse("abs(x) * 2 - relu(x)", &[("x", &[])])?;
+/// assert_eq!(f.to_string(), "def f(x: []):\n    return abs(x) * 2.0 - relu(x)\n");
+/// # Ok::<(), clarke::Error>(())
+/// ```
+pub fn parse(text: &str, inputs: &[(&str, &[usize])]) -> Result<Program> {
+    text::parse(&registry(), text, inputs)
 }

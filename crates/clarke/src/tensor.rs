@@ -95,9 +95,9 @@ impl<const N: usize> From<[f64; N]> for Tensor {
     }
 }
 
-/// How many numbers an array of this shape holds.
+/// How many numbers an array of this shape holds; `usize::MAX` for shapes beyond every memory.
 pub fn size(shape: &[usize]) -> usize {
-    shape.iter().product()
+    if shape.contains(&0) { 0 } else { shape.iter().fold(1, |n, &k| n.saturating_mul(k)) }
 }
 
 /// Row-major strides, in elements.
@@ -141,22 +141,17 @@ pub fn broadcast_strides(from: &[usize], to: &[usize]) -> Vec<usize> {
     (0..to.len()).map(|k| if k < skip || (from[k - skip] == 1 && to[k] != 1) { 0 } else { own[k - skip] }).collect()
 }
 
-/// Calls `f` with the flat position that `strides` gives to each index of `shape`, in row-major order.
+/// Calls `f` with the flat position that `strides` gives to each index of `shape`, in row-major order. Allocates
+/// nothing, so that kernels may walk.
 pub fn walk(shape: &[usize], strides: &[usize], mut f: impl FnMut(usize)) {
-    let (rank, total) = (shape.len(), size(shape));
-    let mut index = vec![0usize; rank];
-    let mut at = 0usize;
-    for _ in 0..total {
-        f(at);
-        for k in (0..rank).rev() {
-            index[k] += 1;
-            at += strides[k];
-            if index[k] < shape[k] {
-                break;
-            }
-            at -= strides[k] * shape[k];
-            index[k] = 0;
-        }
+    walk_from(0, shape, strides, &mut f);
+}
+
+fn walk_from(at: usize, shape: &[usize], strides: &[usize], f: &mut impl FnMut(usize)) {
+    match (shape, strides) {
+        ([n], [step]) => (0..*n).for_each(|i| f(at + i * step)),
+        ([n, shape @ ..], [step, strides @ ..]) => (0..*n).for_each(|i| walk_from(at + i * step, shape, strides, f)),
+        _ => f(at),
     }
 }
 

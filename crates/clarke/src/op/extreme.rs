@@ -1,6 +1,8 @@
 //! The largest and smallest entries: of an array, and elementwise of several arrays.
 
 use super::axes::Axes;
+use super::kinked::{Maximum, Minimum};
+use super::pointwise::Elementwise;
 use super::reduce::{CUBE, MATRIX, methods, single};
 use crate::error::{Fault, Result};
 use crate::program::Var;
@@ -54,8 +56,13 @@ impl Side {
             if !call.keywords.is_empty() {
                 return Err(call.fault("an axis goes with one array; several arguments are compared elementwise"));
             }
-            // TWO ARGUMENTS: `maximum` and `minimum`, as soon as they stand in kinked.rs.
             let args = call.args.iter().map(|v| call.as_var(v)).collect::<Result<Vec<_>>>()?;
+            if args.len() == 2 {
+                return Ok(match self {
+                    Side::Largest => call.apply(Elementwise::<Maximum, 2>(Maximum), &args),
+                    Side::Smallest => call.apply(Elementwise::<Minimum, 2>(Minimum), &args),
+                });
+            }
             return Ok(call.apply(ExtremeOf(self), &args));
         }
         call.expect(1, 1, &["axis", "keepdims"])?;

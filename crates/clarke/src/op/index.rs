@@ -1,4 +1,4 @@
-//! Parts of arrays: slices and gathered entries, and their transposes, which put parts into zeros.
+//! Slices of arrays, and their transpose, which puts a slice into zeros.
 
 use super::layout::Layout;
 use super::shape::{ints, with_leading};
@@ -10,7 +10,7 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::{size, strides};
+use crate::tensor::strides;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
@@ -49,9 +49,8 @@ impl Pick {
     /// The canonical form of a range of an axis of this length.
     fn range(start: usize, len: usize, step: i64, length: usize) -> Pick {
         match len {
-            _ if (start, len, step) == (0, length, 1) => Pick::All,
+            _ if len == length && (len < 2 || step == 1) => Pick::All,
             0 => Pick::Range { start: 0, len: 0, step: 1 },
-            1 if length == 1 => Pick::All,
             1 => Pick::Range { start, len, step: 1 },
             _ => Pick::Range { start, len, step },
         }
@@ -224,7 +223,7 @@ fn check_progression(op: &str, axis: usize, start: usize, len: usize, step: i64,
     }
 }
 
-fn parameter(op: &str, parameter: &str, value: impl ToString, rule: String) -> Fault {
+pub(super) fn parameter(op: &str, parameter: &str, value: impl ToString, rule: String) -> Fault {
     Fault::Parameter { op: op.into(), parameter: parameter.into(), value: value.to_string(), rule }
 }
 
@@ -282,11 +281,21 @@ fn normalized(shape: &[usize], entries: &[Index]) -> Result<(Vec<Pick>, Option<V
 }
 
 /// A position that may count from the end, on an axis of this length.
-fn position(op: &str, i: i64, axis: usize, length: usize) -> Result<usize, Fault> {
+pub(super) fn position(op: &str, i: i64, axis: usize, length: usize) -> Result<usize, Fault> {
     let from_start = if i < 0 { i + length as i64 } else { i };
     match usize::try_from(from_start) {
         Ok(k) if k < length => Ok(k),
         _ => Err(parameter(op, "index", i, format!("axis {axis} has length {length}"))),
+    }
+}
+
+/// An axis that may count from the end, from the front.
+pub(super) fn axis_of(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
+    let rank = shape.len();
+    let front = if axis < 0 { axis + rank as i64 } else { axis };
+    match usize::try_from(front) {
+        Ok(k) if k < rank => Ok(k),
+        _ => Err(parameter(op, "axis", axis, format!("the array has {rank} axes (shape {shape:?})"))),
     }
 }
 
@@ -382,9 +391,9 @@ impl Op for PutSlice {
                 rule: format!("shape, start and step must each have {rank} entries"),
             });
         }
-        for axis in 0..rank {
+        for (axis, &len) in args[0].iter().enumerate() {
             let (start, step) = (self.start[axis], self.step[axis]);
-            check_progression("put_slice", axis, start, args[0][axis], step, self.shape[axis])?;
+            check_progression("put_slice", axis, start, len, step, self.shape[axis])?;
         }
         Ok(self.shape.clone())
     }
@@ -432,304 +441,6 @@ impl ArrayKernel for PutSlice {
         })
     }
 }
-
-/// `take(x, indices, axis)`: the entries at constant positions along an axis, in the given order, repeats allowed.
-///
-/// Shapes: the axis gets the number of positions for its length; a single number drops the axis, and without an axis
-/// x is taken flat, as in numpy. Errors: a position outside of the axis. Cost: one copy of what is taken.
-#[derive(Debug, Clone)]
-pub struct Take {
-    /// The positions.
-    pub indices: Vec<usize>,
-    /// The axis, counted from the end: −1 is the last.
-    pub axis: i64,
-}
-
-impl Take {
-    /// Its line in the table of operators.
-    pub const ENTRY: Entry = Entry {
-        name: "take",
-        signature: "take(x, indices, axis=None)",
-        formula: "the entries at these positions along an axis (of the flat array without one)",
-        class: "linear",
-        ties: "",
-        source: "numpy.take",
-        notation: Notation::Call,
-        call: |call| {
-            call.expect(2, 3, &["indices", "axis"])?;
-            let given = call.optional("indices", 1).ok_or_else(|| call.fault("`indices` is missing"))?;
-            let (mut flat, mut shape) = (vec![], vec![]);
-            positions(call, given, 0, &mut flat, &mut shape)?;
-            let axis = match call.optional("axis", 2) {
-                None | Some(Value::None) => None,
-                Some(_) => Some(call.int("axis", 2, None)?),
-            };
-            Ok(take(call.var(0)?, &flat, &shape, axis, call.place.clone()))
-        },
-        samples: &[
-            Sample::new("take(x, [2, 0, 2])", &[("x", &[3])]),
-            Sample::new("take(x, [1, 1], axis=0)", &[("x", &[2, 3])]),
-            Sample::new("take(x, [2, 0], axis=-1)", &[("x", &[2, 3])]),
-        ],
-    };
-}
-
-/// Reads nested lists of integers: the numbers and the shape.
-fn positions(
-    call: &Call<'_, '_>,
-    value: &Value<'_>,
-    depth: usize,
-    flat: &mut Vec<i64>,
-    shape: &mut Vec<usize>,
-) -> Result<()> {
-    match value {
-        Value::Number(x) if x.fract() == 0.0 && x.abs() <= 1e15 && depth == shape.len() => {
-            flat.push(*x as i64);
-            Ok(())
-        }
-        Value::List(items) | Value::Tuple(items) => {
-            // The first list at each depth sets the length.
-            if depth == shape.len() && flat.is_empty() {
-                shape.push(items.len());
-            }
-            if shape.get(depth) != Some(&items.len()) {
-                return Err(call.fault("`indices` must be lists of equal lengths"));
-            }
-            items.iter().try_for_each(|v| positions(call, v, depth + 1, flat, shape))
-        }
-        Value::Number(x) if x.fract() == 0.0 => Err(call.fault("`indices` must be lists of equal lengths")),
-        other => Err(call.fault(format!("`indices` must hold integers, not {}", describe(other)))),
-    }
-}
-
-/// numpy's take, for positions of a shape: flat without an axis.
-fn take<'p>(x: Var<'p>, indices: &[i64], shape: &[usize], axis: Option<i64>, place: Place) -> Var<'p> {
-    if x.is_poisoned() {
-        return x;
-    }
-    let builder = x.builder();
-    let reshaped = |v: Var<'p>, to: &[usize]| {
-        let same = v.is_poisoned() || v.shape() == to;
-        let op = super::shape::Reshape { shape: to.to_vec() };
-        if same { v } else { builder.apply_at(Arc::new(op), &[v], place.clone()) }
-    };
-    let (x, axis) = match axis {
-        None => (reshaped(x, &[size(&x.shape())]), Ok(0)),
-        Some(axis) => (x, axis_of("take", &x.shape(), axis)),
-    };
-    let own = x.shape();
-    let checked = axis.and_then(|axis| {
-        let all = indices.iter().map(|&i| position("take", i, axis, own[axis])).collect::<Result<Vec<_>, _>>()?;
-        Ok((axis, all))
-    });
-    let (axis, indices) = match checked {
-        Ok(both) => both,
-        Err(fault) => return builder.failed(fault.at(place)),
-    };
-    let op = Take { indices, axis: axis as i64 - own.len() as i64 };
-    let taken = builder.apply_at(Arc::new(op), &[x], place.clone());
-    reshaped(taken, &[&own[..axis], shape, &own[axis + 1..]].concat())
-}
-
-/// An axis that may count from the end, from the front.
-pub(super) fn axis_of(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
-    let rank = shape.len();
-    let front = if axis < 0 { axis + rank as i64 } else { axis };
-    match usize::try_from(front) {
-        Ok(k) if k < rank => Ok(k),
-        _ => Err(parameter(op, "axis", axis, format!("the array has {rank} axes (shape {shape:?})"))),
-    }
-}
-
-/// The extents before, along and after an axis counted from the end.
-fn around(shape: &[usize], axis: i64) -> (usize, usize, usize) {
-    let k = (shape.len() as i64 + axis) as usize;
-    (size(&shape[..k]), shape[k], size(&shape[k + 1..]))
-}
-
-/// Checks a stored axis, which is counted from the end.
-fn checked_axis(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
-    if axis >= 0 {
-        return Err(parameter(op, "axis", axis, "it is counted from the end: −1 is the last".into()));
-    }
-    axis_of(op, shape, axis)
-}
-
-fn index_param(indices: &[usize]) -> (&'static str, Param) {
-    ("indices", ints(indices))
-}
-
-impl Op for Take {
-    fn name(&self) -> &'static str {
-        "take"
-    }
-
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![index_param(&self.indices), ("axis", Param::Int(self.axis))]
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        let axis = checked_axis("take", args[0], self.axis)?;
-        for &i in &self.indices {
-            position("take", i as i64, axis, args[0][axis])?;
-        }
-        let mut shape = args[0].to_vec();
-        shape[axis] = self.indices.len();
-        Ok(shape)
-    }
-
-    fn class(&self, args: &[Class]) -> Class {
-        args[0]
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Joint
-    }
-
-    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-        let (_, length, _) = around(at.shape, self.axis);
-        Ok(at.cotangent.apply(ScatterAdd { indices: self.indices.clone(), length, axis: self.axis }))
-    }
-
-    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.args[0].apply(self.clone()))
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for Take {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let indices = self.indices.clone();
-        let (_, length, inner) = around(args[0], self.axis);
-        if size(out) == 0 {
-            return Kernel::new(|_, _, _| {});
-        }
-        Kernel::new(move |args, out, _| {
-            let blocks = args[0].chunks_exact(length * inner);
-            for (from, to) in std::iter::zip(blocks, out.chunks_exact_mut(indices.len() * inner)) {
-                if inner == 1 {
-                    std::iter::zip(to, &indices).for_each(|(x, &i)| *x = from[i]);
-                } else {
-                    for (row, &i) in std::iter::zip(to.chunks_exact_mut(inner), &indices) {
-                        row.copy_from_slice(&from[i * inner..][..inner]);
-                    }
-                }
-            }
-        })
-    }
-}
-
-/// `scatter_add(x, indices, length, axis)`: zeros of this length along the axis, with the entries of x added at the
-/// positions, as often as each occurs: the transpose of `take`.
-#[derive(Debug, Clone)]
-pub struct ScatterAdd {
-    /// Where each entry goes.
-    pub indices: Vec<usize>,
-    /// The length of the axis.
-    pub length: usize,
-    /// The axis, counted from the end: −1 is the last.
-    pub axis: i64,
-}
-
-impl ScatterAdd {
-    /// Its line in the table of operators.
-    pub const ENTRY: Entry = Entry {
-        name: "scatter_add",
-        signature: "scatter_add(x, indices, length, axis=-1)",
-        formula: "zeros of this length along the axis, with the entries added at the positions",
-        class: "linear",
-        ties: "",
-        source: "the transpose of take",
-        notation: Notation::Call,
-        call: |call| {
-            call.expect(1, 4, &["indices", "length", "axis"])?;
-            let given = call.ints("indices", 1)?.ok_or_else(|| call.fault("`indices` is missing"))?;
-            let length = usize::try_from(call.int("length", 2, None)?)
-                .map_err(|_| call.fault("`length` must not be negative"))?;
-            let x = call.var(0)?;
-            let at = |fault: Fault| fault.at(call.place.clone());
-            let axis = axis_of("scatter_add", &x.shape(), call.int("axis", 3, Some(-1))?).map_err(at)?;
-            let indices = given.iter().map(|&i| position("scatter_add", i, axis, length)).collect::<Result<_, _>>();
-            let op = ScatterAdd { indices: indices.map_err(at)?, length, axis: axis as i64 - x.rank() as i64 };
-            Ok(call.apply(op, &[x]))
-        },
-        samples: &[
-            Sample::new("scatter_add(x, [2, 0, 2], 4)", &[("x", &[3])]),
-            Sample::new("scatter_add(x, [1, 1], 3, axis=0)", &[("x", &[2, 3])]),
-        ],
-    };
-}
-
-impl Op for ScatterAdd {
-    fn name(&self) -> &'static str {
-        "scatter_add"
-    }
-
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![index_param(&self.indices), ("length", Param::Int(self.length as i64)), ("axis", Param::Int(self.axis))]
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        let axis = checked_axis("scatter_add", args[0], self.axis)?;
-        if args[0][axis] != self.indices.len() {
-            return Err(Fault::Shapes {
-                op: "scatter_add".into(),
-                shapes: vec![args[0].to_vec()],
-                rule: format!("axis {axis} must have an entry for each of the {} positions", self.indices.len()),
-            });
-        }
-        for &i in &self.indices {
-            position("scatter_add", i as i64, axis, self.length)?;
-        }
-        let mut shape = args[0].to_vec();
-        shape[axis] = self.length;
-        Ok(shape)
-    }
-
-    fn class(&self, args: &[Class]) -> Class {
-        args[0]
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Joint
-    }
-
-    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.cotangent.apply(Take { indices: self.indices.clone(), axis: self.axis }))
-    }
-
-    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.args[0].apply(self.clone()))
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for ScatterAdd {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let (indices, length) = (self.indices.clone(), self.length);
-        let (_, _, inner) = around(args[0], self.axis);
-        let empty = size(args[0]) == 0;
-        Kernel::new(move |args, out, _| {
-            out.fill(T::of(0.0));
-            if empty {
-                return;
-            }
-            let blocks = out.chunks_exact_mut(length * inner);
-            for (from, to) in std::iter::zip(args[0].chunks_exact(indices.len() * inner), blocks) {
-                for (row, &i) in std::iter::zip(from.chunks_exact(inner), &indices) {
-                    super::product::add(row, &mut to[i * inner..][..inner]);
-                }
-            }
-        })
-    }
-}
-
 impl<'p> Var<'p> {
     /// `x[…]` with everything that numpy's basic indexing has: see [`Index`].
     ///
@@ -788,12 +499,5 @@ impl<'p> Var<'p> {
         let mut entries = vec![Index::Slice(None, None, None); axis];
         entries.push(Index::Slice(Some(start as i64), Some(stop as i64), None));
         getitem(self, &entries, place)
-    }
-
-    /// The entries at these positions along an axis, repeats allowed: `take(x, indices, axis)`, see [`Take`].
-    #[track_caller]
-    pub fn take(self, indices: &[usize], axis: usize) -> Var<'p> {
-        let all: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
-        take(self, &all, &[indices.len()], Some(axis as i64), Place::caller())
     }
 }

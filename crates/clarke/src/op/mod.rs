@@ -6,6 +6,7 @@
 pub mod axes;
 pub mod control;
 pub mod extreme;
+pub mod gather;
 pub mod index;
 pub mod join;
 pub mod kinked;
@@ -75,8 +76,8 @@ pub const OPS: &[Entry] = &[
     linalg::Dot::ENTRY,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
-    index::Take::ENTRY,
-    index::ScatterAdd::ENTRY,
+    gather::Take::ENTRY,
+    gather::ScatterAdd::ENTRY,
     join::Concatenate::ENTRY,
     join::Stack::ENTRY,
 ];

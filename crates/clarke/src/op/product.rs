@@ -5,12 +5,12 @@
 
 use crate::program::real::Scalar;
 
-/// How many sums run side by side in a reduction: enough for four AVX-512 registers of f64.
-const LANES: usize = 32;
+/// How many sums run side by side in a reduction: two AVX-512 registers of f64 for each of up to four rows.
+const LANES: usize = 16;
 
 /// Products of matrices with fewer multiplications than this are done by loops of our own: a call of `gemm` has a
 /// fixed cost of 0.3 to 0.8 µs.
-const SMALL: usize = 2048;
+const SMALL: usize = 1000;
 
 /// A matrix in memory: how far apart the elements are along rows and columns; one of the two is 1.
 #[derive(Debug, Clone, Copy)]
@@ -166,12 +166,19 @@ fn matvec<T: Scalar>(level: Level, k: usize, layout: Matrix, a: &[T], x: &[T], o
     }
 }
 
-/// Inner products of the rows of A, `step` apart, with x.
+/// Inner products of the rows of A, `step` apart, with x: four rows at a time, to read x less often. The order of
+/// additions is the same for every row.
 #[inline(always)]
 fn rows_dot_body<T: Scalar>(k: usize, step: usize, a: &[T], x: &[T], out: &mut [T]) {
     let x = &x[..k];
-    for (i, y) in out.iter_mut().enumerate() {
-        *y = dot(&a[i * step..][..k], x);
+    let row = |i: usize| &a[i * step..][..k];
+    let (fours, rest) = out.as_chunks_mut::<4>();
+    let done = 4 * fours.len();
+    for (i, y) in fours.iter_mut().enumerate() {
+        *y = dots([row(4 * i), row(4 * i + 1), row(4 * i + 2), row(4 * i + 3)], x);
+    }
+    for (i, y) in (done..).zip(rest) {
+        [*y] = dots([row(i)], x);
     }
 }
 
@@ -218,30 +225,44 @@ fn mul_small_body<T: Scalar>(product: &Product, a: &[T], b: &[T], out: &mut [T])
     }
 }
 
-/// ⟨x, y⟩, in `LANES` sums that run side by side, then four, then one.
+/// The inner products of rows with x, each in `LANES` sums that run side by side, then four, then one.
 #[inline(always)]
-fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
-    let (wide_x, x) = x.as_chunks::<LANES>();
-    let (wide_y, y) = y.as_chunks::<LANES>();
-    let (four_x, x) = x.as_chunks::<4>();
-    let (four_y, y) = y.as_chunks::<4>();
-    let mut four = [T::of(0.0); 4];
-    if !wide_x.is_empty() {
-        let mut sums = [T::of(0.0); LANES];
-        for (x, y) in std::iter::zip(wide_x, wide_y) {
-            for l in 0..LANES {
-                sums[l] = sums[l] + x[l] * y[l];
-            }
+fn dots<T: Scalar, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
+    let (wide, four) = (x.len() / LANES * LANES, x.len() / 4 * 4);
+    let mut sums = [[T::of(0.0); 4]; R];
+    // Short rows go without the wide sums, whose folding would cost more than the products.
+    if wide > 0 {
+        let mut lanes = [[T::of(0.0); LANES]; R];
+        for at in (0..wide).step_by(LANES) {
+            add_products(&mut lanes, rows, x, at);
         }
-        four = folded(sums);
+        sums = lanes.map(folded);
     }
-    for (x, y) in std::iter::zip(four_x, four_y) {
-        for l in 0..4 {
-            four[l] = four[l] + x[l] * y[l];
+    for at in (wide..four).step_by(4) {
+        add_products(&mut sums, rows, x, at);
+    }
+    std::array::from_fn(|r| {
+        let last = (four..x.len()).fold(T::of(0.0), |s, l| s + rows[r][l] * x[l]);
+        let [a, b, c, d] = sums[r];
+        ((a + c) + (b + d)) + last
+    })
+}
+
+/// Adds the products of L neighbours of x with those of each row.
+#[inline(always)]
+fn add_products<T: Scalar, const R: usize, const L: usize>(
+    sums: &mut [[T; L]; R],
+    rows: [&[T]; R],
+    x: &[T],
+    at: usize,
+) {
+    let x = &x[at..at + L];
+    for r in 0..R {
+        let row = &rows[r][at..at + L];
+        for l in 0..L {
+            sums[r][l] = sums[r][l] + row[l] * x[l];
         }
     }
-    let last = std::iter::zip(x, y).fold(T::of(0.0), |s, (x, y)| s + *x * *y);
-    ((four[0] + four[2]) + (four[1] + four[3])) + last
 }
 
 /// Σ x, in sums that run side by side.

@@ -201,9 +201,17 @@ impl Pointwise for Sqrt {
     }
 }
 
-/// What √x is, if x is a square: √(a²) = |a|, a Lipschitz function, which the chain rule through √ at 0 would not find.
+/// What √x is, if x is a square or a sum of squares: √(a²) = |a| and √Σa² = ‖a‖₂ are Lipschitz, which the chain rule
+/// through √ at 0 would not find.
 fn recognize_norm<'p>(x: Var<'p>) -> Option<Var<'p>> {
-    squared(x).map(Var::abs)
+    if let Some(a) = squared(x) {
+        return Some(a.abs());
+    }
+    if let Some((_, args)) = x.made_by("matmul") {
+        return (args[0].is(&args[1]) && args[0].rank() == 1).then(|| args[0].norm2());
+    }
+    let (inside, axes) = x.summed()?;
+    squared(inside).map(|a| a.norm2_over(&axes))
 }
 
 /// The a of `a * a`, `square(a)` or `a ** 2`.

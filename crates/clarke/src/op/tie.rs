@@ -1,7 +1,7 @@
 //! The ties: set-valued primitives that derivatives are written with.
 //!
 //! `step(u)` is here with the machinery that all ties share; the ties over axes stand beside the operators that use
-//! them (`pick` in `reduce.rs`, `order` in `order.rs`, `unit` in `norm.rs`).
+//! them (`pick` in `pick.rs`, `order` in `order.rs`, `unit` in `norm.rs`).
 
 use super::pointwise::{Elementwise, Pointwise};
 use crate::program::Var;

@@ -19,7 +19,7 @@ pub enum Value<'p> {
     Tuple(Vec<Value<'p>>),
     /// `start:stop:step` in a subscript.
     Slice(Option<i64>, Option<i64>, Option<i64>),
-    /// `...` in a subscript.
+    /// `...` in a subscript: as many whole axes as are left.
     Ellipsis,
     /// `None`.
     None,
@@ -164,14 +164,23 @@ impl<'p> Call<'_, 'p> {
         Ok(x as i64)
     }
 
-    /// Integers: `2`, `(0, 1)`, `[3, 4]`, or nothing / None.
+    /// Integers: `2`, `(0, 1)`, `[3, 4]`, a constant that holds such, or nothing / None.
     pub fn ints(&self, name: &str, position: usize) -> Result<Option<Vec<i64>>> {
+        let wrong = |v: &Value<'p>| self.fault(format!("`{name}` must hold integers, not {}", describe(v)));
+        let whole = |x: f64| (x.fract() == 0.0 && x.abs() <= 1e15).then_some(x as i64);
         let one = |v: &Value<'p>| match v {
-            Value::Number(x) if x.fract() == 0.0 && x.abs() <= 1e15 => Ok(*x as i64),
-            other => Err(self.fault(format!("`{name}` must hold integers, not {}", describe(other)))),
+            Value::Number(x) => whole(*x).ok_or_else(|| wrong(v)),
+            Value::Var(var) => var.known_scalar().and_then(whole).ok_or_else(|| wrong(v)),
+            _ => Err(wrong(v)),
         };
         match self.optional(name, position) {
             None | Some(Value::None) => Ok(None),
+            Some(v @ Value::Var(var)) => match var.known() {
+                Some(c) if c.shape().len() <= 1 => {
+                    c.data().iter().map(|x| whole(*x).ok_or_else(|| wrong(v))).collect::<Result<_>>().map(Some)
+                }
+                _ => Err(wrong(v)),
+            },
             Some(Value::List(many) | Value::Tuple(many)) => many.iter().map(one).collect::<Result<_>>().map(Some),
             Some(single) => Ok(Some(vec![one(single)?])),
         }
@@ -211,7 +220,7 @@ pub fn describe(value: &Value<'_>) -> String {
         Value::List(_) => "a list".into(),
         Value::Tuple(_) => "a tuple".into(),
         Value::Slice(..) => "a slice".into(),
-        Value::Ellipsis => "...".into(),
+        Value::Ellipsis => "`...`".into(),
         Value::None => "None".into(),
         Value::Flag(b) => if *b { "True" } else { "False" }.into(),
         Value::Guard(_) => "a comparison".into(),

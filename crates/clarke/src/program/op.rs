@@ -162,6 +162,11 @@ pub enum Notation {
     /// `a[…]`, with the operator's single [`Param::Raw`] in the brackets. Its entry is called with the array and a
     /// tuple of what stands there.
     Subscript,
+    /// `name(left symbol right, a, b)`: a comparison of the first two of four arguments selects between the others.
+    Where {
+        /// The comparison: `>`, `>=`, `<`, `<=`, `==` or `!=`.
+        symbol: &'static str,
+    },
 }
 
 /// In which arguments an operator is linear.

@@ -147,7 +147,7 @@ fn aligned<T>(memory: &mut [T]) -> *mut T {
 }
 
 /// Compiles the programs inside operators like any other; their workspace is scratch space of the kernel.
-struct Fast;
+pub(super) struct Fast;
 
 impl<T: Scalar> Compiler<T> for Fast {
     fn compile(&self, program: &Program) -> Kernel<T> {

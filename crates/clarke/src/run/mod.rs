@@ -24,6 +24,8 @@ mod lower;
 mod memory;
 mod plan;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 pub use compiled::{Compiled, Port, Workspace};
 pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs};

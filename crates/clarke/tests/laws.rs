@@ -1,0 +1,269 @@
+//! The laws of an operator, for every operator of the table, on its samples; no operator is named here.
+
+mod common;
+
+use clarke::program::op::{Entry, Sample};
+use clarke::{Policy, Program, Tensor, registry, text};
+use common::{Draw, close, compile_filled, dot, numbers};
+
+/// Each sample of each operator, as a program.
+fn each_sample(mut f: impl FnMut(&Entry, &Sample, &Program)) {
+    let registry = registry();
+    for entry in registry.entries() {
+        for sample in entry.samples {
+            let program = text::parse(&registry, sample.text, sample.inputs)
+                .unwrap_or_else(|e| panic!("{}: `{}`: {e}", entry.name, sample.text));
+            f(entry, sample, &program);
+        }
+    }
+}
+
+/// Σ c·f for fixed numbers c: a scalar program that sees every entry of the output.
+fn projected(program: &Program, seed: u64) -> Program {
+    let shape = program.output_shapes()[0].to_vec();
+    let weights = Draw::new(seed).tensor(&shape, (0.5, 1.5));
+    let builder = clarke::Builder::new();
+    let inputs: Vec<_> = program.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
+    let out = builder.inline(program, &inputs)[0];
+    builder.finish(&[(out * builder.constant(weights)).sum()]).unwrap()
+}
+
+/// Points: random reals in the domain, and small integers and halves in it, where ties are frequent.
+fn points(sample: &Sample, seed: u64, count: usize) -> Vec<Vec<Tensor>> {
+    let mut draw = Draw::new(seed);
+    (0..count)
+        .map(|k| {
+            let tied = k % 2 == 1;
+            sample
+                .inputs
+                .iter()
+                .map(
+                    |(_, shape)| if tied { draw.grid(shape, sample.domain) } else { draw.tensor(shape, sample.domain) },
+                )
+                .collect()
+        })
+        .collect()
+}
+
+fn moved(x: &[Tensor], d: &[Tensor], h: f64) -> Vec<Tensor> {
+    std::iter::zip(x, d).map(|(x, d)| Tensor::from_fn(x.shape(), |i| x.data()[i] + h * d.data()[i])).collect()
+}
+
+#[test]
+fn every_operator_of_the_table_has_samples_and_a_row() {
+    for entry in registry().entries() {
+        assert!(!entry.formula.is_empty() && !entry.class.is_empty(), "{}", entry.name);
+    }
+    for entry in clarke::op::OPS {
+        assert!(!entry.samples.is_empty(), "{} has no sample to test the laws on", entry.name);
+    }
+}
+
+#[test]
+fn the_value_has_the_shape_of_the_shape_rule_in_every_way_to_run_it() {
+    each_sample(|entry, sample, program| {
+        for x in points(sample, 1, 6) {
+            let slow = program.eval(&x).unwrap();
+            assert_eq!(slow[0].shape(), program.output_shapes()[0], "{}", sample.text);
+            let fast = program.compile_with::<f64>(&|_| 0.0).call(&x).unwrap();
+            assert!(
+                common::same_bits(&slow[0], &fast[0]),
+                "{}: `{}`: {slow:?} is not {fast:?}",
+                entry.name,
+                sample.text
+            );
+            let single = program.compile_with::<f32>(&|_| 0.0).call(&x).unwrap();
+            assert!(close(single[0].data(), slow[0].data(), 2e-4), "{}: {single:?} is not {slow:?}", sample.text);
+            let simple = program.simplify().eval(&x).unwrap();
+            assert_eq!(simple, slow, "simplify changes {}", sample.text);
+        }
+    });
+}
+
+#[test]
+fn the_derivative_is_that_of_central_differences_off_ties() {
+    each_sample(|entry, sample, program| {
+        let f = projected(program, 2);
+        for x in points(sample, 3, 6).into_iter().step_by(2) {
+            let at = f.at(&x).unwrap();
+            if !at.ties(1e-4).unwrap().is_empty() {
+                continue;
+            }
+            let gradient = numbers(&at.gradient(&Policy::default()).unwrap());
+            let mut draw = Draw::new(4);
+            for _ in 0..3 {
+                let d: Vec<Tensor> = x.iter().map(|t| draw.tensor(t.shape(), (-1.0, 1.0))).collect();
+                let h = 1e-5;
+                let value = |s: f64| f.eval(&moved(&x, &d, s)).unwrap()[0].item();
+                let quotient = (value(h) - value(-h)) / (2.0 * h);
+                let derivative = dot(&gradient, &numbers(&d));
+                assert!(
+                    (quotient - derivative).abs() <= 1e-6 * (1.0 + derivative.abs()),
+                    "{}: `{}` at {x:?}: {derivative} is not {quotient}",
+                    entry.name,
+                    sample.text
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn forward_and_reverse_are_transposes_for_every_selection() {
+    each_sample(|_, sample, program| {
+        for (k, x) in points(sample, 5, 8).into_iter().enumerate() {
+            let (jvp, vjp) = (program.linearize().unwrap(), program.vjp().unwrap());
+            let (jvp, vjp) = (compile_filled(&jvp, k as u64), compile_filled(&vjp, k as u64));
+            let mut draw = Draw::new(6 + k as u64);
+            let u: Vec<Tensor> = x.iter().map(|t| draw.tensor(t.shape(), (-1.0, 1.0))).collect();
+            let v = draw.tensor(program.output_shapes()[0], (-1.0, 1.0));
+            let forward = jvp.call(&[x.clone(), u.clone()].concat()).unwrap();
+            let reverse = vjp.call(&[x.clone(), vec![v.clone()]].concat()).unwrap();
+            let (a, b) = (dot(v.data(), forward[1].data()), dot(&numbers(&reverse), &numbers(&u)));
+            assert!((a - b).abs() <= 1e-10 * (1.0 + a.abs()), "{} at {x:?}: {a} is not {b}", sample.text);
+        }
+    });
+}
+
+/// At points of the grid, ties or not: the one-sided derivative along d is that of the piece which d decides. So every
+/// one-sided derivative is among the declared pieces, and there is no tie that was not declared.
+#[test]
+fn one_sided_derivatives_are_those_of_the_pieces_that_directions_decide() {
+    each_sample(|entry, sample, program| {
+        let f = projected(program, 7);
+        for x in points(sample, 8, 16).into_iter().skip(1).step_by(2) {
+            let at = f.at(&x).unwrap();
+            let here = at.value().unwrap();
+            let mut draw = Draw::new(9);
+            for _ in 0..4 {
+                let d: Vec<Tensor> = x.iter().map(|t| draw.tensor(t.shape(), (-1.0, 1.0))).collect();
+                let gradient = at.gradient(&Policy::Along(vec![d.clone()])).unwrap();
+                let derivative = dot(&numbers(&gradient), &numbers(&d));
+                // Richardson: exact for a quadratic piece.
+                let q = |h: f64| (f.eval(&moved(&x, &d, h)).unwrap()[0].item() - here) / h;
+                let h = 2f64.powi(-14);
+                let quotient = 2.0 * q(h / 2.0) - q(h);
+                assert!(
+                    (quotient - derivative).abs() <= 1e-5 * (1.0 + derivative.abs()),
+                    "{}: `{}` at {x:?} along {d:?}: {derivative} is not {quotient}",
+                    entry.name,
+                    sample.text
+                );
+            }
+        }
+    });
+}
+
+/// Along a segment that stays inside of the tie set, every selection gives the same derivative: the chain rule there.
+#[test]
+fn inside_the_tie_set_every_selection_obeys_the_chain_rule() {
+    let mut tested = 0;
+    each_sample(|_, sample, program| {
+        let f = projected(program, 10);
+        for x in points(sample, 11, 60).into_iter().skip(1).step_by(2) {
+            let at = f.at(&x).unwrap();
+            let mut draw = Draw::new(12 + tested);
+            let d: Vec<Tensor> = x.iter().map(|t| draw.grid(t.shape(), (-1.0, 1.0))).collect();
+            let step = 2f64.powi(-12);
+            let ties = |x: &[Tensor]| -> Option<Vec<_>> {
+                let ties = f.at(x).ok()?.ties(0.0).ok()?;
+                Some(ties.into_iter().map(|t| (t.site.node, t.site.number, t.index, t.pieces)).collect())
+            };
+            let own = ties(&x);
+            let stays = [step, 0.5 * step, -step].iter().all(|h| ties(&moved(&x, &d, *h)) == own);
+            if own.is_none_or(|t| t.is_empty()) || !stays {
+                continue;
+            }
+            let value = |h: f64| f.eval(&moved(&x, &d, h)).unwrap()[0].item();
+            let quotient = (value(step) - value(-step)) / (2.0 * step);
+            for seed in 0..4 {
+                let gradient = at.gradient(&Policy::Random(seed)).unwrap();
+                let derivative = dot(&numbers(&gradient), &numbers(&d));
+                assert!(
+                    (quotient - derivative).abs() <= 1e-5 * (1.0 + derivative.abs()),
+                    "`{}` at {x:?} along {d:?}: {derivative} is not {quotient}",
+                    sample.text
+                );
+            }
+            tested += 1;
+        }
+    });
+    assert!(tested > 50, "only {tested} segments inside tie sets were found");
+}
+
+/// The default is the element of least norm of the operator's own Jacobian.
+#[test]
+fn the_default_selection_has_the_least_norm() {
+    each_sample(|entry, sample, program| {
+        if program.nodes().iter().filter(|n| matches!(n.kind, clarke::program::Kind::Apply { .. })).count() != 1 {
+            return;
+        }
+        let jacobian = program.jacobian().unwrap();
+        let norm = |j: Vec<Tensor>| numbers(&j).iter().map(|x| x * x).sum::<f64>().sqrt();
+        let default = jacobian.compile_with::<f64>(&|s| s.choice(clarke::Convention::MinNorm).selection);
+        for x in points(sample, 13, 40).into_iter().skip(1).step_by(2) {
+            let least = norm(default.call(&x).unwrap());
+            for k in 0..8 {
+                let other = norm(compile_filled(&jacobian, k).call(&x).unwrap());
+                assert!(least <= other + 1e-12, "{}: `{}` at {x:?}: {least} > {other}", entry.name, sample.text);
+            }
+        }
+    });
+}
+
+#[test]
+fn batching_is_doing_it_slice_by_slice() {
+    each_sample(|_, sample, program| {
+        let n = program.inputs().len();
+        for mask in 1..(1usize << n.min(4)) {
+            let mapped: Vec<bool> = (0..n).map(|k| mask >> k & 1 == 1).collect();
+            let batched = program.batch(&mapped, 3).unwrap();
+            let rows: Vec<Vec<Tensor>> = points(sample, 14, 3);
+            let stacked: Vec<Tensor> = (0..n)
+                .map(|k| {
+                    if mapped[k] { common::stack(&[&rows[0][k], &rows[1][k], &rows[2][k]]) } else { rows[0][k].clone() }
+                })
+                .collect();
+            let together = batched.eval(&stacked).unwrap();
+            let apart: Vec<Tensor> = (0..3)
+                .map(|r| {
+                    let x: Vec<Tensor> = (0..n).map(|k| rows[if mapped[k] { r } else { 0 }][k].clone()).collect();
+                    program.eval(&x).unwrap().remove(0)
+                })
+                .collect();
+            let apart = common::stack(&apart.iter().collect::<Vec<_>>());
+            assert_eq!(together[0].shape(), apart.shape(), "{} mapped {mapped:?}", sample.text);
+            assert!(close(together[0].data(), apart.data(), 1e-13), "{} mapped {mapped:?}", sample.text);
+        }
+    });
+}
+
+#[test]
+fn print_then_parse_is_the_identity() {
+    let registry = registry();
+    each_sample(|_, sample, program| {
+        for program in [
+            program.clone(),
+            program.linearize().unwrap(),
+            program.vjp().unwrap(),
+            projected(program, 1).gradient().unwrap(),
+        ] {
+            let printed = program.to_string();
+            let back =
+                text::parse_program(&registry, &printed).unwrap_or_else(|e| panic!("{}: {e}\n{printed}", sample.text));
+            assert_eq!(back.to_string(), printed, "{}", sample.text);
+        }
+    });
+}
+
+#[test]
+fn nan_in_gives_nan_out() {
+    each_sample(|entry, sample, program| {
+        let x: Vec<Tensor> = sample.inputs.iter().map(|(_, s)| Tensor::full(s, f64::NAN)).collect();
+        let out = program.eval(&x).unwrap();
+        let linear = entry.class == "linear";
+        let fine =
+            if linear { out[0].data().iter().any(|y| y.is_nan()) } else { out[0].data().iter().all(|y| y.is_nan()) };
+        assert!(fine, "{}: `{}` of NaN is {out:?}", entry.name, sample.text);
+    });
+}

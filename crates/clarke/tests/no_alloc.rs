@@ -1,0 +1,70 @@
+//! A run of a compiled program allocates nothing.
+
+use clarke::program::tie::Convention;
+use clarke::{Compiled, Program, Tensor};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count() {
+    // A thread that ends may allocate after its locals are gone; nobody counts then.
+    let _ = COUNT.try_with(|c| c.set(c.get() + 1));
+}
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(at, layout) }
+    }
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations<R>(f: impl FnOnce() -> R) -> usize {
+    let before = COUNT.get();
+    std::hint::black_box(f());
+    COUNT.get() - before
+}
+
+fn check(program: &Program) {
+    let compiled: Compiled<f64> = program.compile(Convention::MinNorm);
+    let mut workspace = compiled.workspace();
+    let x: Vec<Vec<f64>> =
+        compiled.inputs().iter().map(|p| vec![0.5; Tensor::full(&p.shape, 0.0).data().len()]).collect();
+    let mut y: Vec<Vec<f64>> = compiled.outputs().iter().map(|s| Tensor::full(s, 0.0).into_data()).collect();
+    let inputs: Vec<&[f64]> = x.iter().map(Vec::as_slice).collect();
+    let mut outputs: Vec<&mut [f64]> = y.iter_mut().map(Vec::as_mut_slice).collect();
+    assert_eq!(allocations(|| compiled.run(&mut workspace, &inputs, &mut outputs)), 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| vec![1, 2, 3]), 1);
+}
+
+#[test]
+fn scalars_loops_and_kernels_allocate_nothing() {
+    let shapes: &[&[usize]] = &[&[40, 30], &[30], &[], &[40, 1]];
+    let f = Program::trace(shapes, |v| {
+        let t = (v[0] * v[1] + v[3]).relu() - (v[2] * v[2]).abs();
+        (t.t().sum_to(&[30, 1]) * v[2]).abs().sum_to(&[]) * v[2].relu()
+    })
+    .unwrap();
+    check(&f);
+    check(&f.value_and_gradient().unwrap());
+    check(&f.hvp().unwrap());
+}
