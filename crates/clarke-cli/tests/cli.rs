@@ -1,6 +1,7 @@
 //! The command as a user runs it: what it prints, and its exit code.
 
 use assert_cmd::Command;
+use serde_json::Value;
 use std::path::PathBuf;
 
 fn clarke(args: &[&str]) -> Command {
@@ -28,6 +29,12 @@ fn refused(args: &[&str]) -> String {
         assert!(!said.contains(inside), "{inside}: {said}");
     }
     said
+}
+
+/// What a successful run prints, as JSON; warnings are allowed.
+fn json(args: &[&str]) -> Value {
+    let done = clarke(args).args(["--format", "json"]).assert().success();
+    serde_json::from_slice(&done.get_output().stdout).expect("--format json prints JSON")
 }
 
 mod general {
@@ -83,5 +90,249 @@ mod ops {
         drop(child.stdout.take());
         let done = child.wait_with_output().expect("it ends");
         assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+    }
+}
+
+mod explain {
+    use super::*;
+
+    #[test]
+    fn the_json_is_the_documented_one() {
+        assert_eq!(
+            printed(&["explain", "relu(-x) + x - relu(x)", "--at", "x=0", "--policy", "pytorch", "--format", "json"]),
+            concat!(
+                r#"{"expression":"relu(-x) + x - relu(x)","point":{"x":0.0},"value":0.0,"#,
+                r#""class":"piecewise linear","path_differentiable":true,"#,
+                r#""ties":[{"op":"relu","source":"relu(-x)","index":null,"pieces":2},"#,
+                r#"{"op":"relu","source":"relu(x)","index":null,"pieces":2}],"#,
+                r#""backprop":{"policy":"pytorch","gradient":{"x":1.0}}}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn three_formulas_of_relu_have_three_gradients() {
+        let slope = |expression: &str, policy: &str| {
+            let report = json(&["explain", expression, "--at", "x=0", "--policy", policy]);
+            report["backprop"]["gradient"]["x"].as_f64().expect("a gradient of a scalar is a number")
+        };
+        for policy in ["pytorch", "tensorflow"] {
+            assert_eq!(slope("relu(x)", policy), 0.0);
+            assert_eq!(slope("relu(-x) + x", policy), 1.0);
+            assert_eq!(slope("(relu(x) + relu(-x) + x) / 2", policy), 0.5);
+            assert_eq!(slope("relu(-x) + x - relu(x)", policy), 1.0);
+            assert_eq!(slope("x - (relu(-x) + x - relu(x))", policy), 0.0);
+        }
+    }
+
+    #[test]
+    fn vectors_and_elements_have_indices() {
+        let report = json(&["explain", "sum(abs(y)) * x", "--at", "x=-3", "--at", "y=[1,0,-2]"]);
+        assert_eq!(report["backprop"]["policy"], "min-norm");
+        assert_eq!(report["backprop"]["gradient"], serde_json::json!({"x": 3.0, "y": [-3.0, 0.0, 3.0]}));
+        assert_eq!(report["ties"][0]["index"], serde_json::json!([1]));
+        assert_eq!(report["class"], "piecewise polynomial");
+    }
+
+    #[test]
+    fn an_expression_may_start_with_a_minus_sign() {
+        assert_eq!(json(&["explain", "-abs(x)", "--at", "x=-2"])["value"], -2.0);
+        assert!(printed(&["explain", "-abs(x)", "--at", "x=0"]).starts_with("f = -abs(x)\nat        x = 0\n"));
+    }
+
+    #[test]
+    fn a_tolerance_meets_ties_nearby() {
+        let count = |tol: &str| {
+            let report = json(&["explain", "abs(x)", "--at", "x=1e-7", "--tol", tol]);
+            report["ties"].as_array().map(Vec::len)
+        };
+        assert_eq!((count("0"), count("1e-6")), (Some(0), Some(1)));
+    }
+
+    #[test]
+    fn a_point_may_come_from_files() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("a.csv"), "1,-2\n3,4\n").unwrap();
+        let at = format!("A=@{}", dir.path().join("a.csv").display());
+        assert_eq!(json(&["explain", "sum(abs(A))", "--at", &at])["value"], 10.0);
+    }
+
+    #[test]
+    fn bad_input_is_explained() {
+        let said = refused(&["explain", "abs(z) + 1", "--at", "x=0"]);
+        assert!(said.contains("error: unknown name `z`\n |\n | abs(z) + 1\n |     ^\n"), "{said}");
+        assert!(said.contains("--at z=… gives it a value"), "{said}");
+        for (args, part) in [
+            (&["explain", "relo(x)", "--at", "x=0"][..], "relu"),
+            (&["explain", "abs(x", "--at", "x=0"], "`)` is missing"),
+            (&["explain", "", "--at", "x=0"], "error: "),
+            (&["explain", "x + y", "--at", "x=[1,2]", "--at", "y=[1,2,3]"], "[2] and [3]"),
+            (&["explain", "2 * x", "--at", "x=[1,2]"], "one scalar output"),
+            (&["explain", "abs(x)", "--at", "x=nan"], "`nan` is not a finite number"),
+            (&["explain", "abs(x)", "--at", "x=@none.npy"], "no such file: none.npy"),
+            (&["explain", "abs(x)", "--at", "x=0", "--policy", "jaxx"], "policy"),
+            (&["explain", "abs(x)", "--at", "x=0", "--tol=-1"], "a tolerance is a finite number"),
+            (&["explain", "sqrt(x)", "--at", "x=0"], "sqrt is not Lipschitz here"),
+            (&["explain", "log(x)", "--at", "x=0"], "log"),
+        ] {
+            let said = refused(args);
+            assert!(said.contains(part), "{args:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_not_followed() {
+        let deep = format!("{}x{}", "abs(".repeat(20_000), ")".repeat(20_000));
+        assert!(refused(&["explain", &deep, "--at", "x=0"]).contains("nested more than"));
+    }
+}
+
+mod minimize {
+    use super::*;
+
+    const LAD: &str = "mean(abs(X @ w + b - y)) + 0.01*norm1(w)";
+    const DIABETES: [&str; 7] =
+        ["--csv", "data/diabetes.csv", "--y", "progression", "--standardize", "--over", "w[10]"];
+    /// From scripts/lad_optimum.py, which solves the same problem as a linear program.
+    const OPTIMUM: f64 = 44.233825443498;
+
+    fn lad(more: &[&str]) -> Vec<String> {
+        let args = ["minimize", LAD].iter().chain(&DIABETES).chain(&["--over", "b"]).chain(more);
+        args.map(|s| s.to_string()).collect()
+    }
+
+    fn run(args: &[String]) -> Value {
+        json(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_readme_command_reaches_the_optimum() {
+        let report = run(&lad(&[]));
+        let best = report["best_value"].as_f64().expect("a value is a number");
+        assert!(best >= OPTIMUM - 1e-9, "{best} is below the optimum {OPTIMUM}");
+        assert!(best <= OPTIMUM * (1.0 + 1e-3), "{best} is not within 1e-3 of {OPTIMUM}");
+        assert_eq!(report["solution"]["w"].as_array().map(Vec::len), Some(10));
+        assert!(report["seconds"].as_f64().is_some_and(|s| s < 60.0), "{}", report["seconds"]);
+        let trace = report["trace"].as_array().expect("a trace is a list");
+        assert!((2..=1000).contains(&trace.len()), "{}", trace.len());
+        let names: Vec<&String> = report.as_object().expect("a report is an object").keys().collect();
+        for name in ["status", "value", "best_value", "solution", "steps", "seconds", "guarantee", "trace"] {
+            assert!(names.iter().any(|n| *n == name), "{name} is missing");
+        }
+        assert_eq!(names.len(), 8);
+    }
+
+    #[test]
+    fn the_readme_gives_this_command() {
+        let readme = std::fs::read_to_string(root().join("README.md")).expect("there is a README");
+        let command = format!("minimize '{LAD}' {} --over b", DIABETES.join(" ").replace("w[10]", "'w[10]'"));
+        assert!(readme.contains(&command), "{command}");
+    }
+
+    #[test]
+    fn the_same_command_gives_the_same_numbers() {
+        let args = lad(&["--steps", "200", "--policy", "random", "--seed", "3"]);
+        let (first, second) = (run(&args), run(&args));
+        assert_eq!(first["solution"], second["solution"]);
+        assert_eq!(first["trace"], second["trace"]);
+    }
+
+    #[test]
+    fn the_solution_is_saved_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s.json");
+        let report = run(&lad(&["--steps", "50", "--out", &file.display().to_string()]));
+        let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(saved, report["solution"]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_rule_that_breaks_its_conditions_is_warned_about() {
+        let warned = |rule: &str| {
+            let args = ["minimize", "abs(x - 1)", "--over", "x", "--steps", "10", "--step", rule];
+            let done = clarke(&args).assert().success();
+            String::from_utf8_lossy(&done.get_output().stderr).to_string()
+        };
+        assert_eq!(warned("0.5/(k+1)^1"), "");
+        assert!(warned("0.5/(k+1)^2").starts_with("warning: "), "{}", warned("0.5/(k+1)^2"));
+        assert!(warned("0.5/(k+1)^0").starts_with("warning: "), "{}", warned("0.5/(k+1)^0"));
+    }
+
+    #[test]
+    fn there_is_no_progress_bar_in_a_pipe() {
+        let args = lad(&["--steps", "100"]);
+        assert!(printed(&args.iter().map(String::as_str).collect::<Vec<_>>()).starts_with("minimize mean(abs"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_stopped_run_still_prints_and_saves_its_best_point() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s.json");
+        let args = lad(&["--steps", "1000000000", "--format", "json", "--out", &file.display().to_string()]);
+        let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("clarke"))
+            .current_dir(root())
+            .args(&args)
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        if !sent.is_ok_and(|s| s.success()) {
+            child.kill().expect("the run can be ended");
+            panic!("the run ended before it was interrupted, or cannot be");
+        }
+        let done = child.wait_with_output().expect("it ends");
+        let report: Value = serde_json::from_slice(&done.stdout).expect("a stopped run prints its report");
+        let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(saved, report["solution"]);
+        assert!(report["steps"].as_u64().is_some_and(|n| n < 1_000_000_000));
+    }
+
+    #[test]
+    fn bad_input_is_explained() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let flat = file("flat.csv", "a,b,y\n1,2,3\n4,2,6\n");
+        let hole = file("hole.csv", "a,b,y\n1,2,3\n4,,6\n");
+        let text = file("text.csv", "a,b,y\n1,2,3\n4,male,6\n");
+        let nan = file("nan.csv", "a,b,y\n1,2,3\n4,5,nan\n");
+        let short = file("short.csv", "a,b,y\n1,2,3\n4,5\n");
+        let fit = |csv: &str, y: &str, more: &[&str]| {
+            let args = ["minimize", "norm1(X @ w - y)", "--over", "w[2]", "--csv", csv, "--y", y];
+            refused(&[&args, more].concat())
+        };
+        for (said, part) in [
+            (fit(&flat, "y", &["--standardize"]), "column `b` of"),
+            (fit(&flat, "z", &[]), "has no column `z`"),
+            (fit(&hole, "y", &[]), "row 2 (line 3), column `b`: the cell is empty"),
+            (fit(&text, "y", &[]), "row 2 (line 3), column `b`: `male` is not a number"),
+            (fit(&nan, "y", &[]), "row 2 (line 3), column `y`: `nan` is not a finite number"),
+            (fit(&short, "y", &[]), "row 2 (line 3): no cell for column `y`"),
+            (fit("none.csv", "y", &[]), "no such file: none.csv"),
+            (fit(&flat, "y", &["--from", "w=[1,2,3]"]), "--over declares `w` as an array of shape [2]"),
+            (fit(&flat, "y", &["--out", "w.txt"]), "solutions are saved as *.npy or *.json"),
+            (fit(&flat, "y", &["--step", "fast"]), "fast"),
+            (
+                refused(&["minimize", "norm1(X @ w - y)", "--over", "w[3]", "--csv", &flat, "--y", "y"]),
+                "[2, 2] and [3]",
+            ),
+            (refused(&["minimize", "abs(x) + lam", "--over", "x"]), "unknown name `lam`"),
+            (refused(&["minimize", "x", "--over", "x["]), "the bracket is not closed"),
+        ] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+
+    #[test]
+    fn an_iteration_that_overflows_ends_with_what_was_met() {
+        let said = refused(&["minimize", "exp(x)*-1", "--over", "x", "--steps", "1000", "--step", "100/(k+1)^0.5"]);
+        assert!(said.contains("the least value met was"), "{said}");
     }
 }
