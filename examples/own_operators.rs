@@ -118,7 +118,8 @@ fn main() -> clarke::Result<()> {
     assert!((out[1] - 1.1).abs() < 1e-4);
 
     // In a closure: the same operator through `apply`.
-    let traced = clarke::Program::trace(&[&[]], |v| v[0].apply(Elementwise::<StockCost>(StockCost { over: 1.0, under: 3.0 })))?;
+    let traced =
+        clarke::Program::trace(&[&[]], |v| v[0].apply(Elementwise::<StockCost>(StockCost { over: 1.0, under: 3.0 })))?;
     assert_eq!(traced.eval(&[(-2.0).into()])?[0].item(), 6.0);
     Ok(())
 }

@@ -95,10 +95,10 @@ fn wrong_axes_and_empty_arrays_are_named() {
     assert!(message("sum", &["x"], &[("axes", Given::None)]).contains("no argument named `axes`"));
     assert!(message("max", &[], &[]).contains("takes 1 positional"));
     for empty in [Program::trace(&[&[0]], |v| v[0].max()), Program::trace(&[&[2, 0]], |v| v[0].mean_axis(1))] {
-        assert!(matches!(empty.unwrap_err().fault, Fault::Shapes { .. }));
+        assert!(matches!(*empty.unwrap_err().fault, Fault::Shapes { .. }));
     }
     let shapes = Program::trace(&[&[2], &[3]], |v| v[0].max_of(&[v[1], v[1]])).unwrap_err();
-    assert!(matches!(shapes.fault, Fault::Shapes { .. }));
+    assert!(matches!(*shapes.fault, Fault::Shapes { .. }));
     // What has a value for no numbers, and an axis of length 0 that is kept.
     let sum = Program::trace(&[&[2, 0]], |v| v[0].sum_axis(1)).unwrap();
     assert_eq!(sum.eval(&[Tensor::full(&[2, 0], 0.0)]).unwrap()[0].data(), [0.0, 0.0]);

@@ -209,11 +209,13 @@ impl Program {
         Program::assemble(self.nodes().to_vec(), inputs, self.outputs().to_vec())
     }
 
-    /// The class of tameness of every node.
+    /// The class of tameness of every node, as a function of the variables.
     pub fn classes(&self) -> Vec<Class> {
         let mut classes: Vec<Class> = Vec::with_capacity(self.nodes().len());
         for node in self.nodes() {
             let class = match &node.kind {
+                // Data is held fixed: to the function of the variables it is a constant.
+                Kind::Input(k) if matches!(self.inputs()[*k].role, Role::Data) => Class::CONSTANT,
                 Kind::Input(_) => Class::INPUT,
                 Kind::Constant(_) => Class::CONSTANT,
                 Kind::Apply { op, args } => {
