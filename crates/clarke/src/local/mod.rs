@@ -209,7 +209,7 @@ fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
             continue;
         }
         let argument = guard::arguments_at(args, values, node, flat);
-        let advice = if value.is_nan() {
+        let advice = if value.is_nan() || op.singular() {
             "the operator is not defined there; move the point, or keep the argument inside its domain (clip, maximum)"
         } else {
             "the number is too large for f64; scale the problem, or take smaller steps"

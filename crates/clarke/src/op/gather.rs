@@ -37,7 +37,7 @@ impl Take {
         source: "numpy.take",
         notation: Notation::Call,
         call: |call| {
-            call.expect(2, 3, &["indices", "axis"])?;
+            call.expect(1, 3, &["indices", "axis"])?;
             let given = call.optional("indices", 1).ok_or_else(|| call.fault("`indices` is missing"))?;
             let (mut flat, mut shape) = (vec![], vec![]);
             positions(call, given, 0, &mut flat, &mut shape)?;

@@ -118,8 +118,9 @@ impl Pointwise<2> for GuardedMul {
         a.if_eq(zero, zero, b.if_eq(zero, zero, a * b))
     }
 
+    // A tangent 1 is not left out: where the slope is infinite, this product is what tells so.
     fn reduce<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
-        if b.is_everywhere(1.0) || a.is_everywhere(0.0) {
+        if a.is_everywhere(0.0) {
             Some(a)
         } else if a.is_everywhere(1.0) || b.is_everywhere(0.0) {
             Some(b)

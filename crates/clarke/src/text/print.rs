@@ -121,8 +121,8 @@ impl<'a> Functions<'a> {
     }
 
     fn collect(&mut self, program: &'a Program) {
-        for node in program.nodes() {
-            let Kind::Apply { op, .. } = &node.kind else { continue };
+        for id in reading_order(program) {
+            let Kind::Apply { op, .. } = &program.nodes()[id].kind else { continue };
             for inner in op.programs() {
                 self.collect(inner);
                 if !self.list.iter().any(|(_, known)| *known == inner) {
@@ -209,6 +209,28 @@ fn body(program: &Program, functions: &Functions<'_>) -> (Vec<String>, Vec<Strin
     (lines, program.outputs().iter().map(output).collect())
 }
 
+/// The nodes in the order in which the text is read: line by line, then the outputs, arguments before their users. So
+/// what is named by number keeps its name when the text is read and printed again.
+fn reading_order(program: &Program) -> Vec<usize> {
+    let uses = uses(program);
+    let named = (0..uses.len()).filter(|&k| uses[k] > 1);
+    let (mut done, mut order) = (vec![false; uses.len()], vec![]);
+    for root in named.chain(program.outputs().iter().copied()) {
+        let mut stack = vec![(root, false)];
+        while let Some((id, ready)) = stack.pop() {
+            if ready {
+                order.push(id);
+            } else if !std::mem::replace(&mut done[id], true) {
+                stack.push((id, true));
+                if let Kind::Apply { args, .. } = &program.nodes()[id].kind {
+                    stack.extend(args.iter().rev().map(|&a| (a, false)));
+                }
+            }
+        }
+    }
+    order
+}
+
 /// How often each node is used by nodes and outputs that are needed.
 fn uses(program: &Program) -> Vec<usize> {
     let mut uses = vec![0; program.nodes().len()];
@@ -253,7 +275,7 @@ fn application(op: &dyn Op, args: &[&Piece], functions: &Functions<'_>) -> Piece
             (format!("{} ** {}", a.within(POWER + 1), number(*p).0), POWER)
         }
         (Notation::Subscript, [a], [(_, Param::Raw(index))]) => (format!("{}[{index}]", a.within(ATOM)), ATOM),
-        (Notation::Where { symbol }, [l, r, a, b], []) => {
+        (Notation::Where { symbol }, [l, r, a, b], _) => {
             let condition = format!("{} {symbol} {}", l.within(SUM), r.within(SUM));
             (format!("{}({condition}, {}, {})", op.name(), a.text, b.text), ATOM)
         }
