@@ -37,7 +37,8 @@ pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met
                 let terms =
                     [parts.values.0, parts.values.1].map(|k| largest_term(program, values, args[k], node, flat));
                 let scale = terms[0].max(terms[1]);
-                if !((first - second).abs() <= ULPS * f64::EPSILON * scale) {
+                let apart = (first - second).abs();
+                if apart.is_nan() || apart > ULPS * f64::EPSILON * scale {
                     let index = unravel(flat, &node.shape);
                     return Err(
                         Fault::Discontinuous { op: op.name().into(), first, second, index }.at(node.place.clone())

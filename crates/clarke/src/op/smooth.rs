@@ -34,7 +34,7 @@ fn product<T: Real>(x: T, n: u32) -> T {
         1 => x,
         _ => {
             let half = product(x, n / 2);
-            if n % 2 == 0 { half * half } else { half * half * x }
+            if n.is_multiple_of(2) { half * half } else { half * half * x }
         }
     }
 }
