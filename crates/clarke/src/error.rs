@@ -294,9 +294,10 @@ fn argument_text(argument: &[f64]) -> String {
 }
 
 fn hint_text(known: &[String]) -> String {
-    match known {
+    let names: Vec<String> = known.iter().map(|n| format!("`{n}`")).collect();
+    match names.as_slice() {
         [] => String::new(),
-        [one] => format!("; did you mean `{one}`?"),
-        many => format!("; known are {}", many.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ")),
+        [one] => format!("; did you mean {one}?"),
+        [first @ .., last] => format!("; did you mean {} or {last}?", first.join(", ")),
     }
 }

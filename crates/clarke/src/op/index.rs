@@ -158,7 +158,7 @@ impl Op for GetItem {
             return Err(Fault::Shapes {
                 op: "getitem".into(),
                 shapes: vec![args[0].to_vec()],
-                rule: format!("there are {} entries for {} axes", self.axes.len(), args[0].len()),
+                rule: format!("the subscript is for {} axes, the array has {}", self.axes.len(), args[0].len()),
             });
         }
         let mut shape = vec![];
@@ -251,7 +251,7 @@ fn normalized(shape: &[usize], entries: &[Index]) -> Result<(Vec<Pick>, Option<V
     let used = entries.iter().filter(|e| matches!(e, Index::At(_) | Index::Slice(..))).count();
     let wrong = |rule: String| Fault::Shapes { op: "getitem".into(), shapes: vec![shape.to_vec()], rule };
     if used > shape.len() {
-        return Err(wrong(format!("the subscript has {used} entries for {} axes", shape.len())));
+        return Err(wrong(format!("the subscript is for {used} axes, the array has {}", shape.len())));
     }
     if entries.iter().filter(|e| **e == Index::Ellipsis).count() > 1 {
         return Err(wrong("a subscript can hold `...` only once".into()));
