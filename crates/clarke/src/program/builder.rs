@@ -1,6 +1,6 @@
 //! Building programs: one append-only list of nodes behind a shared handle.
 
-use super::op::{Op, Param};
+use super::op::{Execution, Op, Param};
 use super::tie::Site;
 use super::var::Var;
 use super::{Input, Kind, Node, Program, Role};
@@ -150,7 +150,7 @@ impl Builder {
         let shapes: Vec<Vec<usize>> = args.iter().map(Var::shape).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         match op.shape(&views) {
-            Ok(shape) if self.is_deriving() => match op.reduce(args) {
+            Ok(shape) if self.is_deriving() => match self.folded(op.as_ref(), args).or_else(|| op.reduce(args)) {
                 Some(simpler) => simpler.broadcast_to(&shape),
                 None => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
             },
@@ -160,6 +160,14 @@ impl Builder {
                 Var::poisoned(self)
             }
         }
+    }
+
+    /// The value of an elementwise operator on arguments that hold one number each.
+    fn folded<'p>(&'p self, op: &dyn Op, args: &[Var<'p>]) -> Option<Var<'p>> {
+        let Execution::Pointwise(p) = op.execution() else { return None };
+        let numbers = args.iter().map(Var::uniform).collect::<Option<Vec<f64>>>()?;
+        // The identity, which stretches, is what stretches the value below.
+        if p.record().instrs.is_empty() { None } else { Some(self.constant(p.eval(&numbers))) }
     }
 
     fn insert(&self, op: Arc<dyn Op>, args: Vec<usize>, shape: Vec<usize>, place: Place) -> usize {
