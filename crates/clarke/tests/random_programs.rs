@@ -8,7 +8,7 @@ mod common;
 mod sketch;
 
 use clarke::program::Kind;
-use clarke::{At, Policy, Program, Tensor, registry, text};
+use clarke::{At, Evaluator, Fault, Policy, Program, Tensor, registry, text};
 use common::{Draw, compile_filled, dot, numbers};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseResult, TestRunner};
@@ -47,7 +47,7 @@ fn law(name: &'static str, share: u32, test: impl Fn(&Sketch, &Counts) -> TestCa
         ..Config::default()
     };
     let counts = Counts::default();
-    let result = TestRunner::new(config).run(&sketches(4..50), |sketch| {
+    let result = TestRunner::new(config).run(&sketches(4..60), |sketch| {
         counts.add("all");
         test(&sketch, &counts)
     });
@@ -78,14 +78,20 @@ fn ties(at: &At, tolerance: f64) -> Result<Vec<(usize, usize, Option<Vec<usize>>
     Ok(ties.into_iter().map(|t| (t.site.node, t.site.number, t.index, t.pieces)).collect())
 }
 
+/// The largest magnitude; NaN if one of them is.
 fn largest(x: &[f64]) -> f64 {
-    x.iter().fold(0.0, |m, x| m.max(x.abs()))
+    x.iter().fold(0.0, |m: f64, x| if x.is_nan() || m.is_nan() { f64::NAN } else { m.max(x.abs()) })
+}
+
+/// Whether two numbers are this close; NaN never is.
+fn within(a: f64, b: f64, tolerance: f64) -> bool {
+    (a - b).abs() <= tolerance
 }
 
 /// |a − b| ≤ relative · (1 + the largest number of both), entry by entry.
 fn agree(what: &str, a: &[f64], b: &[f64], relative: f64) -> TestCaseResult {
     let scale = 1.0 + largest(a).max(largest(b));
-    let fine = a.len() == b.len() && std::iter::zip(a, b).all(|(x, y)| (x - y).abs() <= relative * scale);
+    let fine = a.len() == b.len() && std::iter::zip(a, b).all(|(x, y)| within(*x, *y, relative * scale));
     if fine { Ok(()) } else { fail(format!("{what}: {a:?} is not {b:?}")) }
 }
 
@@ -148,7 +154,7 @@ fn forward_and_reverse_are_transposes_for_every_selection() {
             let tangents = numbers(&forward[v.len()..]);
             let (a, b) = (dot(&numbers(&v), &tangents), dot(&reverse, &numbers(&u)));
             let scale = largest(&tangents).max(largest(&reverse));
-            if (a - b).abs() > 1e-10 * (1.0 + scale) || !scale.is_finite() {
+            if !within(a, b, 1e-10 * (1.0 + scale)) {
                 return fail(format!("point {k}: {a} is not {b}"));
             }
         }
@@ -171,7 +177,7 @@ fn the_gradient_is_that_of_central_differences_where_the_program_is_smooth() {
             let value = |h: f64| fast.call(&moved(&x, &d, h)).unwrap()[0].item();
             let quotient = |h: f64| (value(h) - value(-h)) / (2.0 * h);
             let (coarse, fine) = (quotient(h), quotient(h / 2.0));
-            if (coarse - fine).abs() > 1e-4 * (1.0 + fine.abs()) {
+            if !within(coarse, fine, 1e-4 * (1.0 + fine.abs())) {
                 continue;
             }
             counts.add("converged");
@@ -181,7 +187,7 @@ fn the_gradient_is_that_of_central_differences_where_the_program_is_smooth() {
             let compiled = |seed| Ok(numbers(&sound(compile_filled(&both, seed).call(&x))?[1..]));
             for g in [by(Policy::default()), by(Policy::Random(k)), compiled(k), compiled(k + 1)] {
                 let derivative = dot(&g?, &numbers(&d));
-                if (derivative - fine).abs() > tolerance {
+                if !within(derivative, fine, tolerance) {
                     return fail(format!("point {k}: {derivative} is not {fine} ({coarse})"));
                 }
             }
@@ -246,7 +252,8 @@ fn single_precision_agrees_with_double_to_its_own_precision() {
         for k in 0..2 {
             let (x, d) = (sketch.at(k, k == 1), sketch.direction(k));
             // The same numbers in both precisions.
-            let x: Vec<Tensor> = x.iter().map(|t| Tensor::from_fn(t.shape(), |i| f64::from(t.data()[i] as f32))).collect();
+            let x: Vec<Tensor> =
+                x.iter().map(|t| Tensor::from_fn(t.shape(), |i| f64::from(t.data()[i] as f32))).collect();
             let (a, b) = (numbers(&sound(single.call(&x))?), numbers(&sound(double.call(&x))?));
             // Gradients are compared where they do not jump.
             let compared = if is_smooth(&f, &x, &d, 2f64.powi(-16))? { a.len() } else { 1 };
@@ -262,7 +269,7 @@ fn single_precision_agrees_with_double_to_its_own_precision() {
             let scale = 1.0 + largest(&b[..compared]);
             let spread = largest(&spread);
             let error = largest(&(0..compared).map(|i| a[i] - b[i]).collect::<Vec<_>>());
-            if !(error <= 20.0 * spread + 1e-6 * scale) {
+            if !within(error, 0.0, 20.0 * spread + 1e-6 * scale) {
                 return fail(format!("point {k}: {a:?} is not {b:?}: {error} is more than {spread}"));
             }
             counts.add(if spread < 1e-3 * scale { "sharp" } else { "blunt" });
@@ -305,8 +312,14 @@ fn batching_is_doing_it_point_by_point() {
 
 #[test]
 fn compiled_gradients_are_those_of_the_analysis_at_a_point() {
-    let policies =
-        [Policy::min_norm(), Policy::pytorch(), Policy::jax(), Policy::tensorflow(), Policy::Step(0.3), Policy::Step(1.0)];
+    let policies = [
+        Policy::min_norm(),
+        Policy::pytorch(),
+        Policy::jax(),
+        Policy::tensorflow(),
+        Policy::Step(0.3),
+        Policy::Step(1.0),
+    ];
     law("policies", 40, |sketch, _| {
         let f = sketch.program(Form::Scalar);
         let both = sound(f.value_and_gradient())?;
@@ -343,16 +356,80 @@ fn the_derivative_along_a_direction_is_one_sided() {
             // Exact for a quadratic piece.
             let richardson = |p: i32| 2.0 * quotient(2f64.powi(p - 1)) - quotient(2f64.powi(p));
             let (coarse, fine) = (richardson(-18), richardson(-20));
-            if (coarse - fine).abs() > 1e-4 * (1.0 + fine.abs()) {
+            if !within(coarse, fine, 1e-4 * (1.0 + fine.abs())) {
                 counts.add("no limit in sight");
                 continue;
             }
             counts.add(if met.is_empty() { "smooth" } else { "tied" });
-            if (derivative - fine).abs() > (coarse - fine).abs() + 1e-5 * (1.0 + fine.abs()) {
+            if !within(derivative, fine, (coarse - fine).abs() + 1e-5 * (1.0 + fine.abs())) {
                 return fail(format!("point {k}: {derivative} is not {fine} ({coarse})"));
             }
         }
         Ok(())
     });
     assert!(counts.of("tied") >= counts.of("all"));
+}
+
+/// Slopes that are infinite or not defined are met, hidden by ties or not: then there is an error, and never a number
+/// that is not finite.
+#[test]
+fn what_is_not_defined_is_an_error_and_nothing_else_is() {
+    let counts = law("not defined", 100, |sketch, counts| {
+        let f = sketch.program(Form::Careless);
+        let both = sound(f.value_and_gradient())?;
+        let both = both.compile::<f64>(clarke::Convention::MinNorm);
+        let mut evaluator = sound(Evaluator::new(&f, &[], Policy::default()))?;
+        for k in 0..4 {
+            let x = sketch.at(k, k == 3);
+            let flat = numbers(&x);
+            let fast = numbers(&sound(both.call(&x))?);
+            let mut gradient = vec![0.0; flat.len()];
+            let evaluated = evaluator.value_and_gradient(&flat, &mut gradient);
+            let slow = f.at(&x).and_then(|at| {
+                let along = at.gradient(&Policy::Along(vec![sketch.direction(k)]));
+                let least = at.gradient(&Policy::default());
+                // Whether the program is Lipschitz at a point is no question of the policy.
+                if let (Err(a), Err(b)) = (&along, &least) {
+                    assert_eq!(std::mem::discriminant(&*a.fault), std::mem::discriminant(&*b.fault), "{a} {b}");
+                }
+                if let Ok(g) = &along {
+                    assert!(largest(&numbers(g)).is_finite());
+                }
+                least
+            });
+            match (slow, evaluated) {
+                (Ok(slow), Ok(value)) => {
+                    counts.add("defined");
+                    agree("gradient", &fast[1..], &numbers(&slow), 1e-11)?;
+                    agree("evaluated gradient", &gradient, &numbers(&slow), 1e-11)?;
+                    agree("value", &fast[..1], &[value], 1e-12)?;
+                }
+                (Err(a), Err(b)) => {
+                    prop_assert_eq!(&a.to_string(), &b.to_string());
+                    match *a.fault {
+                        Fault::NotLipschitz { .. } => counts.add("not Lipschitz"),
+                        Fault::NotFinite { .. } => counts.add("not finite"),
+                        _ => return fail(format!("an error that is not true: {a}")),
+                    }
+                }
+                (a, b) => return fail(format!("{a:?} is not {b:?}")),
+            }
+        }
+        Ok(())
+    });
+    let errors = counts.of("not Lipschitz") + counts.of("not finite");
+    assert!(errors > 0 && counts.of("not Lipschitz") > 0 && errors < counts.of("defined"));
+}
+
+/// What was found once.
+#[test]
+fn programs_that_failed_before() {
+    // A condition whose two sides are one value is tied everywhere.
+    let f = clarke::parse("where(x > x, 3 * x, x + 2 * x)", &[("x", &[])]).unwrap();
+    let at = f.at(&[1.5.into()]).unwrap();
+    // That the two values are equal is not seen from their text.
+    assert_eq!(at.path_differentiable().unwrap(), None);
+    assert_eq!(numbers(&at.gradient(&Policy::default()).unwrap()), [3.0]);
+    let f = clarke::parse("where(x > x, 3 * x, 3 * x)", &[("x", &[])]).unwrap();
+    assert_eq!(f.at(&[1.5.into()]).unwrap().path_differentiable().unwrap(), Some(true));
 }

@@ -24,6 +24,8 @@ pub enum Form {
     Scalar,
     /// That scalar, and the values of the last steps.
     Several,
+    /// The scalar, where arguments may be at the edge of their operator's domain, or beyond it: 0 under a logarithm.
+    Careless,
     /// The scalar, with a further input for each step by which its value is moved, in units of its magnitude.
     Moved,
 }
@@ -70,6 +72,7 @@ struct Known<'p> {
 struct Pool<'p> {
     known: Vec<Known<'p>>,
     draw: Draw,
+    careless: bool,
 }
 
 impl<'p> Pool<'p> {
@@ -91,6 +94,9 @@ impl<'p> Pool<'p> {
         let everywhere = domain.0 < 0.0 && domain.1 > 0.0;
         if everywhere && (loose == 0 || loose <= LOOSE && self.draw.below(2) == 0) {
             return (value, loose);
+        }
+        if self.careless && !everywhere && self.draw.below(2) == 0 {
+            return (value.clip(0.0, domain.1), 0);
         }
         // Around the middle of the domain, on a grid of quarters.
         let middle = if everywhere { 0.0 } else { (2.0 * (domain.0 + domain.1)).round() / 4.0 };
@@ -134,7 +140,7 @@ impl Sketch {
             loose: 0,
             used: false,
         });
-        let mut pool = Pool { known: known.collect(), draw: Draw::new(0) };
+        let mut pool = Pool { known: known.collect(), draw: Draw::new(0), careless: form == Form::Careless };
         let moved = |v: Var<'_>| form == Form::Moved && !v.is_poisoned();
         for (k, step) in self.steps.iter().enumerate() {
             let pieces = &TABLE[step[0] as usize % TABLE.len()];
@@ -194,7 +200,12 @@ impl fmt::Debug for Sketch {
         for real in [false, true] {
             let point = self.at(0, real);
             let arrays = std::iter::zip(&INPUTS, &point).map(|((name, _), t)| format!("{name}={t:?}"));
-            writeln!(f, "first point ({}): {}", if real { "real" } else { "grid" }, arrays.collect::<Vec<_>>().join(" "))?;
+            writeln!(
+                f,
+                "first point ({}): {}",
+                if real { "real" } else { "grid" },
+                arrays.collect::<Vec<_>>().join(" ")
+            )?;
         }
         Ok(())
     }
