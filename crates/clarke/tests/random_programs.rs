@@ -1,7 +1,7 @@
 //! Laws of random programs of some hundred nodes over all operators of the table.
 //!
 //! `CLARKE_CASES` sets how many programs each law is tested on, `CLARKE_SEED` which ones. A failure prints the smallest
-//! program found, as text.
+//! program found, as a command of `clarke explain`.
 
 mod common;
 #[path = "common/sketch.rs"]

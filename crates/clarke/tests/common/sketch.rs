@@ -192,22 +192,30 @@ impl Sketch {
     }
 }
 
-/// The program as text, so that a failure can be given to `clarke explain`.
+/// The command that shows the program at its first point of the grid.
 impl fmt::Debug for Sketch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Sketch {{ steps: vec!{:?}, point: {} }}", self.steps, self.point)?;
-        writeln!(f, "{}", self.program(Form::Scalar))?;
-        for real in [false, true] {
-            let point = self.at(0, real);
-            let arrays = std::iter::zip(&INPUTS, &point).map(|((name, _), t)| format!("{name}={t:?}"));
-            writeln!(
-                f,
-                "first point ({}): {}",
-                if real { "real" } else { "grid" },
-                arrays.collect::<Vec<_>>().join(" ")
-            )?;
+        let printed = self.program(Form::Scalar).to_string();
+        // The statements of the last function, and the functions that it uses.
+        let start = printed.rfind("def ").unwrap_or(0);
+        let body = printed[start..].split_once('\n').map_or("", |(_, body)| body);
+        writeln!(f, "clarke explain '{}{}' \\", &printed[..start], body.replace("return ", "").trim())?;
+        for ((name, shape), array) in std::iter::zip(&INPUTS, self.at(0, false)) {
+            write!(f, " --at '{name}={}'", nested(shape, array.data()))?;
         }
-        Ok(())
+        writeln!(f)
+    }
+}
+
+/// An array as nested lists.
+fn nested(shape: &[usize], numbers: &[f64]) -> String {
+    match shape {
+        [] => format!("{}", numbers[0]),
+        [n, inner @ ..] => {
+            let parts = numbers.chunks(numbers.len() / n).map(|part| nested(inner, part));
+            format!("[{}]", parts.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
