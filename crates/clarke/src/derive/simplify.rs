@@ -120,7 +120,8 @@ pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize,
         }
         let node = &program.nodes()[id];
         map[id] = Some(match &node.kind {
-            _ if id == from => map[to].expect("what replaces is built first").broadcast_to(&node.shape),
+            // The same node on both sides: nothing to replace.
+            _ if id == from && from != to => map[to].expect("what replaces is built first").broadcast_to(&node.shape),
             Kind::Input(k) => builder.input(&program.inputs()[*k].name, &node.shape, Role::Argument),
             Kind::Apply { op, args } => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a].expect("arguments come first")).collect();

@@ -50,6 +50,17 @@ pub(crate) struct Ties {
     pub place: Place,
     pub ordinal: usize,
     pub inner_ordinal: usize,
+    /// The nodes of the owner's expansion that are being linearized, from the outside in, with their own numbering.
+    pub within: Vec<(usize, usize)>,
+}
+
+impl Ties {
+    /// One more tie was written.
+    fn count(&mut self) {
+        self.ordinal += 1;
+        self.inner_ordinal += 1;
+        self.within.iter_mut().for_each(|(_, number)| *number += 1);
+    }
 }
 
 /// What makes two nodes equal.
@@ -287,13 +298,13 @@ impl Builder {
                 tie: tie.clone(),
                 owner: ties.owner.clone(),
                 inner: ties.inner.clone().map(|op| (op, ties.inner_ordinal)),
+                within: ties.within.clone(),
                 ordinal: ties.ordinal,
                 number: ties.ordinal,
                 node: ties.node,
                 place: ties.place.clone(),
             };
-            ties.ordinal += 1;
-            ties.inner_ordinal += 1;
+            ties.count();
             site
         };
         self.site(tie, u, Arc::new(site))
@@ -310,8 +321,9 @@ impl Builder {
         let site = {
             let mut state = self.inner.borrow_mut();
             let ties = state.ties.as_mut().expect("an operator is being linearized");
-            ties.ordinal += 1;
-            Site { node: ties.node, number: ties.ordinal - 1, ..inner.clone() }
+            let site = Site { node: ties.node, number: ties.ordinal, within: ties.within.clone(), ..inner.clone() };
+            ties.count();
+            site
         };
         self.selection(Arc::new(site))
     }
