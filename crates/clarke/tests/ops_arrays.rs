@@ -352,7 +352,7 @@ fn wrong_slices_say_what_is_wrong() {
     assert_eq!(refused(&[&[0]], |v| v[0].get(0)), "getitem: index is 0, but axis 0 has length 0");
     assert_eq!(
         refused(&[&[3]], |v| v[0].at(&[0, 0])),
-        "getitem cannot take [3]: the subscript has 2 entries for 1 axis"
+        "getitem cannot take [3]: the subscript is for 2 axes, the array has 1"
     );
     assert!(refused(&[&[3]], |v| v[0].getitem(&[Index::Slice(None, None, Some(0))])).contains("cannot be 0"));
     assert!(refused(&[&[3]], |v| v[0].getitem(&[Index::Ellipsis, Index::Ellipsis])).contains("only once"));

@@ -1,4 +1,6 @@
 //! The elementwise operators one by one: values, derivatives, what each convention chooses at ties, bad parameters.
+// Tables of functions read best with their types where they stand.
+#![allow(clippy::type_complexity)]
 
 use clarke::program::Role;
 use clarke::program::call::{Call, Guard, Value};

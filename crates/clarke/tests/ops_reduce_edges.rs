@@ -186,11 +186,11 @@ fn the_median_of_infinities_and_huge_numbers_is_their_middle() {
 /// The tie that the derivative of a function has, with its argument's shape.
 fn tie_of(shape: &[usize], f: impl for<'p> Fn(Var<'p>) -> Var<'p>) -> std::sync::Arc<dyn Op> {
     let program = Program::trace(&[shape], |v| f(v[0])).unwrap().linearize().unwrap();
-    let ties = program.nodes().iter().filter_map(|n| match &n.kind {
+    let mut ties = program.nodes().iter().filter_map(|n| match &n.kind {
         Kind::Apply { op, .. } if op.tie().is_some() => Some(op.clone()),
         _ => None,
     });
-    ties.last().expect("the derivative has a tie")
+    ties.next_back().expect("the derivative has a tie")
 }
 
 fn met(tie: &dyn Tie, u: &Tensor, tolerance: f64) -> Vec<(Vec<usize>, Option<u64>, f64)> {

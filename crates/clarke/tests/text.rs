@@ -235,8 +235,8 @@ fn precedence_is_pythons() {
         ("- - x", "return --x"),
         ("+x", "return x"),
         ("x * -2", "return x * -2.0"),
-        ("v[0] + -v[-1]", "return v[0] + -v[-1]"),
-        ("A[..., 1:3][::2]", "return A[..., 1:3][::2]"),
+        ("v[0] + -v[-1]", "return v[0] + -v[2]"),
+        ("A[..., 1:3][::2]", "return A[:, 1:3][:1]"),
         ("where(x + 1 > y, x, -y)", "return where(x + 1.0 > y, x, -y)"),
         ("relu(\n  x +  # a comment (with a bracket\n  y)", "return relu(x + y)"),
         ("total(x, y, scale=2)", "return total(x, y, scale=2.0)"),
@@ -491,9 +491,9 @@ fn every_mistake_has_its_message() {
         ("x if x > 0 else y", "where(condition, a, b)"),
         ("x − y", "the sign on the keyboard"),
         ("'x'", "no text"),
-        ("relo(x)", "unknown function `relo`; did you mean `relu`?"),
+        ("relo(x)", "unknown function `relo`; did you mean `relu` or `relu6`?"),
         ("frobnicate(x)", "unknown function `frobnicate`"),
-        ("x + z", "unknown name `z`; known are `A`, `v`, `x`, `y`"),
+        ("x + z", "unknown name `z`; did you mean `A`, `v`, `x` or `y`?"),
         ("alpha = x; alpah + 1", "unknown name `alpah`; did you mean `alpha`? (at column 12: `alpah`)"),
         ("relu + 1", "its arguments in parentheses are missing"),
         ("x(y + 1)", "`x` is no function; a product is written with `*`"),
@@ -528,12 +528,12 @@ fn every_mistake_has_its_message() {
         ("[x, y]", "a list of variables is no array"),
         ("[[1, 2], [3]] + x", "of equal lengths"),
         ("v + A[0][0]*[1, 2]", "shapes must be equal"),
-        ("x[0]", "a scalar has no axis"),
+        ("x[0]", "getitem cannot take a scalar: the subscript is for 1 axes, the array has 0"),
         ("v[1:2:3:4]", "a slice is start:stop:step"),
         ("v[:x]", "the bounds of a slice are integers"),
         ("v[]", "a value was expected"),
         ("a, b = x; a", "2 names are given to 1 values"),
-        ("x @ y", "unknown operator `@`"),
+        ("x @ y", "it multiplies vectors and matrices; use * with a scalar"),
         ("()", "nothing is returned"),
         ("None", "an array or number is wanted here, not None"),
         ("broadcast_to(1, (1000000000, 1000000000, 1000000000))", "which is too large"),
@@ -569,7 +569,7 @@ fn mistakes_are_placed_by_line_and_column() {
     // The first mistake is told, also where an operator noticed it only as the program was built.
     let error = read("t = v + A[0]*[1, 2]\nreshape(t, (1, zz))").expect_err("shapes");
     assert_eq!(error.place.snippet(), Some("A[0]*[1, 2]"));
-    assert!(matches!(error.fault, Fault::Shapes { .. }));
+    assert!(matches!(*error.fault, Fault::Shapes { .. }));
     assert!(matches!(error.place, Place::Text { .. }));
 }
 
@@ -618,7 +618,7 @@ fn no_depth_overflows_the_stack() {
     assert!(read(&format!("{}x{}", "(".repeat(199), ")".repeat(199))).is_ok());
     for text in [format!("{}x{}", "(".repeat(201), ")".repeat(201)), format!("{}x", "-".repeat(100_000))] {
         let error = read(&text).expect_err("too deep");
-        assert!(matches!(error.fault, Fault::TooDeep { limit: 200 }), "{error}");
+        assert!(matches!(*error.fault, Fault::TooDeep { limit: 200 }), "{error}");
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
                     place: node.place.clone(),
                     ordinal: 0,
                     inner_ordinal: 0,
+                    within: vec![],
                 };
                 let origin = Origin { place: node.place.clone(), owner: Some(owner) };
                 let (dot, _) =
@@ -188,7 +189,9 @@ fn walk_expansion<'p>(
     let outer_inner = ties.inner.clone();
     ties.inner = Some(op.clone());
     ties.inner_ordinal = 0;
-    let (dot, after) = builder.tying(ties, || tangent_of(builder, &op, &args, value, &dots));
+    ties.within.push((value.id(), 0));
+    let (dot, mut after) = builder.tying(ties, || tangent_of(builder, &op, &args, value, &dots));
+    after.within.pop();
     builder.set_ties(Ties { inner: outer_inner, ..after });
     let dot = dot?;
     known.insert(value.id(), dot);

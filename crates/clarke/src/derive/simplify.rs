@@ -170,15 +170,9 @@ fn needed_by(program: &Program, root: usize) -> Vec<bool> {
     needed
 }
 
-/// The value of an application to constants, unless it would be much larger than its arguments; of an elementwise one
-/// to arrays that hold one number each, that number stretched.
+/// The value of an application to constants, unless it would be much larger than its arguments.
 fn fold<'p>(op: &Arc<dyn Op>, args: &[Var<'p>], shape: &[usize]) -> Option<Var<'p>> {
     let builder = args.first()?.builder();
-    if let Execution::Pointwise(p) = op.execution()
-        && let Some(numbers) = args.iter().map(Var::uniform).collect::<Option<Vec<f64>>>()
-    {
-        return Some(builder.constant(p.eval(&numbers)).broadcast_to(shape));
-    }
     let known: Vec<Arc<Tensor>> = args.iter().map(Var::known).collect::<Option<_>>()?;
     let held: usize = known.iter().map(|c| c.data().len()).sum();
     let expanded = matches!(op.execution(), Execution::Expanded);

@@ -30,13 +30,20 @@ pub(super) fn decide(
     let second = linearize_with(&linear.program.with_outputs(&arguments), &[])?;
     let mut streams: Vec<Lazy<'_>> =
         directions.iter().map(|d| Lazy::new(&second.program, inputs(&second, linear, point, d))).collect();
-    // The ties of the second linearization belong to the images of the program's nodes in the first.
-    let original: HashMap<usize, usize> = linear.image.iter().enumerate().map(|(node, &image)| (image, node)).collect();
+    // The ties of the second linearization belong to nodes of the first: the images of the program's nodes, or nodes of
+    // the expansions of its operators. They are decided as in the first.
+    let mut original: HashMap<(usize, usize), (usize, usize)> = HashMap::new();
+    for (site, _) in &ties {
+        let key = (site.node, site.number);
+        let own = (linear.image[site.node], site.number);
+        // Equal nodes of expansions are one node: its ties are those that are decided first.
+        site.within.iter().chain([&own]).for_each(|k| _ = original.entry(*k).or_insert(key));
+    }
     let mut decided = Decided::new();
     for (k, (site, _)) in ties.iter().enumerate() {
         let tie = site.tie.tie().expect("a site is the site of a tie");
         let (value, tangent) = (second.program.outputs()[k], second.program.outputs()[ties.len() + k]);
-        let lookup = |s: &Site| original.get(&s.node).and_then(|node| decided.get(&(*node, s.number))).cloned();
+        let lookup = |s: &Site| original.get(&(s.node, s.number)).and_then(|key| decided.get(key)).cloned();
         let dots: Vec<Tensor> = streams.iter_mut().map(|s| s.value(tangent, &lookup)).collect();
         let u = streams[0].value(value, &lookup);
         decided.insert((site.node, site.number), tie.resolve(&u, &dots));

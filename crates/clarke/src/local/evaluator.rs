@@ -4,9 +4,10 @@ use super::{Policy, can_be_undefined};
 use crate::derive::{linearize_with, unroll};
 use crate::error::{Error, Fault, Result};
 use crate::program::tie::Site;
-use crate::program::{Kind, Program};
+use crate::program::{Builder, Input, Kind, Program, Role, Var};
 use crate::run::{Compiled, Workspace};
 use crate::tensor::{Tensor, size};
+use std::sync::Arc;
 
 /// Evaluates a scalar program and its gradient under a policy, at points given as one flat vector: the program's
 /// variables, one after another, each in row-major order.
@@ -23,7 +24,7 @@ pub struct Evaluator {
     workspace: Workspace<f64>,
     value_workspace: Workspace<f64>,
     /// The arguments of all ties, if a tie met could hide a point without derivative.
-    watch: Option<(Program, Vec<std::sync::Arc<Site>>)>,
+    watch: Option<Watch>,
     shapes: Vec<Vec<usize>>,
 }
 
@@ -54,7 +55,7 @@ impl Evaluator {
         let shapes =
             program.inputs().iter().filter(|i| i.role.is_argument()).map(|i| i.shape.clone()).collect::<Vec<_>>();
         let unrolled = unroll(program)?;
-        let watch = if can_be_undefined(&unrolled) { Some(tie_arguments(&unrolled)?) } else { None };
+        let watch = if can_be_undefined(&unrolled) { Watch::of(&unrolled)? } else { None };
         let program = program.clone();
         Ok(Evaluator { program, policy, data: bound, compiled, value_only, workspace, value_workspace, watch, shapes })
     }
@@ -121,7 +122,7 @@ impl Evaluator {
             self.compiled.run(&mut self.workspace, &inputs, &mut outputs);
         }
         let finite = value[0].is_finite() && gradient.iter().all(|g| g.is_finite());
-        if !finite || self.tie_met(x)? {
+        if !finite || self.tie_met(x) {
             return self.slowly(x, gradient);
         }
         Ok(value[0])
@@ -148,31 +149,60 @@ impl Evaluator {
     }
 
     /// Whether a tie is met that could hide a point without derivative.
-    fn tie_met(&self, x: &[f64]) -> Result<bool> {
-        let Some((program, sites)) = &self.watch else { return Ok(false) };
-        let mut inputs = self.inputs(x);
-        inputs.extend(self.split(x).iter().map(|t| Tensor::full(t.shape(), 0.0)));
-        let arguments = program.eval(&inputs)?;
-        Ok(std::iter::zip(sites, &arguments).any(|(s, u)| s.tie.tie().is_some_and(|t| !t.met(u, 0.0).is_empty())))
+    fn tie_met(&mut self, x: &[f64]) -> bool {
+        let inputs = views(&self.data, &self.shapes, x);
+        self.watch.as_mut().is_some_and(|watch| watch.met(&inputs))
     }
 }
 
-/// The arguments of all ties of a program's linearization, as a program, with their sites.
-fn tie_arguments(program: &Program) -> Result<(Program, Vec<std::sync::Arc<Site>>)> {
-    let linear = linearize_with(program, &[])?.program;
-    let mut arguments = vec![];
-    let mut sites = vec![];
-    for node in linear.nodes() {
-        if let Kind::Apply { op, args } = &node.kind
-            && op.tie().is_some()
-            && let Kind::Input(k) = &linear.nodes()[args[1]].kind
-            && let crate::program::Role::Selection(Some(site)) = &linear.inputs()[*k].role
-        {
-            arguments.push(args[0]);
-            sites.push(site.clone());
+/// The arguments of all ties of a program, compiled.
+struct Watch {
+    compiled: Compiled<f64>,
+    workspace: Workspace<f64>,
+    /// For each tie, whose it is and its argument's last value.
+    ties: Vec<(Arc<Site>, Tensor)>,
+}
+
+impl Watch {
+    /// None if the program has no ties.
+    fn of(program: &Program) -> Result<Option<Watch>> {
+        let linear = linearize_with(program, &[])?;
+        let mut arguments = vec![];
+        let mut ties = vec![];
+        for node in linear.program.nodes() {
+            if let Kind::Apply { op, args } = &node.kind
+                && op.tie().is_some()
+                && let Kind::Input(k) = &linear.program.nodes()[args[1]].kind
+                && let Role::Selection(Some(site)) = &linear.program.inputs()[*k].role
+            {
+                arguments.push(args[0]);
+                ties.push((site.clone(), Tensor::full(&linear.program.nodes()[args[0]].shape, 0.0)));
+            }
         }
+        if ties.is_empty() {
+            return Ok(None);
+        }
+        let compiled = without(&linear.program.with_outputs(&arguments), &linear.tangents)?.compile_with(&|_| 0.0);
+        Ok(Some(Watch { workspace: compiled.workspace(), compiled, ties }))
     }
-    Ok((linear.with_outputs(&arguments).prune(), sites))
+
+    fn met(&mut self, inputs: &[&[f64]]) -> bool {
+        let mut outputs: Vec<&mut [f64]> = self.ties.iter_mut().map(|(_, u)| u.data_mut()).collect();
+        self.compiled.run(&mut self.workspace, inputs, &mut outputs);
+        self.ties.iter().any(|(site, u)| site.tie.tie().is_some_and(|tie| !tie.met(u, 0.0).is_empty()))
+    }
+}
+
+/// The program with zero for some inputs.
+fn without(program: &Program, inputs: &[usize]) -> Result<Program> {
+    let builder = Builder::new();
+    let arg = |(k, input): (usize, &Input)| match inputs.contains(&k) {
+        true => builder.constant(Tensor::full(&input.shape, 0.0)),
+        false => builder.input(&input.name, &input.shape, input.role.clone()),
+    };
+    let args: Vec<Var<'_>> = program.inputs().iter().enumerate().map(arg).collect();
+    let outputs = builder.inline(program, &args);
+    Ok(builder.finish(&outputs)?.prune())
 }
 
 /// The arrays of all inputs, without copying.

@@ -9,8 +9,7 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Sample,
-    Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
@@ -197,16 +196,23 @@ impl Op for ExtremeOf {
     }
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
-        let builder = at.out.builder();
-        let zero = |k: usize| builder.constant(0.0).broadcast_to(&at.args[k].shape());
-        let dots: Vec<Var<'p>> = at.tangents.iter().enumerate().map(|(k, d)| d.unwrap_or_else(|| zero(k))).collect();
+        let shape = at.out.shape();
+        let together = |all: &[Var<'p>]| {
+            let all: Vec<Var<'p>> = all.iter().map(|x| x.broadcast_to(&shape)).collect();
+            all[0].stack(&all[1..], shape.len())
+        };
+        let zero = at.out.constant(0.0);
+        let dots: Vec<Var<'p>> = at.tangents.iter().map(|dot| dot.unwrap_or(zero)).collect();
         let last = Axes::one(-1);
-        let weights = self.0.oriented(builder.apply(Join, at.args)).pick(&last);
-        Ok(Some(weights.guarded_mul(builder.apply(Join, &dots)).sum_over(&last)))
+        let weights = self.0.oriented(together(at.args)).pick(&last);
+        Ok(Some(weights.guarded_mul(together(&dots)).sum_over(&last)))
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.args[0].builder().apply(self.clone(), &aligned(at, at.rank)))
+        // Padded so that the arguments broadcast as they did without the additional axis.
+        let pad = |k: usize| if at.mapped[k] { at.args[k].pad_rank_after(at.rank - at.ranks[k]) } else { at.args[k] };
+        let args: Vec<Var<'p>> = (0..at.args.len()).map(pad).collect();
+        Ok(args[0].apply_with(self.clone(), &args[1..]))
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -241,161 +247,6 @@ fn broadcast_all(op: &str, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
             rule: "shapes must be equal, or 1, along each axis counted from the last".into(),
         })
     })
-}
-
-/// The arguments under a further leading axis, so that they broadcast as they did without it.
-fn aligned<'p>(at: &Batching<'_, 'p>, rank: usize) -> Vec<Var<'p>> {
-    let pad = |k: usize| if at.mapped[k] { at.args[k].pad_rank_after(rank - at.ranks[k]) } else { at.args[k] };
-    (0..at.args.len()).map(pad).collect()
-}
-
-/// `join(a, b, …)`: the arguments, broadcast, along a new last axis. Linear.
-#[derive(Debug, Clone)]
-pub struct Join;
-
-impl Join {
-    /// Its line in the table of operators.
-    pub const ENTRY: Entry = Entry {
-        name: "join",
-        signature: "join(a, b, …)",
-        formula: "the arguments, broadcast, along a new last axis",
-        class: "linear",
-        ties: "",
-        source: "the arguments of max(a, b, …) as one array",
-        notation: Notation::Call,
-        call: |call| {
-            let args = call.args.iter().map(|v| call.as_var(v)).collect::<Result<Vec<_>>>()?;
-            if args.is_empty() { Err(call.fault("takes at least one array")) } else { Ok(call.apply(Join, &args)) }
-        },
-        samples: &[],
-    };
-}
-
-impl Op for Join {
-    fn name(&self) -> &'static str {
-        "join"
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        let mut shape = broadcast_all("join", args)?;
-        shape.push(args.len());
-        Ok(shape)
-    }
-
-    fn class(&self, args: &[Class]) -> Class {
-        Class::join(args)
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Joint
-    }
-
-    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.cotangent.apply(Part { index: at.wrt }))
-    }
-
-    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.args[0].builder().apply(self.clone(), &aligned(at, at.rank - 1)))
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for Join {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let shape = out[..out.len() - 1].to_vec();
-        let steps: Vec<Vec<usize>> = args.iter().map(|a| broadcast_strides(a, &shape)).collect();
-        Kernel::new(move |args, out, _| {
-            for (k, (x, steps)) in args.iter().zip(&steps).enumerate() {
-                let mut next = k;
-                walk(&shape, steps, |at| {
-                    out[next] = x[at];
-                    next += args.len();
-                });
-            }
-        })
-    }
-}
-
-/// `part(x, index=k)`: `x[..., k]`, what the k-th argument put into a join. Linear.
-#[derive(Debug, Clone)]
-pub struct Part {
-    index: usize,
-}
-
-impl Part {
-    /// Its line in the table of operators.
-    pub const ENTRY: Entry = Entry {
-        name: "part",
-        signature: "part(x, index)",
-        formula: "x[..., index]",
-        class: "linear",
-        ties: "",
-        source: "the transpose of join",
-        notation: Notation::Call,
-        call: |call| {
-            call.expect(1, 2, &["index"])?;
-            let index = call.int("index", 1, None)?;
-            let index = usize::try_from(index).map_err(|_| call.fault("`index` counts from 0"))?;
-            Ok(call.apply(Part { index }, &[call.var(0)?]))
-        },
-        samples: &[],
-    };
-}
-
-impl Op for Part {
-    fn name(&self) -> &'static str {
-        "part"
-    }
-
-    fn params(&self) -> Vec<(&'static str, Param)> {
-        vec![("index", Param::Int(self.index as i64))]
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        match args[0].split_last() {
-            Some((count, shape)) if self.index < *count => Ok(shape.to_vec()),
-            _ => Err(Fault::Shapes {
-                op: "part".into(),
-                shapes: vec![args[0].to_vec()],
-                rule: format!("it has no last axis of more than {} entries", self.index),
-            }),
-        }
-    }
-
-    fn class(&self, args: &[Class]) -> Class {
-        args[0]
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::Joint
-    }
-
-    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-        let zero = at.cotangent.constant(0.0);
-        let count = at.shape.last().copied().unwrap_or(0);
-        let parts: Vec<Var<'p>> = (0..count).map(|k| if k == self.index { at.cotangent } else { zero }).collect();
-        Ok(at.cotangent.builder().apply(Join, &parts))
-    }
-
-    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.args[0].apply(self.clone()))
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for Part {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let (index, count) = (self.index, args[0].last().copied().unwrap_or(1));
-        Kernel::new(move |args, out, _| {
-            out.iter_mut().zip(args[0].iter().skip(index).step_by(count)).for_each(|(y, x)| *y = *x);
-        })
-    }
 }
 
 methods!(Extreme::max, "The largest entry": max max_axis max_over);

@@ -94,6 +94,4 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     order::Order::ENTRY,
     order::Arrange::FORTH,
     order::Arrange::BACK,
-    extreme::Join::ENTRY,
-    extreme::Part::ENTRY,
 ];

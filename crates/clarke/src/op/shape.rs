@@ -88,6 +88,9 @@ impl Op for Reshape {
         if args[0].shape() == self.shape {
             return Some(args[0]);
         }
+        if let Some(number) = args[0].uniform() {
+            return Some(args[0].constant(number).broadcast_to(&self.shape));
+        }
         args[0].made_by("reshape").map(|(_, inner)| inner[0].reshape(&self.shape))
     }
 

@@ -137,7 +137,8 @@ mod tests {
         let mut seen = 0;
         let run = Run { steps: 20_000, interrupted: &stop, watch: &mut |_, _, _| seen += 1 };
         let outcome = minimize(&method, &mut Weighted, &[3.0, -2.0, 1.0], run).unwrap();
-        assert!(outcome.best_value < 0.02, "{}", outcome.best_value);
+        // A step changes the value by at most α‖v‖² ≤ 9 α, and α = 1/√20000 at the end.
+        assert!(outcome.best_value < 9.0 / 20_000f64.sqrt(), "{}", outcome.best_value);
         assert_eq!((outcome.status, outcome.steps, seen), (Status::Steps, 20_000, 20_000));
         assert!(method.guarantee(Level::PiecewiseLinear).violated.is_empty());
     }

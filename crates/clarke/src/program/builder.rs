@@ -1,6 +1,6 @@
 //! Building programs: one append-only list of nodes behind a shared handle.
 
-use super::op::{Op, Param};
+use super::op::{Execution, Op, Param};
 use super::tie::Site;
 use super::var::Var;
 use super::{Input, Kind, Node, Program, Role};
@@ -50,6 +50,17 @@ pub(crate) struct Ties {
     pub place: Place,
     pub ordinal: usize,
     pub inner_ordinal: usize,
+    /// The nodes of the owner's expansion that are being linearized, from the outside in, with their own numbering.
+    pub within: Vec<(usize, usize)>,
+}
+
+impl Ties {
+    /// One more tie was written.
+    fn count(&mut self) {
+        self.ordinal += 1;
+        self.inner_ordinal += 1;
+        self.within.iter_mut().for_each(|(_, number)| *number += 1);
+    }
 }
 
 /// What makes two nodes equal.
@@ -150,7 +161,7 @@ impl Builder {
         let shapes: Vec<Vec<usize>> = args.iter().map(Var::shape).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         match op.shape(&views) {
-            Ok(shape) if self.is_deriving() => match op.reduce(args) {
+            Ok(shape) if self.is_deriving() => match self.folded(op.as_ref(), args).or_else(|| op.reduce(args)) {
                 Some(simpler) => simpler.broadcast_to(&shape),
                 None => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
             },
@@ -160,6 +171,14 @@ impl Builder {
                 Var::poisoned(self)
             }
         }
+    }
+
+    /// The value of an elementwise operator on arguments that hold one number each.
+    fn folded<'p>(&'p self, op: &dyn Op, args: &[Var<'p>]) -> Option<Var<'p>> {
+        let Execution::Pointwise(p) = op.execution() else { return None };
+        let numbers = args.iter().map(Var::uniform).collect::<Option<Vec<f64>>>()?;
+        // The identity, which stretches, is what stretches the value below.
+        if p.record().instrs.is_empty() { None } else { Some(self.constant(p.eval(&numbers))) }
     }
 
     fn insert(&self, op: Arc<dyn Op>, args: Vec<usize>, shape: Vec<usize>, place: Place) -> usize {
@@ -279,13 +298,13 @@ impl Builder {
                 tie: tie.clone(),
                 owner: ties.owner.clone(),
                 inner: ties.inner.clone().map(|op| (op, ties.inner_ordinal)),
+                within: ties.within.clone(),
                 ordinal: ties.ordinal,
                 number: ties.ordinal,
                 node: ties.node,
                 place: ties.place.clone(),
             };
-            ties.ordinal += 1;
-            ties.inner_ordinal += 1;
+            ties.count();
             site
         };
         self.site(tie, u, Arc::new(site))
@@ -302,8 +321,9 @@ impl Builder {
         let site = {
             let mut state = self.inner.borrow_mut();
             let ties = state.ties.as_mut().expect("an operator is being linearized");
-            ties.ordinal += 1;
-            Site { node: ties.node, number: ties.ordinal - 1, ..inner.clone() }
+            let site = Site { node: ties.node, number: ties.ordinal, within: ties.within.clone(), ..inner.clone() };
+            ties.count();
+            site
         };
         self.selection(Arc::new(site))
     }

@@ -47,6 +47,9 @@ pub struct Site {
     pub owner: Arc<dyn Op>,
     /// The operator that wrote the tie, where `owner` is defined by other operators, with its own numbering.
     pub inner: Option<(Arc<dyn Op>, usize)>,
+    /// Where the owner is defined by other operators: those that contain the tie, from the outside in, each as its node
+    /// in the linearization and the number of the tie within it.
+    pub(crate) within: Vec<(usize, usize)>,
     /// The number of the tie within the owner, as its conventions count.
     pub ordinal: usize,
     /// The number of the tie within the node.

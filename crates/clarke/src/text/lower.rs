@@ -1,11 +1,13 @@
 //! From tree to program: names, numbers, conditions, and the registry's operators.
 
+mod condition;
+
 use super::ast::{Body, CallExpr, Expr, ExprKind, FunctionDef, Param, Span, Statement};
 use super::function::{self, Binding};
 use super::{LIMIT, Source};
 use crate::error::{Error, Fault, Result};
 use crate::program::builder::Origin;
-use crate::program::call::{Call, Comparison, Guard, Value, describe};
+use crate::program::call::{Call, Guard, Value, describe};
 use crate::program::op::{Entry, Notation};
 use crate::program::{Builder, Program, Registry, Role, Var};
 use std::cell::Cell;
@@ -15,9 +17,6 @@ use std::rc::Rc;
 /// How many steps of evaluation a text may take: a function costs its length at each use, so that a short text of
 /// functions that call functions twice could ask for more nodes than there is memory.
 const STEPS: usize = 1 << 23;
-
-/// How many comparisons one condition may join.
-const COMPARISONS: usize = 200;
 
 /// How deeply lists may nest: numpy's bound on the number of axes.
 const AXES: usize = 64;
@@ -500,57 +499,6 @@ impl<'p> Lower<'p> {
         Ok(Value::Slice(start, stop, step))
     }
 
-    fn compare(&self, first: &Expr, rest: &[(Comparison, Expr)], span: Span) -> Result<Value<'p>> {
-        let side = |e: &Expr| {
-            let value = self.eval(e)?;
-            if let Value::Guard(_) = value {
-                return Err(self.shared.syntax(e.span, "this is a comparison already; join comparisons with `and`"));
-            }
-            self.within(e.span, || self.as_var(&value, e.span))
-        };
-        let mut left = side(first)?;
-        let mut guards = vec![];
-        for (comparison, e) in rest {
-            let right = side(e)?;
-            guards.push(Guard::Compare(*comparison, left, right));
-            left = right;
-        }
-        self.join(guards, Guard::And, span)
-    }
-
-    fn logic(&self, word: &str, terms: &[Expr], span: Span) -> Result<Value<'p>> {
-        let terms: Vec<Guard<'p>> =
-            terms.iter().map(|e| self.condition(word, self.eval(e)?, e.span)).collect::<Result<_>>()?;
-        self.join(terms, if matches!(word, "and" | "&") { Guard::And } else { Guard::Or }, span)
-    }
-
-    fn join(
-        &self,
-        guards: Vec<Guard<'p>>,
-        with: fn(Box<Guard<'p>>, Box<Guard<'p>>) -> Guard<'p>,
-        span: Span,
-    ) -> Result<Value<'p>> {
-        if guards.iter().map(comparisons).sum::<usize>() > COMPARISONS {
-            return Err(self.shared.syntax(span, format!("a condition joins at most {COMPARISONS} comparisons")));
-        }
-        match guards.into_iter().reduce(|a, b| with(Box::new(a), Box::new(b))) {
-            Some(guard) => Ok(Value::Guard(guard)),
-            None => unreachable!("a condition has terms"),
-        }
-    }
-
-    fn condition(&self, word: &str, value: Value<'p>, span: Span) -> Result<Guard<'p>> {
-        match value {
-            Value::Guard(guard) => Ok(guard),
-            other => {
-                let hint =
-                    if matches!(word, "&" | "|") { "; put comparisons in parentheses: (a > 0) & (b > 0)" } else { "" };
-                let message = format!("`{word}` joins comparisons, and this is {}{hint}", describe(&other));
-                Err(self.shared.syntax(span, message))
-            }
-        }
-    }
-
     /// The variables that functions made of this body see.
     pub fn snapshot(&self, def: &FunctionDef) -> Vec<(String, Binding<'p>)> {
         let mut seen = std::collections::HashSet::new();
@@ -570,14 +518,6 @@ fn arithmetic(symbol: &str, a: f64, b: f64) -> Option<f64> {
     }
 }
 
-fn comparisons(guard: &Guard<'_>) -> usize {
-    match guard {
-        Guard::Compare(..) => 1,
-        Guard::And(a, b) | Guard::Or(a, b) => comparisons(a) + comparisons(b),
-        Guard::Not(a) => 1 + comparisons(a),
-    }
-}
-
 fn levels(value: &Value<'_>) -> usize {
     match value {
         Value::List(items) | Value::Tuple(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
@@ -589,7 +529,7 @@ fn levels(value: &Value<'_>) -> usize {
 fn weight(value: &Value<'_>) -> usize {
     match value {
         Value::List(items) | Value::Tuple(items) => 1 + items.iter().map(weight).sum::<usize>(),
-        Value::Guard(guard) => comparisons(guard),
+        Value::Guard(guard) => condition::comparisons(guard),
         _ => 1,
     }
 }
