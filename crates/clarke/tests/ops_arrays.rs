@@ -500,9 +500,9 @@ fn joining_in_text_takes_a_list_or_the_arrays_one_by_one() {
 fn wrong_joins_say_what_is_wrong() {
     assert_eq!(
         refused(&[&[2, 3], &[2]], |v| v[0].concatenate(&[v[1]], 0)),
-        "concatenate cannot take [2, 3] and [2]: all must have the same number of axes, and equal lengths except along 0"
+        "concatenate cannot take [2, 3] and [2]: all must have the same number of axes, and equal lengths except along axis 0"
     );
-    assert!(refused(&[&[2, 3], &[2, 4]], |v| v[0].concatenate(&[v[1]], 0)).contains("except along 0"));
+    assert!(refused(&[&[2, 3], &[2, 4]], |v| v[0].concatenate(&[v[1]], 0)).contains("except along axis 0"));
     assert_eq!(
         refused(&[&[], &[]], |v| v[0].concatenate(&[v[1]], 0)),
         "concatenate: axis is 0, but the array has 0 axes (shape [])"

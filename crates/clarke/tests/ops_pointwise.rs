@@ -332,7 +332,8 @@ fn the_root_of_a_square_is_the_absolute_value() {
         let (op, node) = top(&program);
         assert_eq!(op.name(), "abs");
         assert!(node.place.to_string().contains("ops_pointwise.rs"), "{} is where it was written", node.place);
-        tie(f, 0.0, [0.0, 0.0, 1.0, 0.0]);
+        // Every framework differentiates the root and returns NaN; the presets take the least element instead.
+        tie(f, 0.0, [0.0, 0.0, 0.0, 0.0]);
     }
     let product = binary(|a, b| (a * b).sqrt());
     assert_eq!(top(&product).0.name(), "sqrt");

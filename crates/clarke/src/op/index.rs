@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::shape::{ints, with_leading};
-use crate::error::{Fault, Place, Result};
+use crate::error::{Fault, Place, Result, plural};
 use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
 use crate::program::class::Class;
@@ -158,7 +158,7 @@ impl Op for GetItem {
             return Err(Fault::Shapes {
                 op: "getitem".into(),
                 shapes: vec![args[0].to_vec()],
-                rule: format!("the subscript is for {} axes, the array has {}", self.axes.len(), args[0].len()),
+                rule: counted(self.axes.len(), args[0].len()),
             });
         }
         let mut shape = vec![];
@@ -245,13 +245,21 @@ fn entry(call: &Call<'_, '_>, value: &Value<'_>) -> Result<Index> {
     }
 }
 
+/// That a subscript does not have one entry for each axis.
+fn counted(entries: usize, axes: usize) -> String {
+    match axes {
+        0 => "a scalar has no axis to index".into(),
+        _ => format!("the subscript is for {}, the array has {axes}", plural(entries, "axis")),
+    }
+}
+
 /// Reads a subscript against the shape of its array: what is kept of each axis, and the shape with the new axes, if
 /// there are any.
 fn normalized(shape: &[usize], entries: &[Index]) -> Result<(Vec<Pick>, Option<Vec<usize>>), Fault> {
     let used = entries.iter().filter(|e| matches!(e, Index::At(_) | Index::Slice(..))).count();
     let wrong = |rule: String| Fault::Shapes { op: "getitem".into(), shapes: vec![shape.to_vec()], rule };
     if used > shape.len() {
-        return Err(wrong(format!("the subscript is for {used} axes, the array has {}", shape.len())));
+        return Err(wrong(counted(used, shape.len())));
     }
     if entries.iter().filter(|e| **e == Index::Ellipsis).count() > 1 {
         return Err(wrong("a subscript can hold `...` only once".into()));
