@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// How deeply brackets may be nested: more axes than any program needs.
 const MAX_DEPTH: usize = 8;
 /// How many numbers a variable may have.
-const MAX_SIZE: usize = 1 << 32;
+const MAX_SIZE: usize = 1 << 28;
 
 /// Values by name, in the order in which they were given; no name twice.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,7 +31,7 @@ impl Bindings {
     /// One more value. Errors if the name has one already.
     pub fn add(&mut self, name: String, value: Tensor) -> Result<(), Exit> {
         if self.get(&name).is_some() {
-            return Err(Exit::input(format!("`{name}` is given twice")));
+            return Err(Exit::input(format!("`{name}` is given twice")).hint("a name has one value"));
         }
         self.values.push((name, value));
         Ok(())
@@ -59,13 +59,13 @@ impl Bindings {
 }
 
 impl Bindings {
-    /// Warns of values that the expression does not use.
-    pub fn warn_unused(&self, expression: &str) {
+    /// Warns of values that the expression does not use; `how` says where they come from.
+    pub fn warn_unused(&self, expression: &str, how: &str) {
         let used = clarke::text::names(expression).unwrap_or_default();
         let unused: Vec<String> = self.names().into_iter().filter(|n| !used.contains(n)).collect();
         if !unused.is_empty() {
             let verb = if unused.len() == 1 { "is" } else { "are" };
-            warn(format!("{} {verb} given a value, but the expression does not use it", list(&unused)));
+            warn(format!("{} {verb} {how}, but the expression does not use it", list(&unused)));
         }
     }
 }
@@ -75,6 +75,9 @@ pub fn parse(expression: &str, inputs: &[(&str, &[usize])], option: &str) -> Res
     clarke::parse(expression, inputs).map_err(|error| {
         let missing = match &*error.fault {
             Fault::UnknownName { kind: "name", name, .. } => Some(format!("{option} {name}=… gives it a value")),
+            Fault::UnknownName { kind: "function", close, .. } if close.is_empty() => {
+                Some("`clarke ops` lists the functions there are".into())
+            }
             _ => None,
         };
         Exit::from(error).maybe_hint(missing)
@@ -204,12 +207,15 @@ fn variable(text: &str) -> Result<Variable, Exit> {
             (name.trim_end(), sizes.collect::<Result<Vec<usize>, Exit>>()?)
         }
     };
+    if name.is_empty() {
+        return Err(bad("there is no name"));
+    }
     if !is_name(name) {
         return Err(bad(&format!("`{name}` is not a name")));
     }
     match shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)) {
         Some(size) if size <= MAX_SIZE => Ok(Variable { name: name.into(), shape }),
-        _ => Err(bad("that is more numbers than fit in memory")),
+        _ => Err(bad("that is too large: a variable has at most 2^28 numbers")),
     }
 }
 
@@ -408,7 +414,7 @@ mod tests {
         assert_eq!(over(&["2w"], &[]), "error: --over 2w: `2w` is not a name");
         assert_eq!(
             over(&["w[9999999999,9999999999]"], &[]),
-            "error: --over w[9999999999,9999999999]: that is more numbers than fit in memory"
+            "error: --over w[9999999999,9999999999]: that is too large: a variable has at most 2^28 numbers"
         );
         assert_eq!(over(&["w", "w[2]"], &[]), "error: --over names `w` twice");
         assert_eq!(over(&["lam"], &[]), "error: `lam` is given a value and named in --over");

@@ -22,11 +22,16 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
     /// How far from a tie still counts as met
-    #[arg(long, value_name = "TOL", default_value_t = 0.0)]
+    #[arg(long, value_name = "TOL", default_value_t = 0.0, value_parser = number, allow_negative_numbers = true)]
     pub tol: f64,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+/// A number of an option.
+fn number(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "it is not a number".to_string())
 }
 
 impl ExplainArgs {
@@ -43,7 +48,7 @@ impl ExplainArgs {
 pub fn run(args: &ExplainArgs) -> Result<(), Exit> {
     let point = args.point()?;
     let program = parse(&args.expression, &point.shapes(), "--at")?;
-    point.warn_unused(&args.expression);
+    point.warn_unused(&args.expression, "given a value");
     let policy = Policy::read(args.policy.as_deref().unwrap_or("min-norm"), &program)?;
     let values: Vec<Tensor> = point.iter().map(|(_, v)| v.clone()).collect();
     put(&report(args, &point, &program, &policy, &values)?.print(args.format)?)
@@ -64,6 +69,7 @@ fn report(
         source: tie.source,
         index: tie.index,
         pieces: tie.pieces,
+        distance: tie.distance,
         note: policy.choice(&tie.site).and_then(|c| c.note).map(str::to_string),
     };
     Ok(ExplainReport {
@@ -114,6 +120,9 @@ pub struct TieMet {
     pub index: Option<Vec<usize>>,
     /// How many pieces meet; None for infinitely many.
     pub pieces: Option<u64>,
+    /// How far it is from being met exactly; not 0 only within a tolerance.
+    #[serde(skip)]
+    pub distance: f64,
     /// Where the policy could not pick what the framework does: what the framework does.
     #[serde(skip)]
     pub note: Option<String>,
@@ -144,12 +153,11 @@ const LISTED: usize = 20;
 /// The report as people read it.
 pub fn text(report: &ExplainReport) -> String {
     let mut out = String::new();
-    let expression = report.expression.split_whitespace().collect::<Vec<_>>().join(" ");
-    out += &format!("f = {expression}\n");
+    out += &show::hanging("f = ", &report.expression);
     out += &named("at", &report.point);
     out += &format!("\nvalue     {}\n", show::number(report.value));
     out += &named("gradient", &report.backprop.gradient);
-    out += &format!("policy    {}\n", report.backprop.policy);
+    out += &format!("policy    {}\n", show::clipped(&report.backprop.policy, 80));
     out += &format!("class     {}\n\n", report.class);
     if !report.ties.is_empty() {
         out += &ties(report);
@@ -177,27 +185,40 @@ fn ties(report: &ExplainReport) -> String {
     let row = |tie: &TieMet| {
         let index = tie.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
         let pieces = tie.pieces.map_or("infinitely many".into(), |p| p.to_string());
-        vec![tie.op.clone(), show::clipped(&tie.source, 40), index, pieces]
+        // The distance needs its room.
+        let width = if report.tolerance > 0.0 { 30 } else { 40 };
+        let mut cells = vec![tie.op.clone(), show::clipped(&tie.source, width), index, pieces];
+        if report.tolerance > 0.0 {
+            cells.push(show::number(tie.distance));
+        }
+        cells
     };
     let rows: Vec<Vec<String>> = report.ties.iter().take(LISTED).map(row).collect();
     let count = report.ties.len();
-    let within = match report.tolerance {
-        0.0 => String::new(),
-        tol => format!(", within {}", show::number(tol)),
+    let which = match report.tolerance {
+        0.0 => "met".to_string(),
+        tol => format!("within {}", show::number(tol)),
     };
-    let table = align(&["operator", "source", "element", "pieces"], &rows);
+    let titles = ["operator", "source", "element", "pieces", "distance"];
+    let table = align(if report.tolerance > 0.0 { &titles } else { &titles[..4] }, &rows);
     let indented: String = table.lines().map(|l| format!("  {l}\n")).collect();
     let more = match count.saturating_sub(LISTED) {
         0 => String::new(),
         rest => format!("  … and {rest} more; --format json lists all\n"),
     };
-    format!("{} met{within}:\n{indented}{more}", show::plural(count, "tie"))
+    format!("{} {which}:\n{indented}{more}", show::plural(count, "tie"))
 }
 
 /// What the gradient is, in view of the ties met.
 fn meaning(report: &ExplainReport) -> String {
-    let policy = &report.backprop.policy;
-    match (report.ties.len(), report.path_differentiable) {
+    let policy = &show::clipped(&report.backprop.policy, 80);
+    let met = report.ties.iter().filter(|t| t.distance == 0.0).count();
+    match (met, report.path_differentiable) {
+        (0, _) if !report.ties.is_empty() => {
+            "No tie is met exactly: at the point itself the gradient is the ordinary one, and every policy returns it. \
+             Within the tolerance other pieces are active, with other gradients."
+                .into()
+        }
         (0, _) => "No tie was met: near this point the program is composed of smooth pieces, the gradient is the \
                    ordinary one, and every policy returns it."
             .into(),
@@ -208,7 +229,11 @@ fn meaning(report: &ExplainReport) -> String {
              path-differentiable: along every Lipschitz curve, and whatever is chosen, the chain rule holds at almost \
              every time, and at almost every point the set is the ordinary gradient alone.",
             format_args!("The policy {policy}"),
-            if n == 1 { "of it" } else { "at each" },
+            match (n, n == report.ties.len()) {
+                (1, true) => "of it",
+                (_, true) => "at each",
+                (_, false) => "at each tie met exactly",
+            },
             if n == 1 { "that choice" } else { "these choices" },
         ),
         (_, Some(false)) => format!(
@@ -274,7 +299,7 @@ mod tests {
     }
 
     fn tie(op: &str, source: &str, index: Option<Vec<usize>>, pieces: Option<u64>) -> TieMet {
-        TieMet { op: op.into(), source: source.into(), index, pieces, note: None }
+        TieMet { op: op.into(), source: source.into(), index, pieces, distance: 0.0, note: None }
     }
 
     fn relu2() -> ExplainReport {
@@ -369,7 +394,7 @@ ordinary gradient alone.
             tie.note = Some("the framework returns NaN".into());
         }
         let shown = text(&many);
-        assert!(shown.contains("100 ties met, within 1e-6:"), "{shown}");
+        assert!(shown.contains("100 ties within 1e-6:"), "{shown}");
         assert!(shown.contains("… and 80 more"), "{shown}");
         assert!(shown.contains("infinitely many"), "{shown}");
         assert_eq!(shown.matches("Note on abs: the framework returns NaN.").count(), 1, "{shown}");

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// Differentiates and minimizes programs that are not smooth, and says what its derivatives mean
 #[derive(Debug, Parser)]
-#[command(name = "clarke", version, about, arg_required_else_help = true)]
+#[command(name = "clarke", version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -7,7 +7,7 @@ use crate::report::{Exit, put, warn};
 use crate::show;
 use clap::Args;
 use clarke::optim::{Method, Outcome, Run, StepRule, Subgradient};
-use clarke::{Evaluator, Policy, Program, Tensor};
+use clarke::{Evaluator, Fault, Policy, Program, Tensor};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -27,14 +27,14 @@ pub struct MinimizeArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     pub from: Vec<String>,
     /// How many steps are made (20000 unless given)
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = steps, allow_negative_numbers = true)]
     pub steps: Option<u64>,
     /// The size of step k = 0, 1, …: 'a/(k+1)^p' with numbers for a and p, or auto: a/(k+1)^0.5 with a = |f|/‖g‖² at
     /// the start
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", allow_hyphen_values = true)]
     pub step: Option<String>,
     /// The seed of the policy random
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
     #[arg(long, value_name = "POLICY")]
@@ -45,6 +45,14 @@ pub struct MinimizeArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+}
+
+fn steps(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or("it is not a whole number from 1 on".into())
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "it is not a whole number from 0 on".into())
 }
 
 /// A minimization, read and checked.
@@ -70,6 +78,9 @@ impl MinimizeArgs {
     }
 }
 
+/// A value that no problem of this world has for a minimum.
+const UNBOUNDED: f64 = -1e100;
+
 /// How many steps are made unless said otherwise.
 const STEPS: u64 = 20_000;
 
@@ -79,8 +90,8 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let mut inputs = task.data.shapes();
     inputs.extend(task.start.shapes());
     let program = parse(&args.expression, &inputs, "--let")?;
-    task.data.warn_unused(&args.expression);
-    task.start.warn_unused(&args.expression);
+    task.data.warn_unused(&args.expression, "given a value");
+    task.start.warn_unused(&args.expression, "named in --over");
     let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();
     let program = program.varying(&names)?;
     let rule: StepRule = args.step.as_deref().unwrap_or("auto").parse()?;
@@ -138,9 +149,15 @@ fn finish(
             Some(path) => format!("; the point with the least value met, {best}, is in {}", path.display()),
             None => format!("; the least value met was {best}"),
         };
-        return Err(
-            Exit::from(error).hint(format!("it stopped after {}{kept}", show::plural(outcome.steps as usize, "step")))
-        );
+        let too_large = matches!(&*error.fault, Fault::NotFinite { value, .. } if value.is_infinite());
+        let advice = match outcome.best_value {
+            best if best < UNBOUNDED => Some("the values fall without bound: the expression may have no minimum"),
+            _ if too_large => Some("smaller steps may help: --step 'a/(k+1)^p' with a smaller a"),
+            _ => None,
+        };
+        return Err(Exit::from(error)
+            .hint(format!("it stopped after {}{kept}", show::plural(outcome.steps as usize, "step")))
+            .maybe_hint(advice.map(str::to_string)));
     }
     let report = MinimizeReport {
         status: outcome.status.to_string(),
@@ -196,9 +213,13 @@ impl MinimizeReport {
 
 /// The report as people read it.
 pub fn text(report: &MinimizeReport) -> String {
-    let expression = report.expression.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut out = format!("minimize {expression}\n\n");
-    out += &format!("status      {}\n", report.status);
+    let mut out = show::hanging("minimize ", &report.expression) + "\n";
+    let status = match report.status.as_str() {
+        "steps" => "all steps made",
+        "stationary" => "stationary: 0 is in the conservative gradient here, and the method stays",
+        other => other,
+    };
+    out += &format!("status      {status}\n");
     out += &format!("best value  {}\n", show::number(report.best_value));
     out += &format!("last value  {}\n", show::number(report.value));
     out += &format!("steps       {} in {:.2} s\n\n", report.steps, report.seconds);
@@ -210,7 +231,7 @@ pub fn text(report: &MinimizeReport) -> String {
         out += &format!("\nsaved to {}\n", path.display());
     }
     out.push('\n');
-    out + &show::paragraph(&report.guarantee, 0)
+    out + &show::paragraph(&format!("Guarantee: {}.", report.guarantee.trim_end_matches('.')), 0)
 }
 
 #[cfg(test)]
@@ -255,7 +276,7 @@ mod tests {
             solution: Named(vec![("w".into(), Tensor::vector([1.0, 0.0])), ("b".into(), Tensor::scalar(-2.0))]),
             steps: 100,
             seconds: 0.125,
-            guarantee: "Convergence is promised.".into(),
+            guarantee: "convergence is promised".into(),
             trace: vec![(0, 9.0), (100, 1.5)],
             expression: "norm1(w) +\n b".into(),
             saved: None,
@@ -268,7 +289,7 @@ mod tests {
             report().print(Format::Json).unwrap(),
             concat!(
                 r#"{"status":"steps done","value":1.5,"best_value":1.25,"solution":{"w":[1.0,0.0],"b":-2.0},"#,
-                r#""steps":100,"seconds":0.125,"guarantee":"Convergence is promised.","#,
+                r#""steps":100,"seconds":0.125,"guarantee":"convergence is promised","#,
                 r#""trace":[[0,9.0],[100,1.5]]}"#,
                 "\n"
             )
@@ -290,7 +311,7 @@ b = -2
 
 saved to w.json
 
-Convergence is promised.
+Guarantee: convergence is promised.
 ";
         assert_eq!(text(&MinimizeReport { saved: Some("w.json".into()), ..report() }), expected);
     }

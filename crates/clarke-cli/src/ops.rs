@@ -5,7 +5,7 @@ use clap::Args;
 use clarke::op::OPS;
 use clarke::program::op::Entry;
 
-/// Print the table of operators: name, signature, formula, class, what the derivative is at ties, source
+/// Print the table of operators: formula, signature, class, what the derivative is at ties, source
 #[derive(Debug, Args)]
 pub struct OpsArgs {
     /// Print docs/ops.md
@@ -17,16 +17,21 @@ pub fn run(args: &OpsArgs) -> Result<(), Exit> {
     put(&if args.markdown { markdown(OPS) } else { text(OPS) })
 }
 
-const TITLES: [&str; 6] = ["name", "signature", "formula", "class", "at ties", "source"];
-
 fn row(entry: &Entry) -> [&'static str; 6] {
     [entry.name, entry.signature, entry.formula, entry.class, entry.ties, entry.source]
 }
 
-/// Aligned columns, one line an operator.
+/// A paragraph an operator: its name and formula, and below what else there is to say, a line each.
 fn text(entries: &[Entry]) -> String {
-    let rows: Vec<Vec<String>> = entries.iter().map(|e| row(e).map(str::to_string).to_vec()).collect();
-    align(&TITLES, &rows)
+    let width = entries.iter().map(|e| e.name.chars().count()).max().unwrap_or(0) + 2;
+    let paragraph = |entry: &Entry| {
+        let [name, signature, formula, class, ties, source] = row(entry);
+        let more = [("written", signature), ("class", class), ("at ties", ties), ("source", source)];
+        let lines = more.iter().filter(|(_, text)| !text.is_empty());
+        let below: String = lines.map(|(title, text)| format!("{:width$}{title:<9}{text}\n", "")).collect();
+        format!("{name:<width$}{formula}\n{below}")
+    };
+    entries.iter().map(paragraph).collect::<Vec<_>>().join("\n")
 }
 
 /// Rows below their titles, in columns as wide as their widest cell.
@@ -80,7 +85,9 @@ mod tests {
 
     #[test]
     fn every_operator_has_a_line() {
-        assert_eq!(text(OPS).lines().count(), OPS.len() + 1);
+        let shown = text(OPS);
+        assert_eq!(shown.split("\n\n").count(), OPS.len());
+        assert!(shown.lines().all(|l| l.chars().count() <= 110), "{shown}");
         assert!(OPS.iter().all(|e| markdown(OPS).contains(&format!("\n| {} | ", e.name))));
     }
 }

@@ -100,7 +100,13 @@ impl OutFile {
         if path.is_dir() {
             return Err(Exit::input(format!("--out {}: this is a directory", path.display())));
         }
-        beside(&path).map_err(|e| Exit::input(format!("--out {}: cannot write there: {e}", path.display())))?;
+        let folder = folder(&path);
+        if !folder.is_dir() {
+            return Err(Exit::input(format!("--out {}: there is no folder {}", path.display(), folder.display())));
+        }
+        // The error's own text names a temporary file; its kind is what matters.
+        let refused = |e: std::io::Error| format!("--out {}: cannot make a file there: {}", path.display(), e.kind());
+        beside(&path).map_err(|e| Exit::input(refused(e)))?;
         Ok(OutFile { path, kind })
     }
 
@@ -134,9 +140,14 @@ impl OutFile {
     }
 }
 
+/// The folder of a path.
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// A temporary file in the folder of a path, with the permissions of an ordinary new file.
 fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".clarke-");
     #[cfg(unix)]
@@ -195,6 +206,9 @@ mod tests {
         let said = |path: &str, n| OutFile::check(Path::new(path), n).unwrap_err().render(false);
         assert!(said("x.txt", 1).starts_with("error: --out x.txt: cannot tell the format"));
         assert!(said("x.npy", 2).starts_with("error: --out x.npy: a .npy file holds one array, but there are 2"));
-        assert!(said("no/such/folder/x.json", 1).starts_with("error: --out no/such/folder/x.json: cannot write there"));
+        assert!(
+            said("no/such/folder/x.json", 1)
+                .starts_with("error: --out no/such/folder/x.json: there is no folder no/such/folder")
+        );
     }
 }

@@ -81,6 +81,8 @@ impl From<Error> for Exit {
             None => (text, None),
         };
         let (message, at) = match error.place {
+            // Nothing can be underlined in a text that is blank.
+            Place::Text { text, .. } if text.trim().is_empty() => (message, None),
             Place::Text { text, start, end } => {
                 let span = char_span(&text, start, end);
                 (message, Some((text, span)))
@@ -143,7 +145,8 @@ pub fn suggestion(name: &str, known: &[String]) -> Option<String> {
     let close = known
         .iter()
         .map(|k| (strsim::damerau_levenshtein(&lower, &k.to_lowercase()), k))
-        .filter(|(d, k)| *d <= 1 + k.chars().count() / 4)
+        // A letter in place of another is no misspelling of a name of one letter.
+        .filter(|(d, k)| *d <= 1 + k.chars().count() / 4 && *d < k.chars().count())
         .min_by_key(|(d, _)| *d);
     match close {
         Some((_, k)) => Some(format!("did you mean `{k}`?")),
@@ -168,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_fault_in_the_expression_is_underlined_there() {
-        let fault = Fault::UnknownName { kind: "name", name: "foo".into(), known: vec!["floor".into()] };
+        let fault = Fault::UnknownName { kind: "name", name: "foo".into(), close: vec!["floor".into()], known: vec![] };
         let exit = Exit::from(fault.at(at("abs(x) + foo", 9, 12)));
         assert_eq!(exit.code(), 2);
         assert_eq!(
@@ -211,5 +214,6 @@ mod tests {
         assert_eq!(suggestion("Progresion", &known).unwrap(), "did you mean `progression`?");
         assert_eq!(suggestion("zzzzzz", &known).unwrap(), "known are `progression`, `age`");
         assert_eq!(suggestion("x", &[]), None);
+        assert_eq!(suggestion("v", &["w".to_string()]).unwrap(), "known are `w`");
     }
 }

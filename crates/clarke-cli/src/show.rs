@@ -12,28 +12,48 @@ pub fn number(x: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_string)
 }
 
-/// An array in brackets, a matrix a row a line (after the first, indented by `indent`); the middle of long ones is left
-/// out.
+/// An array in brackets that begins in column `indent`: a matrix a row a line, a long row on several; the middle of
+/// what is longer still is left out.
 pub fn array(x: &Tensor, indent: usize) -> String {
     match x.shape() {
         [] => number(x.item()),
-        [_] => vector(x.data()),
+        [_] => vector(x.data(), indent, ""),
         [rows, columns] => {
-            let line = |r: usize| vector(&x.data()[r * columns..(r + 1) * columns]);
+            let line = |r: usize| vector(&x.data()[r * columns..(r + 1) * columns], indent + 1, "");
             let gap = format!(",\n{}", " ".repeat(indent + 1));
             let lines = shortened(*rows, line).join(&gap);
             format!("[{lines}]{}", if *rows > LONGEST { format!("  ({rows} × {columns})") } else { String::new() })
         }
-        shape => format!("{} of shape {shape:?}", vector(x.data())),
+        shape => vector(x.data(), indent, &format!(" of shape {shape:?}")),
     }
 }
+
+/// How wide a line may be.
+const WIDTH: usize = 100;
 
 /// How many entries are shown in full.
 const LONGEST: usize = 12;
 
-fn vector(data: &[f64]) -> String {
-    let inside = shortened(data.len(), |k| number(data[k])).join(", ");
-    if data.len() > LONGEST { format!("[{inside}] ({} numbers)", data.len()) } else { format!("[{inside}]") }
+/// A row of numbers in brackets from column `indent` on, with something to say behind it.
+fn vector(data: &[f64], indent: usize, behind: &str) -> String {
+    let count = if data.len() > LONGEST { format!(" ({} numbers)", data.len()) } else { String::new() };
+    let items = shortened(data.len(), |k| number(data[k]));
+    let (mut out, mut column) = ("[".to_string(), indent + 1);
+    for (k, item) in items.iter().enumerate() {
+        let last = k + 1 == items.len();
+        let piece = if last { format!("{item}]{count}{behind}") } else { format!("{item},") };
+        let length = piece.chars().count();
+        if k > 0 && column + 1 + length > WIDTH {
+            out += &format!("\n{}", " ".repeat(indent + 1));
+            column = indent + 1;
+        } else if k > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += &piece;
+        column += length;
+    }
+    if items.is_empty() { format!("[]{behind}") } else { out }
 }
 
 fn shortened(count: usize, entry: impl Fn(usize) -> String) -> Vec<String> {
@@ -51,6 +71,25 @@ pub fn clipped(text: &str, width: usize) -> String {
         return text;
     }
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A title and an expression behind it, on several lines if need be, which begin where it begins.
+pub fn hanging(title: &str, text: &str) -> String {
+    let indent = title.chars().count();
+    let (mut out, mut column) = (title.to_string(), indent);
+    for (k, word) in text.split_whitespace().enumerate() {
+        let length = word.chars().count();
+        if k > 0 && column + 1 + length > WIDTH {
+            out += &format!("\n{}", " ".repeat(indent));
+            column = indent;
+        } else if k > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += length;
+    }
+    out + "\n"
 }
 
 /// `1 tie`, `2 ties`.
@@ -105,6 +144,12 @@ mod tests {
     fn long_arrays_lose_their_middle() {
         let x = Tensor::from_fn(&[100], |k| k as f64);
         assert_eq!(array(&x, 0), "[0, 1, 2, 3, …, 98, 99] (100 numbers)");
+        let long = Tensor::from_fn(&[12], |k| -(k as f64 + 1.0) / 7e101);
+        for (x, indent) in [(long.clone(), 14), (Tensor::full(&[2, 12], -1.23456789012e-101), 20)] {
+            let shown = array(&x, indent);
+            assert!(shown.lines().skip(1).all(|l| l.starts_with(&" ".repeat(indent + 1)) && l.len() <= 100), "{shown}");
+            assert!(shown.lines().next().is_some_and(|l| l.len() <= 100 - indent), "{shown}");
+        }
         let m = Tensor::from_fn(&[2, 2], |k| k as f64);
         assert_eq!(array(&m, 4), "[[0, 1],\n     [2, 3]]");
     }

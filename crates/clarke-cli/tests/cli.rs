@@ -22,9 +22,15 @@ fn printed(args: &[&str]) -> String {
 
 /// What a run on bad input says: nothing on stdout, exit code 2, no trace of how the program is made.
 fn refused(args: &[&str]) -> String {
+    let said = failed(args);
+    assert!(said.starts_with("error: "), "{said}");
+    said
+}
+
+/// The same where warnings may come first.
+fn failed(args: &[&str]) -> String {
     let done = clarke(args).assert().code(2).stdout("");
     let said = String::from_utf8(done.get_output().stderr.clone()).expect("output is UTF-8");
-    assert!(said.starts_with("error: "), "{said}");
     for inside in ["panicked", "RUST_BACKTRACE", "Error {", "Fault", "Some(", "\x1b"] {
         assert!(!said.contains(inside), "{inside}: {said}");
     }
@@ -64,13 +70,13 @@ mod ops {
     #[test]
     fn every_operator_is_listed_with_its_formula() {
         let table = printed(&["ops"]);
-        let mut lines = table.lines();
-        assert!(lines.next().is_some_and(|l| l.starts_with("name") && l.ends_with("source")), "{table}");
-        let names: Vec<&str> = lines.filter_map(|l| l.split_whitespace().next()).collect();
+        let names: Vec<&str> = table.split("\n\n").filter_map(|p| p.split_whitespace().next()).collect();
         let known: Vec<&str> = clarke::op::OPS.iter().map(|e| e.name).collect();
         assert_eq!(names, known);
-        let relu = table.lines().find(|l| l.starts_with("relu ")).expect("relu is an operator");
-        assert!(relu.contains("max(x, 0)") && relu.contains("[0, 1] at x = 0"), "{relu}");
+        let relu = table.split("\n\n").find(|p| p.starts_with("relu ")).expect("relu is an operator");
+        for part in ["max(x, 0)", "relu(x)", "piecewise linear", "[0, 1] at x = 0", "Bolte, Pauwels 2021"] {
+            assert!(relu.contains(part), "{part}: {relu}");
+        }
     }
 
     #[test]
@@ -179,6 +185,101 @@ mod explain {
             let said = refused(args);
             assert!(said.contains(part), "{args:?}: {said}");
         }
+    }
+
+    #[test]
+    fn advice_is_given_where_there_is_some_and_none_that_misleads() {
+        for (args, part, misleading) in [
+            (&["reul(x)", "x=1"][..], "help: did you mean `relu` or `relu6`?", "known are"),
+            (&["foo(x)", "x=1"], "help: `clarke ops` lists the functions there are", "did you mean"),
+            (&["abs(y)", "x=1"], "help: the only known one is `x`", "did you mean"),
+            (&["abs(x)", "x=[1,2]"], "help: make one number of it, as sum, mean, norm2 or max do", "returns [2]"),
+            (&["where(x > 0, 1, 0)", "x=0"], "help: move the point off the boundary", "1.0"),
+            (&["sqrt(x)", "x=0"], "its slope is inf at 0, so", "0.0"),
+            (&["1/x", "x=0"], "divide gives inf for (1, 0)", "0.0"),
+            (&["exp(x)", "x=1000"], "the result is too large for a 64-bit number", "steps"),
+            (&["1e999*x", "x=1"], "this number is too large: the largest is about 1.8e308", "its arguments"),
+            (&["inf*x", "x=1"], "a constant in it is not a finite number", "its arguments"),
+            (&["|x|", "x=1"], "an absolute value is written abs(x)", "this is no"),
+            (&["np.abs(x)", "x=1"], "functions have no prefix: abs(x), not np.abs(x)", "x.sum()"),
+            (&["x[0]", "x=1"], "a scalar has no axis to index", "0 axes"),
+            (&["abs()", "x=1"], "takes 1 positional argument, but was given 0", "1 positional arguments"),
+            (&["x**y + y", "x=1", "--at", "y=2"], "must be a number, not a scalar variable", "[]"),
+            (&["step(x, 0.5)", "x=0"], "unknown function `step`", "Tie"),
+            (&["", "x=1"], "there is no expression in this text", "^"),
+            (&["sum(broadcast_to(x, (1000000, 1000000)))", "x=1"], "which is too large", "memory allocation"),
+            (&["abs(x)", "x=1", "--tol", "-1"], "--tol -1: a tolerance is a finite number", "tip:"),
+            (&["abs(x)", "x=1", "--tol", "a"], "it is not a number", "float literal"),
+            (&["abs(x)", "x=1", "--policy", "along(1)"], "each direction is a list of numbers in brackets", "help"),
+            (&["abs(x)", "x=1", "--policy", "along([1,2])"], "a direction holds 1 number, ", "help"),
+            (&["abs(x)", "x=1", "--policy", "along()"], "it holds no direction", "1 numbers"),
+        ] {
+            let said = refused(&[&["explain", args[0], "--at"], &args[1..]].concat());
+            assert!(said.contains(part) && !said.contains(misleading), "{args:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn ties_nearby_are_not_said_to_have_been_decided() {
+        let near = printed(&["explain", "abs(x)", "--at", "x=1e-3", "--tol", "0.01"]);
+        assert!(near.contains("1 tie within 0.01:") && near.contains("distance"), "{near}");
+        assert!(near.contains("No tie is met exactly") && !near.contains("chose"), "{near}");
+        let both = printed(&["explain", "abs(x) + relu(y)", "--at", "x=1e-3", "--at", "y=0", "--tol", "0.01"]);
+        assert!(both.contains("2 ties within 0.01:"), "{both}");
+        assert!(both.replace('\n', " ").contains("chose one element at each tie met exactly"), "{both}");
+    }
+
+    #[test]
+    fn no_line_of_the_text_is_too_long_to_read() {
+        let row = vec!["-1.2345678901234567e-101"; 12].join(", ");
+        let x = format!("x=[{row}]");
+        let matrix = format!("M=[[{row}],[{row}]]");
+        let long = ["sum(x*x) + sum(M*M)"; 20].join(" + ");
+        let shown = printed(&["explain", &long, "--at", &x, "--at", &matrix, "--policy", "random(7)"]);
+        assert!(shown.lines().all(|l| l.chars().count() <= 100), "{shown}");
+        assert_eq!(shown.matches("-1.23456789012e-101").count(), 36, "{shown}");
+    }
+
+    #[test]
+    fn the_class_is_that_of_the_expression() {
+        for (expression, x, class) in [
+            ("abs(x) - relu(-x)", "0", "piecewise linear"),
+            ("where(x > 0, x, 0)", "0", "piecewise linear"),
+            ("max(x) - median(x) + sum(sort(x))", "[1,2,2]", "piecewise linear"),
+            ("norm1(clip(x, -1, 1)) + norminf(x)", "[0,1]", "piecewise linear"),
+            ("x*x", "0", "piecewise polynomial"),
+            ("huber(x) + abs(x)**3", "0", "piecewise polynomial"),
+            ("x @ x", "[1,2]", "piecewise polynomial"),
+            ("norm2(x)", "[1,2]", "semialgebraic"),
+            ("1/x + sqrt(x)", "1", "semialgebraic"),
+            ("exp(x) + log(1 + x*x)", "1", "definable"),
+            ("sin(tanh(x))", "1", "definable"),
+            ("cos(clip(x, 0, 1))", "1", "definable"),
+            ("sin(x)", "1", "unknown"),
+            ("abs(sin(x)) + x", "1", "unknown"),
+        ] {
+            let report = json(&["explain", expression, "--at", &format!("x={x}")]);
+            assert_eq!(report["class"], class, "{expression}");
+            assert_eq!(report["path_differentiable"], true, "{expression}");
+        }
+    }
+
+    #[test]
+    fn path_differentiability_is_claimed_where_it_is_known() {
+        let known = |expression: &str, x: &str| {
+            json(&["explain", expression, "--at", &format!("x={x}")])["path_differentiable"].clone()
+        };
+        // A maximum and an absolute value in disguise agree on the boundary by structure.
+        assert_eq!(known("where(x > 0, x, 0)", "0"), true);
+        assert_eq!(known("where(x[0] > x[1], x[0], x[1])", "[1,1]"), true);
+        assert_eq!(known("where(x >= 0, x, -x)", "0"), true);
+        assert_eq!(known("where(exp(x[0]) >= x[1], exp(x[0]), x[1])", "[0,1]"), true);
+        assert_eq!(known("where(x > x, x, x*x)", "1"), Value::Null);
+        // These agree at the point alone, or were not proved to agree elsewhere.
+        assert_eq!(known("where(x[0] > 0, x[1], 0)", "[0,0]"), Value::Null);
+        assert_eq!(known("where(x[0] > 0, x[1]*x[1], x[1])", "[0,1]"), Value::Null);
+        // Off the boundary the program is one branch.
+        assert_eq!(known("where(x[0] > 0, x[1], 0)", "[1,0]"), true);
     }
 
     #[test]
@@ -332,7 +433,45 @@ mod minimize {
 
     #[test]
     fn an_iteration_that_overflows_ends_with_what_was_met() {
-        let said = refused(&["minimize", "exp(x)*-1", "--over", "x", "--steps", "1000", "--step", "100/(k+1)^0.5"]);
+        let said = failed(&["minimize", "-x*x", "--over", "x", "--from", "x=1", "--steps", "1000", "--step", "1"]);
         assert!(said.contains("the least value met was"), "{said}");
+        assert!(said.contains("the values fall without bound: the expression may have no minimum"), "{said}");
+        let jump = ["minimize", "exp(x)*exp(x**2)", "--over", "x", "--from", "x=5", "--step", "10"];
+        let said = failed(&jump);
+        for part in ["it stopped after 0 steps", "exp gives inf", "help: smaller steps may help"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_text_says_how_it_ended_and_what_is_promised() {
+        let shown = printed(&["minimize", "norm1(w)", "--over", "w[3]"]);
+        assert!(shown.contains("status      stationary: 0 is in the conservative gradient here"), "{shown}");
+        assert!(shown.contains("Guarantee: if the iterates stay bounded"), "{shown}");
+        let done = clarke(&["minimize", "sin(x) + b", "--over", "x", "--over", "b", "--over", "c", "--steps", "5"])
+            .assert()
+            .success();
+        let output = done.get_output();
+        let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(shown.contains("Guarantee: none (the function is not known to be definable)."), "{shown}");
+        assert!(said.contains("warning: `c` is named in --over, but the expression does not use it"), "{said}");
+    }
+
+    #[test]
+    fn advice_fits_the_options() {
+        for (args, part, misleading) in [
+            (&["--steps", "-1"][..], "it is not a whole number from 1 on", "tip:"),
+            (&["--steps", "0"], "it is not a whole number from 1 on", "18446744073709551615"),
+            (&["--seed", "-1"], "it is not a whole number from 0 on", "tip:"),
+            (&["--step", "-1/(k+1)"], "a and b must be positive", "tip:"),
+            (&["--step", "fast"], "it is auto, a number, or a/(k+b)^p with numbers", "help"),
+            (&["--over", "v[400000000]"], "that is too large", "memory allocation"),
+            (&["--over", ""], "there is no name", "``"),
+            (&["--from", "v=1"], "which --over does not name", "did you mean"),
+            (&["--out", "/no/such/x.json"], "there is no folder /no/such", "os error"),
+        ] {
+            let said = refused(&[&["minimize", "abs(x)", "--over", "x"], args].concat());
+            assert!(said.contains(part) && !said.contains(misleading), "{args:?}: {said}");
+        }
     }
 }

@@ -113,13 +113,15 @@ pub enum Fault {
         limit: usize,
     },
     /// A name that stands for nothing.
-    #[error("unknown {kind} `{name}`{}", hint_text(.known))]
+    #[error("unknown {kind} `{name}`{}", hint_text(.close, .known))]
     UnknownName {
         /// "name" or "function" …
         kind: &'static str,
         /// The name as written.
         name: String,
-        /// Close or known names to offer.
+        /// Known names that this one may be a misspelling of.
+        close: Vec<String>,
+        /// All known names, where they are few.
         known: Vec<String>,
     },
     /// An array for an input has not the input's shape.
@@ -143,7 +145,10 @@ pub enum Fault {
         names: Vec<String>,
     },
     /// A scalar was needed: a gradient exists only of a scalar.
-    #[error("{what} needs a program with one scalar output, but this one returns {}", shapes_text(.shapes))]
+    #[error(
+        "{what} needs a program with one scalar output, but this one returns {}; make one number of it, as sum, mean, norm2 or max do",
+        outputs_text(.shapes)
+    )]
     NotScalar {
         /// Who needs it.
         what: &'static str,
@@ -166,8 +171,8 @@ pub enum Fault {
     },
     /// The function is not locally Lipschitz at the point: no derivative, however generalized, is finite there.
     #[error(
-        "{op} is not Lipschitz here: its slope is {slope} at {}{}, so no derivative exists at this point; move the point, or bound the argument away from it",
-        argument_text(.argument), index_text(.index)
+        "{op} is not Lipschitz here: its slope is {slope}{}{}, so no derivative exists at this point; move the point, or bound the argument away from it",
+        argument_text("at", .argument), index_text(.index)
     )]
     NotLipschitz {
         /// The operator.
@@ -181,7 +186,7 @@ pub enum Fault {
     },
     /// A `where` met its guard's boundary and its two values disagree there.
     #[error(
-        "{op} is discontinuous here: on the boundary of its condition its two values are {first} and {second}{}, so no derivative exists at this point",
+        "{op} is discontinuous here: on the boundary of its condition its two values are {first} and {second}{}, so no derivative exists at this point; move the point off the boundary, or choose values that meet there",
         index_text(.index)
     )]
     Discontinuous {
@@ -195,7 +200,7 @@ pub enum Fault {
         index: Vec<usize>,
     },
     /// A value that is not a finite number.
-    #[error("{op} gives {value} for {}{}: {advice}", argument_text(.argument), index_text(.index))]
+    #[error("{op} gives {value}{}{}: {advice}", argument_text("for", .argument), index_text(.index))]
     NotFinite {
         /// The operator.
         op: String,
@@ -285,19 +290,48 @@ fn index_text(index: &[usize]) -> String {
     if index.is_empty() { String::new() } else { format!(" (element {index:?})") }
 }
 
-fn argument_text(argument: &[f64]) -> String {
-    match argument {
-        [] => "its arguments".into(),
-        [x] => format!("{x:?}"),
-        many => format!("({})", many.iter().map(|x| format!("{x:?}")).collect::<Vec<_>>().join(", ")),
+fn outputs_text(shapes: &[Vec<usize>]) -> String {
+    match shapes {
+        [] => "nothing".into(),
+        [one] if one.is_empty() => "a scalar".into(),
+        [one] => format!("an array of shape {one:?}"),
+        many => format!("{}: {}", plural(many.len(), "output"), shapes_text(many)),
     }
 }
 
-fn hint_text(known: &[String]) -> String {
-    let names: Vec<String> = known.iter().map(|n| format!("`{n}`")).collect();
-    match names.as_slice() {
+/// ` at 1` or ` for (1, 0)`; nothing where the arguments are not known.
+fn argument_text(preposition: &str, argument: &[f64]) -> String {
+    let all: Vec<String> = argument.iter().map(|x| number_text(*x)).collect();
+    match all.as_slice() {
         [] => String::new(),
-        [one] => format!("; did you mean {one}?"),
-        [first @ .., last] => format!("; did you mean {} or {last}?", first.join(", ")),
+        [x] => format!(" {preposition} {x}"),
+        many => format!(" {preposition} ({})", many.join(", ")),
+    }
+}
+
+/// A number without the `.0` of a whole one, and with an exponent where it is long.
+fn number_text(x: f64) -> String {
+    let text = format!("{x:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_string)
+}
+
+/// `1 entry`, `2 numbers`.
+pub(crate) fn plural(count: usize, what: &str) -> String {
+    match (count, what.strip_suffix('y'), what.strip_suffix("is")) {
+        (1, ..) => format!("1 {what}"),
+        (_, Some(stem), _) => format!("{count} {stem}ies"),
+        (_, _, Some(stem)) => format!("{count} {stem}es"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+fn hint_text(close: &[String], known: &[String]) -> String {
+    let quoted = |names: &[String]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>();
+    match (quoted(close).as_slice(), quoted(known).as_slice()) {
+        ([], []) => String::new(),
+        ([], [one]) => format!("; the only known one is {one}"),
+        ([], many) => format!("; known are {}", many.join(", ")),
+        ([one], _) => format!("; did you mean {one}?"),
+        ([most @ .., last], _) => format!("; did you mean {} or {last}?", most.join(", ")),
     }
 }

@@ -25,7 +25,8 @@ pub fn registry() -> Registry {
     Registry::new(op::OPS.iter().chain(compound::COMPOUND).chain(op::DERIVATIVE_OPS).cloned())
 }
 
-/// Reads an expression, or statements and a final expression, over all operators: see [`text`].
+/// Reads an expression, or statements and a final expression, over all operators but those that only derivatives are
+/// written with: see [`text`].
 ///
 /// ```
 /// let f = clarke::parse("abs(x) * 2 - relu(x)", &[("x", &[])])?;
@@ -33,5 +34,5 @@ pub fn registry() -> Registry {
 /// # Ok::<(), clarke::Error>(())
 /// ```
 pub fn parse(text: &str, inputs: &[(&str, &[usize])]) -> Result<Program> {
-    text::parse(&registry(), text, inputs)
+    text::parse(&Registry::new(op::OPS.iter().chain(compound::COMPOUND).cloned()), text, inputs)
 }

@@ -1,9 +1,11 @@
 //! Smaller programs with the same values: pruning, merging, folding; and operators written out.
 
 use crate::error::Result;
+use crate::program::builder::identity;
 use crate::program::op::{Compiler, Execution, Kernel, Op, interpret};
 use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::tensor::{Tensor, size};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Program {
@@ -103,11 +105,13 @@ pub(crate) fn unroll(program: &Program) -> Result<Program> {
     unroll(&unrolled)
 }
 
-/// The simplified program of one node, with node `from` replaced by node `to` wherever it is used, as functions on the
-/// set where the two are equal and everything is finite. None if `to` is made from `from`.
+/// The simplified program of one node, with node `from` and all written like it replaced by node `to`, as functions on
+/// the set where the two are equal and everything is finite. None if `to` is made from `from`.
 pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize, shape: &[usize]) -> Option<Program> {
     let first = needed_by(program, to);
-    if first[from] && from != to {
+    let written = representatives(program);
+    let replaced = |id: usize| written[id] == written[from] && written[from] != written[to];
+    if (0..first.len()).any(|id| first[id] && replaced(id)) {
         return None;
     }
     let builder = Builder::merging_finite();
@@ -120,8 +124,7 @@ pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize,
         }
         let node = &program.nodes()[id];
         map[id] = Some(match &node.kind {
-            // The same node on both sides: nothing to replace.
-            _ if id == from && from != to => map[to].expect("what replaces is built first").broadcast_to(&node.shape),
+            _ if replaced(id) => map[to].expect("what replaces is built first").broadcast_to(&node.shape),
             Kind::Input(k) => builder.input(&program.inputs()[*k].name, &node.shape, Role::Argument),
             Kind::Apply { op, args } => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a].expect("arguments come first")).collect();
@@ -135,6 +138,23 @@ pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize,
     }
     let out = map[root]?.broadcast_to(shape);
     builder.finish(&[out]).ok().map(|p| p.prune())
+}
+
+/// For each node the first one written like it: the same operator of arguments written alike, the same input, an equal
+/// constant.
+fn representatives(program: &Program) -> Vec<usize> {
+    let mut first: HashMap<(String, Vec<u64>), usize> = HashMap::new();
+    let mut all: Vec<usize> = vec![];
+    for (id, node) in program.nodes().iter().enumerate() {
+        // No operator has a name that begins with a blank.
+        let key = match &node.kind {
+            Kind::Input(k) => (" input".to_string(), vec![*k as u64]),
+            Kind::Constant(c) => (format!(" {:?}", c.shape()), c.data().iter().map(|x| x.to_bits()).collect()),
+            Kind::Apply { op, args } => (identity(op.as_ref()), args.iter().map(|&a| all[a] as u64).collect()),
+        };
+        all.push(*first.entry(key).or_insert(id));
+    }
+    all
 }
 
 fn needed_by(program: &Program, root: usize) -> Vec<bool> {

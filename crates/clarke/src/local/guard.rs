@@ -9,6 +9,7 @@ use crate::run::Monitor;
 use crate::tensor::{Tensor, broadcast_strides, strides, unravel};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Two values of a `where` agree on its boundary if they differ by at most this many units in the last place of their
@@ -18,7 +19,8 @@ const ULPS: f64 = 64.0;
 /// Checks every condition whose boundary is met: an error where it is discontinuous or an equality; else whether all
 /// are proved continuous along their whole boundary.
 pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met)]) -> Result<bool> {
-    let mut proved = true;
+    // A `where` is proved for all of its elements at once.
+    let mut proofs: HashMap<usize, bool> = HashMap::new();
     for (site, met) in met {
         let Some(boundary) = site.owner.boundary() else { continue };
         let node = &program.nodes()[site.node];
@@ -44,11 +46,12 @@ pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met
                         Fault::Discontinuous { op: op.name().into(), first, second, index }.at(node.place.clone())
                     );
                 }
-                proved &= agrees_everywhere(program, args, parts.sides, parts.values, &node.shape);
+                let proof = || agrees_everywhere(program, args, parts.sides, parts.values, &node.shape);
+                proofs.entry(site.node).or_insert_with(proof);
             }
         }
     }
-    Ok(proved)
+    Ok(proofs.into_values().all(|proved| proved))
 }
 
 /// Whether the two values are the same program once the two sides of the condition are: then they agree on all of its

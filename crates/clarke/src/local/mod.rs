@@ -212,15 +212,17 @@ fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
         let advice = if value.is_nan() || op.singular() {
             "the operator is not defined there; move the point, or keep the argument inside its domain (clip, maximum)"
         } else {
-            "the number is too large for f64; scale the problem, or take smaller steps"
+            "the result is too large for a 64-bit number; scale the problem, or move the point"
         };
         let named = node.owner.as_ref().map_or(op.name(), |o| o.name());
         let index = unravel(flat, &node.shape);
         return Fault::NotFinite { op: named.into(), value, argument, index, advice }.at(node.place.clone());
     }
     let value = program.outputs().iter().find_map(|&k| values[k].first_not_finite()).map_or(f64::NAN, |(_, v)| v);
-    let advice = "a constant or an input of the program is not finite";
-    Fault::NotFinite { op: "the program".into(), value, argument: vec![], index: vec![], advice }.into()
+    let constant = |n: &&Node| matches!(&n.kind, Kind::Constant(c) if c.first_not_finite().is_some());
+    let place = program.nodes().iter().find(constant).map_or(Place::Unknown, |n| n.place.clone());
+    let advice = "a constant in it is not a finite number";
+    Fault::NotFinite { op: "the program".into(), value, argument: vec![], index: vec![], advice }.at(place)
 }
 
 /// Which nodes the outputs need.

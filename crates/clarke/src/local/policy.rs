@@ -2,7 +2,7 @@
 
 use super::along;
 use crate::derive::Linearized;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, plural};
 use crate::program::Program;
 use crate::program::op::Op;
 use crate::program::tie::{Choice, Convention, Site};
@@ -153,7 +153,10 @@ impl Policy {
             program.inputs().iter().filter(|i| i.role.is_argument()).map(|i| i.shape.as_slice()).collect();
         let total: usize = shapes.iter().map(|s| crate::tensor::size(s)).sum();
         let mut directions = vec![];
-        for part in inside.split(']').map(|p| p.trim_matches([',', ' ', '['])).filter(|p| !p.is_empty()) {
+        let Some(parts) = bracketed(inside) else {
+            return wrong("each direction is a list of numbers in brackets, as in along([1,0],[0,1])".into());
+        };
+        for part in parts {
             let numbers: Result<Vec<f64>, _> = part.split(',').map(|x| x.trim().parse::<f64>()).collect();
             match numbers {
                 Ok(flat) if flat.len() == total && flat.iter().all(|x| x.is_finite()) => {
@@ -161,18 +164,34 @@ impl Policy {
                 }
                 Ok(flat) => {
                     return wrong(format!(
-                        "a direction holds {total} finite numbers, one for each variable's entry, not {}",
+                        "a direction holds {}, one for each entry of the variables and all finite, but this one has {}",
+                        plural(total, "number"),
                         flat.len()
                     ));
                 }
-                Err(_) => return wrong(format!("`{part}` is no list of numbers")),
+                Err(_) => return wrong(format!("`[{part}]` is not a list of numbers")),
             }
         }
         if directions.is_empty() {
-            return wrong(format!("along(…) holds at least one direction, [{total} numbers]"));
+            return wrong(format!("it holds no direction: a list of {} in brackets", plural(total, "number")));
         }
         Ok(Policy::Along(directions))
     }
+}
+
+/// What stands inside the brackets of `[…], […]`; None if that is not what it is.
+fn bracketed(text: &str) -> Option<Vec<&str>> {
+    let mut rest = text.trim();
+    let mut parts = vec![];
+    while !rest.is_empty() {
+        let (part, after) = rest.strip_prefix('[')?.split_once(']')?;
+        parts.push(part.trim());
+        rest = match after.trim_start() {
+            "" => "",
+            more => more.strip_prefix(',').map(str::trim_start).filter(|r| !r.is_empty())?,
+        };
+    }
+    Some(parts)
 }
 
 /// Flat numbers as arrays of these shapes.

@@ -92,7 +92,9 @@ impl Op for Concatenate {
         for part in &args[1..] {
             let fits = part.len() == shape.len() && (0..shape.len()).all(|k| k == axis || part[k] == shape[k]);
             if !fits {
-                return refuse(format!("all must have the same number of axes, and equal lengths except along {axis}"));
+                return refuse(format!(
+                    "all must have the same number of axes, and equal lengths except along axis {axis}"
+                ));
             }
             shape[axis] += part[axis];
         }

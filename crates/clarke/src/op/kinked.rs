@@ -51,7 +51,15 @@ impl Pointwise for Relu {
 
 /// `abs(x) = |x|`, elementwise. Clarke: {−1} left, [−1, 1] at 0, {1} right. Piecewise linear.
 #[derive(Debug, Clone, Default)]
-pub struct Abs;
+pub struct Abs {
+    /// Whether the user wrote √x², which every framework differentiates as written.
+    root: bool,
+}
+
+impl Abs {
+    /// The absolute value that was written as the root of a square.
+    pub(super) const ROOT: Abs = Abs { root: true };
+}
 
 impl Pointwise for Abs {
     const NAME: &'static str = "abs";
@@ -75,8 +83,22 @@ impl Pointwise for Abs {
     }
 
     fn choice(&self, _: usize, convention: Convention) -> Choice {
+        if let (true, Some(note)) = (self.root, root_at_zero(convention)) {
+            return Choice::instead(0.5, note);
+        }
         // JAX selects x >= 0, so its slope at 0 is +1; the others return sign(0) = 0, the element of least norm.
         Choice::plain(if convention == Convention::Jax { 1.0 } else { 0.5 })
+    }
+}
+
+/// What a framework does at 0 with a norm written as a square root: it multiplies the slope ∞ of the root with the
+/// slope 0 of the square.
+pub(super) fn root_at_zero(convention: Convention) -> Option<&'static str> {
+    match convention {
+        Convention::MinNorm => None,
+        Convention::PyTorch => Some("PyTorch returns NaN here: it differentiates the square root at 0"),
+        Convention::Jax => Some("JAX returns NaN here: it differentiates the square root at 0"),
+        Convention::TensorFlow => Some("TensorFlow returns NaN here: it differentiates the square root at 0"),
     }
 }
 
@@ -420,7 +442,7 @@ impl<'p> Var<'p> {
     /// `|x|`, elementwise.
     #[track_caller]
     pub fn abs(self) -> Var<'p> {
-        self.apply(Elementwise(Abs))
+        self.apply(Elementwise(Abs::default()))
     }
 
     /// x where positive, else `slope · x`, elementwise.

@@ -1,6 +1,7 @@
 //! Norms of vectors along axes, and the tie of the Euclidean one: `unit`.
 
 use super::axes::{Axes, Selected, Split, batch_tie};
+use super::kinked::root_at_zero;
 use super::pointwise::Elementwise;
 use super::reduce::{CUBE, MATRIX, methods, read};
 use super::tie::Tied;
@@ -129,9 +130,22 @@ impl Op for NormInf {
 /// At 0: the unit ball. Second order: (I − u uᵀ)/‖x‖ with u = x/‖x‖ off 0; at 0 the gradient has no derivative, and that
 /// of the selected piece is 0.
 #[derive(Debug, Clone)]
-pub struct Norm2(Axes);
+pub struct Norm2 {
+    axes: Axes,
+    /// Whether the user wrote √Σx², which every framework differentiates as written.
+    root: bool,
+}
 
 impl Norm2 {
+    fn new(axes: Axes) -> Norm2 {
+        Norm2 { axes, root: false }
+    }
+
+    /// The norm that was written as the root of a sum of squares.
+    pub(super) fn root(axes: Axes) -> Norm2 {
+        Norm2 { axes, root: true }
+    }
+
     /// Its line in the table of operators.
     pub const ENTRY: Entry = Entry {
         name: "norm2",
@@ -141,7 +155,7 @@ impl Norm2 {
         ties: "the unit ball at x = 0",
         source: "numpy.linalg.norm(x, 2); Rockafellar, Wets 1998, Exercise 8.27",
         notation: Notation::Call,
-        call: |call| read(call).map(|(x, axes)| call.apply(Norm2(axes), &[x])),
+        call: |call| read(call).map(|(x, axes)| call.apply(Norm2::new(axes), &[x])),
         samples: &[
             Sample::new("norm2(x)", MATRIX),
             Sample::new("norm2(x, axis=0)", MATRIX),
@@ -156,11 +170,11 @@ impl Op for Norm2 {
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
-        self.0.params()
+        self.axes.params()
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        self.0.shape("norm2", args[0])
+        self.axes.shape("norm2", args[0])
     }
 
     fn class(&self, args: &[Class]) -> Class {
@@ -168,11 +182,11 @@ impl Op for Norm2 {
     }
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
-        Ok(at.tangents[0].map(|dot| at.args[0].unit(&self.0).guarded_mul(dot).sum_over(&self.0)))
+        Ok(at.tangents[0].map(|dot| at.args[0].unit(&self.axes).guarded_mul(dot).sum_over(&self.axes)))
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.args[0].apply(Norm2(self.0.batched(at.ranks[0]))))
+        Ok(at.args[0].apply(Norm2 { axes: self.axes.batched(at.ranks[0]), ..*self }))
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -180,13 +194,9 @@ impl Op for Norm2 {
     }
 
     fn choice(&self, _: usize, convention: Convention, inner: Option<Choice>) -> Choice {
-        inner.unwrap_or(match convention {
-            Convention::Jax => Choice::instead(0.0, "JAX returns NaN here: it differentiates the square root at 0"),
-            Convention::TensorFlow => {
-                Choice::instead(0.0, "TensorFlow returns NaN here: it differentiates the square root at 0")
-            }
-            Convention::MinNorm | Convention::PyTorch => Choice::plain(0.0),
-        })
+        // PyTorch masks its norm where it is 0; the others differentiate the root of the sum.
+        let note = if self.root || convention != Convention::PyTorch { root_at_zero(convention) } else { None };
+        inner.unwrap_or(note.map_or(Choice::plain(0.0), |note| Choice::instead(0.0, note)))
     }
 }
 
@@ -214,7 +224,7 @@ fn norms<T: Scalar>(split: &Split, x: &[T], out: &mut [T]) {
 
 impl ArrayKernel for Norm2 {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let split = self.0.split(args[0]);
+        let split = self.axes.split(args[0]);
         Kernel::new(move |args, out, _| norms(&split, args[0], out))
     }
 }
@@ -272,7 +282,7 @@ impl Op for Unit {
             self.0.stretch(u.apply(InverseNorm(self.0.clone())), &shape).guarded_mul(dot - n * along)
         });
         let by_s = at.tangents[1].map(|dot| {
-            let vanishes = u.apply(Norm2(self.0.clone())).apply(Elementwise(Tied));
+            let vanishes = u.apply(Norm2::new(self.0.clone())).apply(Elementwise(Tied));
             self.0.stretch(vanishes, &shape) * dot.broadcast_to(&shape)
         });
         Ok(match (by_u, by_s) {
@@ -439,7 +449,7 @@ impl ArrayKernel for InverseNorm {
 }
 
 methods!(Norm1, "`Σ |xᵢ|`": norm1 norm1_axis norm1_over);
-methods!(Norm2, "`√Σ xᵢ²`": norm2 norm2_axis norm2_over);
+methods!(Norm2::new, "`√Σ xᵢ²`": norm2 norm2_axis norm2_over);
 methods!(NormInf, "`max |xᵢ|`": norminf norminf_axis norminf_over);
 
 impl<'p> Var<'p> {

@@ -1,5 +1,8 @@
 //! Smooth elementwise operators: powers, exponentials, waves.
 
+use super::axes::Axes;
+use super::kinked::Abs;
+use super::norm::Norm2;
 use super::pointwise::{Elementwise, Pointwise, finite};
 use crate::error::Fault;
 use crate::program::Var;
@@ -205,13 +208,14 @@ impl Pointwise for Sqrt {
 /// through √ at 0 would not find.
 fn recognize_norm<'p>(x: Var<'p>) -> Option<Var<'p>> {
     if let Some(a) = squared(x) {
-        return Some(a.abs());
+        return Some(a.apply(Elementwise(Abs::ROOT)));
     }
-    if let Some((_, args)) = x.made_by("matmul") {
-        return (args[0].is(&args[1]) && args[0].rank() == 1).then(|| args[0].norm2());
-    }
-    let (inside, axes) = x.summed()?;
-    squared(inside).map(|a| a.norm2_over(&axes))
+    let (a, axes) = match x.made_by("matmul") {
+        Some((_, args)) if args[0].is(&args[1]) && args[0].rank() == 1 => (args[0], Axes::all()),
+        Some(_) => return None,
+        None => x.summed().and_then(|(inside, axes)| Some((squared(inside)?, axes)))?,
+    };
+    Some(a.apply(Norm2::root(axes.of(a.rank()))))
 }
 
 /// The a of `a * a`, `square(a)` or `a ** 2`.

@@ -87,7 +87,7 @@ impl FromStr for StepRule {
     /// `**` may stand for `^`.
     fn from_str(text: &str) -> Result<StepRule> {
         let wrong = |rule: &str| Fault::Setting { setting: "step rule", given: text.into(), rule: rule.into() };
-        let form = || wrong("it has the form a/(k+b)^p with numbers, as 1/(k+1)^0.5; or a number; or auto");
+        let form = || wrong("it is auto, a number, or a/(k+b)^p with numbers for a, b and p, as 1/(k+1)^0.5");
         let compact: String = text.chars().filter(|c| !c.is_whitespace()).collect::<String>().replace("**", "^");
         if compact == "auto" {
             return Ok(StepRule::Auto);

@@ -92,7 +92,9 @@ impl Method for Subgradient {
                  Theorem 9)"
             )
         } else {
-            "none".to_string()
+            // What is violated, without what to do.
+            let reasons: Vec<&str> = violated.iter().filter_map(|v| v.split(':').next()).collect();
+            format!("none ({})", reasons.join("; "))
         };
         Guarantee { text, violated }
     }

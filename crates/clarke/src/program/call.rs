@@ -2,7 +2,7 @@
 
 use super::var::Var;
 use super::{Builder, Program};
-use crate::error::{Fault, Place, Result};
+use crate::error::{Fault, Place, Result, plural};
 use crate::tensor::Tensor;
 use std::sync::Arc;
 
@@ -99,8 +99,11 @@ impl<'p> Call<'_, 'p> {
     /// arguments past the variables may stand for keywords in the given order, as in Python.
     pub fn expect(&self, low: usize, high: usize, keywords: &[&str]) -> Result<()> {
         if self.args.len() < low || self.args.len() > high {
-            let wanted = if low == high { format!("{low}") } else { format!("{low} to {high}") };
-            return Err(self.fault(format!("takes {wanted} positional arguments, but was given {}", self.args.len())));
+            let wanted = match low == high {
+                true => plural(low, "positional argument"),
+                false => format!("{low} to {high} positional arguments"),
+            };
+            return Err(self.fault(format!("takes {wanted}, but was given {}", self.args.len())));
         }
         for (name, _) in self.keywords {
             if !keywords.contains(&name.as_str()) {
@@ -215,6 +218,7 @@ impl<'p> Call<'_, 'p> {
 /// What a value is, for messages.
 pub fn describe(value: &Value<'_>) -> String {
     match value {
+        Value::Var(v) if v.rank() == 0 => "a scalar variable".into(),
         Value::Var(v) => format!("a variable of shape {:?}", v.shape()),
         Value::Number(x) => format!("the number {x}"),
         Value::List(_) => "a list".into(),

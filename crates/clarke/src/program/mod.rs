@@ -193,7 +193,7 @@ impl Program {
         for name in names {
             if !self.inputs().iter().any(|i| i.name == *name) {
                 let known = self.inputs().iter().map(|i| i.name.clone()).collect();
-                return Err(Fault::UnknownName { kind: "input", name: name.to_string(), known }.into());
+                return Err(Fault::UnknownName { kind: "input", name: name.to_string(), close: vec![], known }.into());
             }
         }
         Ok(())

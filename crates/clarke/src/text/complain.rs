@@ -58,6 +58,7 @@ fn known_mistake(before: &str, rest: &str, token: &str) -> Option<String> {
         ("÷", "use / for quotients"),
         ("²", "use **2"),
         ("√", "use sqrt(…)"),
+        ("|", "an absolute value is written abs(x)"),
         ("≤", "use <="),
         ("≥", "use >="),
         ("≠", "use !="),
@@ -78,7 +79,12 @@ fn known_mistake(before: &str, rest: &str, token: &str) -> Option<String> {
     ];
     let ended = |c: char| c.is_alphabetic() || c == '_' || c == ')' || c == ']';
     if rest.starts_with('.') && before.trim_end_matches(' ').ends_with(ended) {
-        return Some("functions are written around their argument: sum(x), not x.sum()".into());
+        return Some(match before.trim_end_matches(' ').rsplit(|c: char| !is_word(c)).next() {
+            Some(module @ ("np" | "numpy" | "jnp" | "jax" | "torch" | "tf" | "math")) => {
+                format!("functions have no prefix: abs(x), not {module}.abs(x)")
+            }
+            _ => "functions are written around their argument: sum(x), not x.sum()".into(),
+        });
     }
     if token.starts_with(|c: char| c.is_ascii_digit()) && token.contains(|c: char| is_word(c) && !c.is_ascii_digit()) {
         let digits = token.find(|c: char| is_word(c) && !c.is_ascii_digit()).unwrap_or(0);
@@ -107,7 +113,7 @@ fn plainly(token: &str, expected: Vec<String>) -> String {
     } else if can(&["comma"]) {
         "a comma was expected"
     } else {
-        "this is no expression"
+        "an expression was expected"
     };
     match token {
         "" => format!("{what}, but the text ends here"),

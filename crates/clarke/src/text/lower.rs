@@ -350,11 +350,9 @@ impl<'p> Lower<'p> {
         }
         let mut names: Vec<&str> = self.scope.keys().map(String::as_str).collect();
         names.sort_unstable();
-        let mut known = closest(name, names.iter().copied());
-        if known.is_empty() && names.len() <= 8 {
-            known = names.iter().map(|n| n.to_string()).collect();
-        }
-        Err(self.shared.at(Fault::UnknownName { kind: "name", name: name.into(), known }, span))
+        let close = closest(name, names.iter().copied());
+        let known = if names.len() <= 8 { names.iter().map(|n| n.to_string()).collect() } else { vec![] };
+        Err(self.shared.at(Fault::UnknownName { kind: "name", name: name.into(), close, known }, span))
     }
 
     fn chain(&self, first: &Expr, rest: &[(&'static str, Expr)]) -> Result<Value<'p>> {
@@ -405,7 +403,7 @@ impl<'p> Lower<'p> {
         match self.shared.registry.entries().iter().find(|e| wanted(e.notation)) {
             Some(entry) => self.entry(entry, &args, &[], span),
             None => {
-                let fault = Fault::UnknownName { kind: "operator", name: symbol.into(), known: vec![] };
+                let fault = Fault::UnknownName { kind: "operator", name: symbol.into(), close: vec![], known: vec![] };
                 Err(self.shared.at(fault, span))
             }
         }
@@ -424,8 +422,8 @@ impl<'p> Lower<'p> {
         if var.is_poisoned() {
             return Err(call.fault("takes other arguments"));
         }
-        if crate::tensor::size(&var.shape()) > isize::MAX as usize / 8 {
-            return Err(call.fault(format!("gives an array of shape {:?}, which no memory holds", var.shape())));
+        if crate::tensor::size(&var.shape()) > super::LARGEST {
+            return Err(call.fault(format!("gives an array of shape {:?}, which is too large", var.shape())));
         }
         Ok(Value::Var(var))
     }
@@ -445,8 +443,9 @@ impl<'p> Lower<'p> {
             (None, None) => {
                 let functions = self.scope.iter().filter(|(_, b)| matches!(b.value, Value::Function(_)));
                 let operators = self.shared.registry.entries().iter().map(|e| e.name);
-                let known = closest(name, functions.map(|(n, _)| n.as_str()).chain(operators));
-                Err(self.shared.at(Fault::UnknownName { kind: "function", name: name.into(), known }, call.name_span))
+                let close = closest(name, functions.map(|(n, _)| n.as_str()).chain(operators));
+                let fault = Fault::UnknownName { kind: "function", name: name.into(), close, known: vec![] };
+                Err(self.shared.at(fault, call.name_span))
             }
         }
     }

@@ -45,6 +45,9 @@ use std::sync::Arc;
 /// How deeply text may nest: brackets, signs, powers, `not`, `lambda`; and functions calling functions.
 const LIMIT: usize = 200;
 
+/// How many numbers an array in text may have: more would rather end the process than be computed.
+const LARGEST: usize = 1 << 30;
+
 /// How many bytes of text are read.
 const LENGTH: usize = 1 << 20;
 

@@ -165,9 +165,9 @@ impl Reader<'_> {
         let at = span(&pair);
         let lengths = pair.into_inner().map(|n| n.as_str().parse::<usize>());
         let shape: Option<Vec<usize>> = lengths.collect::<std::result::Result<_, _>>().ok();
-        match shape.filter(|s| crate::tensor::size(s) <= isize::MAX as usize / 8) {
+        match shape.filter(|s| crate::tensor::size(s) <= super::LARGEST) {
             Some(shape) => Ok(shape),
-            None => self.wrong(at, "no memory holds an array of this shape"),
+            None => self.wrong(at, "an array of this shape is too large"),
         }
     }
 
@@ -267,8 +267,9 @@ impl Reader<'_> {
     fn atom(&self, pair: Pair<'_, Rule>) -> Result<Expr> {
         let at = span(&pair);
         let kind = match pair.as_rule() {
-            Rule::number => match pair.as_str().parse() {
-                Ok(x) => ExprKind::Number(x),
+            Rule::number => match pair.as_str().parse::<f64>() {
+                Ok(x) if x.is_finite() => ExprKind::Number(x),
+                Ok(_) => return self.wrong(at, "this number is too large: the largest is about 1.8e308"),
                 Err(_) => return self.wrong(at, "this is not a number"),
             },
             Rule::none => ExprKind::None,
