@@ -231,7 +231,7 @@ mod explain {
 
     #[test]
     fn no_line_of_the_text_is_too_long_to_read() {
-        let row = vec!["-1.2345678901234567e-101"; 12].join(", ");
+        let row = ["-1.2345678901234567e-101"; 12].join(", ");
         let x = format!("x=[{row}]");
         let matrix = format!("M=[[{row}],[{row}]]");
         let long = ["sum(x*x) + sum(M*M)"; 20].join(" + ");

@@ -55,9 +55,7 @@ fn the_batch_of_a_gradient_is_the_gradient_of_a_sum_of_batches() {
         let shared = rows[0][1].clone();
         let stacked = common::stack(&rows.iter().map(|r| &r[0]).collect::<Vec<_>>());
         let gradient = program.holding(&["x1"]).unwrap().gradient().unwrap();
-        let selections = gradient.inputs().len();
-        let one = gradient.batch(&vec![true; 1], 4).unwrap().eval(&[stacked.clone(), shared.clone()]).unwrap();
-        assert!(selections >= 2);
+        let one = gradient.batch(&[true], 4).unwrap().eval(&[stacked.clone(), shared.clone()]).unwrap();
         let batched = program.batch(&[true], 4).unwrap();
         let total = clarke::Builder::new();
         let inputs: Vec<_> = batched.inputs().iter().map(|i| total.input(&i.name, &i.shape, i.role.clone())).collect();
