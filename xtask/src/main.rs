@@ -8,7 +8,8 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test   format, clippy, unit, integration and doc tests, examples, generated documents; stops at the first failure
+  test   format, clippy, unit, integration and doc tests, documentation, examples, generated documents; stops at the
+         first failure
   docs   write docs/ops.md anew from the table of operators";
 
 /// What went wrong, to be printed as one line.
@@ -38,10 +39,22 @@ fn test() -> Result<(), Failure> {
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo("unit, integration and doc tests", &["test", "--workspace"])?;
+    documentation()?;
     examples()?;
     generated()?;
     println!("\nxtask: all checks passed");
     Ok(())
+}
+
+/// The library's documentation, without a broken link.
+fn documentation() -> Result<(), Failure> {
+    let args = ["doc", "--no-deps", "--package", "clarke"];
+    println!("\n── documentation: cargo {}", args.join(" "));
+    let status = cargo_command(&args).env("RUSTDOCFLAGS", "-D warnings").status();
+    match status.map_err(|e| format!("cargo cannot be started: {e}"))?.success() {
+        true => Ok(()),
+        false => Err("documentation (cargo doc)".into()),
+    }
 }
 
 /// Runs every example: each asserts what it shows.

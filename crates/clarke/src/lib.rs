@@ -1,4 +1,46 @@
 //! Clarke differentiates and minimizes programs that are not smooth, and says what its derivatives mean.
+//!
+//! A [`Program`] is a function as data, traced from a closure or read from text. Its derivative is a program too. At a
+//! *tie*, where an elementary function has several pieces, that derivative is a set; a [`Policy`] picks an element.
+//!
+//! ```
+//! use clarke::{Policy, Program};
+//!
+//! // Least absolute deviations: a kink for every residual.
+//! let loss = Program::trace_named(&[("w", &[2]), ("X", &[3, 2]), ("y", &[3])], |v| {
+//!     let [w, x, y] = [v[0], v[1], v[2]];
+//!     (x.matmul(w) - y).abs().mean() + 0.1 * w.norm1()
+//! })?
+//! .varying(&["w"])?;
+//!
+//! let x = clarke::Tensor::new(&[3, 2], vec![1.0, 2.0, 0.0, 1.0, 2.0, -1.0])?;
+//! let point = [[1.0, 0.0].into(), x, [1.0, 2.0, 2.0].into()];
+//!
+//! // At a point: what ties, and what gradient which convention returns.
+//! let at = loss.at(&point)?;
+//! let met: Vec<String> = at.ties(0.0)?.iter().map(|t| format!("{} at {:?}", t.op, t.index)).collect();
+//! assert_eq!(met, ["abs at Some([0])", "abs at Some([2])", "norm1 at Some([1])"]);
+//! let jax = at.gradient(&Policy::jax())?.remove(0);
+//! let pytorch = at.gradient(&Policy::pytorch())?.remove(0);
+//! assert!((jax.data()[0] - 1.1).abs() < 1e-12 && (pytorch.data()[0] - 0.1).abs() < 1e-12);
+//!
+//! // The gradient is a program: print it, simplify it, differentiate it again, batch it, compile it.
+//! let gradient = loss.gradient()?;
+//! assert!(gradient.to_string().contains("step(X @ w - y, s0)"));
+//! let compiled = gradient.compile::<f64>(clarke::Convention::MinNorm);
+//! let again = compiled.call(&point)?.remove(0);
+//! assert!((again.data()[0] - 0.1).abs() < 1e-12);
+//! # Ok::<(), clarke::Error>(())
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | make programs | [`Program::trace`], [`parse()`], [`text`], the methods of [`Var`] |
+//! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`] |
+//! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
+//! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
+//! | minimize | [`Evaluator`], [`optim`] |
+//! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
 #![warn(missing_docs)]
 

@@ -72,8 +72,11 @@ fn moved(x: &[Tensor], d: &[Tensor], h: f64) -> Vec<Tensor> {
     std::iter::zip(x, d).map(|(x, d)| Tensor::from_fn(x.shape(), |i| x.data()[i] + h * d.data()[i])).collect()
 }
 
+/// A tie as its node, its number there, its element and its pieces.
+type Tie = (usize, usize, Option<Vec<usize>>, Option<u64>);
+
 /// The ties met: where, and between how many pieces.
-fn ties(at: &At, tolerance: f64) -> Result<Vec<(usize, usize, Option<Vec<usize>>, Option<u64>)>, TestCaseError> {
+fn ties(at: &At, tolerance: f64) -> Result<Vec<Tie>, TestCaseError> {
     let ties = sound(at.ties(tolerance))?;
     Ok(ties.into_iter().map(|t| (t.site.node, t.site.number, t.index, t.pieces)).collect())
 }

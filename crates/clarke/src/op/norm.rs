@@ -455,6 +455,7 @@ methods!(NormInf, "`max |xᵢ|`": norminf norminf_axis norminf_over);
 impl<'p> Var<'p> {
     /// The tie `unit`: this divided by its norm in each slice, a selection from the unit ball at 0; of this shape. Only
     /// inside the derivative of an operator.
+    #[track_caller]
     pub fn unit(self, axes: &Axes) -> Var<'p> {
         self.tie_of(Unit(axes.clone().of(self.rank()).without_keepdims()))
     }

@@ -379,6 +379,7 @@ fn arrange_back<T: Scalar>(y: &[T], order: &[T], x: &mut [T]) {
 impl<'p> Var<'p> {
     /// The tie `order`: the permutation that sorts along the last axis, a selection from the hull of permutations where
     /// entries are equal. Only inside the derivative of an operator.
+    #[track_caller]
     pub fn order(self) -> Var<'p> {
         self.tie_of(Order)
     }

@@ -278,6 +278,7 @@ impl ArrayKernel for PickShare {
 impl<'p> Var<'p> {
     /// The tie `pick`: the unit vector of the largest entry in each slice, a selection from the simplex where several
     /// tie; of this shape. Only inside the derivative of an operator.
+    #[track_caller]
     pub fn pick(self, axes: &Axes) -> Var<'p> {
         self.tie_of(Pick { axes: axes.clone().of(self.rank()).without_keepdims() })
     }

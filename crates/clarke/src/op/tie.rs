@@ -4,6 +4,7 @@
 //! them (`pick` in `pick.rs`, `order` in `order.rs`, `unit` in `norm.rs`).
 
 use super::pointwise::{Elementwise, Pointwise};
+use crate::error::Place;
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Linearity, Sample, Transposition};
@@ -144,13 +145,15 @@ impl Pointwise<2> for GuardedMul {
 impl<'p> Var<'p> {
     /// The tie `step`: 1 where this is positive, 0 where negative, a selection from [0, 1] at 0. Only inside the
     /// slopes of an operator.
+    #[track_caller]
     pub fn step(self) -> Var<'p> {
         self.tie_of(Elementwise::<Step, 2>(Step))
     }
 
     /// This value through a tie, with a new selection.
+    #[track_caller]
     pub(crate) fn tie_of(self, tie: impl crate::program::op::Op) -> Var<'p> {
-        self.builder().tie(Arc::new(tie), self)
+        self.builder().tie(Arc::new(tie), self, Place::caller())
     }
 
     /// `self · tangent`, 0 as soon as either is 0: the product of a slope that may be infinite with a tangent.

@@ -283,7 +283,7 @@ impl Builder {
     }
 
     /// Writes a tie: a new selection input, scalar, and the tie applied to it.
-    pub(crate) fn tie<'p>(&'p self, tie: Arc<dyn Op>, u: Var<'p>) -> Var<'p> {
+    pub(crate) fn tie<'p>(&'p self, tie: Arc<dyn Op>, u: Var<'p>, place: Place) -> Var<'p> {
         if u.is_poisoned() {
             return u;
         }
@@ -291,7 +291,7 @@ impl Builder {
             let mut state = self.inner.borrow_mut();
             let Some(ties) = state.ties.as_mut() else {
                 drop(state);
-                self.fail(Fault::TieOutsideDerivative { tie: tie.name() }.at(u.place()));
+                self.fail(Fault::TieOutsideDerivative { tie: tie.name() }.at(place));
                 return Var::poisoned(self);
             };
             let site = Site {
