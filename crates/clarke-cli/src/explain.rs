@@ -81,6 +81,10 @@ fn report(
         ties: at.ties(args.tol)?.into_iter().map(tie).collect(),
         backprop: Backprop {
             policy: policy.to_string(),
+            verified_on: match policy {
+                Policy::Convention(convention) => convention.verified_on(),
+                _ => None,
+            },
             gradient: Named(std::iter::zip(point.names(), gradient).collect()),
         },
         tolerance: args.tol,
@@ -133,6 +137,9 @@ pub struct TieMet {
 pub struct Backprop {
     /// The rule.
     pub policy: String,
+    /// The release of the framework that the rule was compared with.
+    #[serde(skip)]
+    pub verified_on: Option<&'static str>,
     /// The gradient.
     pub gradient: Named,
 }
@@ -157,7 +164,8 @@ pub fn text(report: &ExplainReport) -> String {
     out += &named("at", &report.point);
     out += &format!("\nvalue     {}\n", show::number(report.value));
     out += &named("gradient", &report.backprop.gradient);
-    out += &format!("policy    {}\n", show::clipped(&report.backprop.policy, 80));
+    let verified = report.backprop.verified_on.map_or(String::new(), |release| format!(" (compared with {release})"));
+    out += &format!("policy    {}{verified}\n", show::clipped(&report.backprop.policy, 80));
     out += &format!("class     {}\n\n", report.class);
     if !report.ties.is_empty() {
         out += &ties(report);
@@ -311,7 +319,7 @@ mod tests {
             class: "piecewise linear".into(),
             path_differentiable: Some(true),
             ties: vec![tie("relu", "relu(-x)", None, Some(2)), tie("relu", "relu(x)", None, Some(2))],
-            backprop: Backprop { policy: "pytorch".into(), gradient: x(1.0) },
+            backprop: Backprop { policy: "pytorch".into(), verified_on: Some("PyTorch 2.15.0"), gradient: x(1.0) },
             tolerance: 0.0,
         }
     }
@@ -347,7 +355,7 @@ at        x = 0
 
 value     0
 gradient  x = 1
-policy    pytorch
+policy    pytorch (compared with PyTorch 2.15.0)
 class     piecewise linear
 
 2 ties met:
