@@ -119,7 +119,7 @@ fn what_is_not_linear_has_no_transpose() {
 fn a_gradient_is_of_one_scalar() {
     let vector = Program::trace(&[&[3]], |v| v[0] * 2.0).unwrap();
     let said = vector.gradient().unwrap_err().to_string();
-    assert!(said.contains("one scalar output, but this one returns [3]"), "{said}");
+    assert!(said.contains("one scalar output, but this one returns an array of shape [3]"), "{said}");
     let two = Program::trace_many(&[&[]], |v| vec![v[0], v[0] * 2.0]).unwrap();
     assert!(two.gradient().is_err() && two.jacobian().is_err());
 }
