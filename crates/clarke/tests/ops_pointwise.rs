@@ -381,7 +381,7 @@ fn a_where_tells_its_boundary() {
         let program = unary(f);
         let (op, _) = top(&program);
         let boundary = op.boundary().expect("where has a boundary");
-        assert_eq!((boundary.parts().sides, boundary.parts().values), ((0, 1), (2, 3)));
+        assert_eq!(boundary.parts().map(|p| (p.sides, p.values)), Some(((0, 1), (2, 3))));
         (boundary.at(args), op.notation())
     };
     let pieces = BoundaryKind::Pieces(3.0, 4.0);
