@@ -488,8 +488,8 @@ fn calls_take_parameters_by_position_and_name() {
     let x = builder.input("x", &[], Role::Argument);
     let missing = called(&builder, "pinball", &[Value::Var(x)], &[]).unwrap_err().to_string();
     assert!(missing.contains("`q` is missing; its signature is pinball(x, q)"), "{missing}");
-    let variable = called(&builder, "power", &[Value::Var(x), Value::Var(x)], &[]).unwrap_err().to_string();
-    assert!(variable.contains("`exponent` must be a number"), "{variable}");
+    let variable = called(&builder, "huber", &[Value::Var(x), Value::Var(x)], &[]).unwrap_err().to_string();
+    assert!(variable.contains("`delta` must be a number"), "{variable}");
 }
 
 #[test]
