@@ -184,17 +184,17 @@ pub enum Fault {
         /// The element, empty for a scalar.
         index: Vec<usize>,
     },
-    /// A `where` met its guard's boundary and its two values disagree there.
+    /// The value jumps here: a `where` met its guard's boundary and its two values disagree, or an operator has a jump.
     #[error(
-        "{op} is discontinuous here: on the boundary of its condition its two values are {first} and {second}{}, so no derivative exists at this point; move the point off the boundary, or choose values that meet there",
+        "{op} is discontinuous here: the two values that meet are {first} and {second}{}, so no derivative exists at this point; move the point off the boundary, or choose values that meet there",
         index_text(.index)
     )]
     Discontinuous {
         /// The operator.
         op: String,
-        /// Value if the condition holds.
+        /// Value on one side, for a `where` if the condition holds.
         first: f64,
-        /// Value if it does not.
+        /// Value on the other.
         second: f64,
         /// The element, empty for a scalar.
         index: Vec<usize>,

@@ -2,8 +2,8 @@
 
 mod common;
 
-use clarke::program::op::{Entry, Sample};
-use clarke::{Policy, Program, Tensor, registry, text};
+use clarke::program::op::{Derivative, Entry, Sample};
+use clarke::{Fault, Policy, Program, Tensor, Var, registry, text};
 use common::{Draw, close, compile_filled, dot, numbers};
 
 /// Each sample of each operator, as a program.
@@ -15,6 +15,35 @@ fn each_sample(mut f: impl FnMut(&Entry, &Sample, &Program)) {
                 .unwrap_or_else(|e| panic!("{}: `{}`: {e}", entry.name, sample.text));
             f(entry, sample, &program);
         }
+    }
+}
+
+/// The samples with a derivative that the operator's own laws speak of.
+fn each_differentiable(mut f: impl FnMut(&Entry, &Sample, &Program)) {
+    each_sample(|entry, sample, program| {
+        if sample.derivative != Derivative::Missing {
+            f(entry, sample, program);
+        }
+    });
+}
+
+/// The samples whose derivative is that of their value, perhaps off jumps.
+fn each_derived(mut f: impl FnMut(&Entry, &Sample, &Program)) {
+    each_sample(|entry, sample, program| {
+        if matches!(sample.derivative, Derivative::OfValue | Derivative::OffJumps) {
+            f(entry, sample, program);
+        }
+    });
+}
+
+/// The gradient, or None at a jump of a sample that declares some.
+fn off_jumps(sample: &Sample, gradient: clarke::Result<Vec<Tensor>>) -> Option<Vec<Tensor>> {
+    match gradient {
+        Err(e) if sample.derivative == Derivative::OffJumps => {
+            assert!(matches!(*e.fault, Fault::Discontinuous { .. }), "{}: {e}", sample.text);
+            None
+        }
+        other => Some(other.unwrap_or_else(|e| panic!("{}: {e}", sample.text))),
     }
 }
 
@@ -83,7 +112,7 @@ fn the_value_has_the_shape_of_the_shape_rule_in_every_way_to_run_it() {
 
 #[test]
 fn the_derivative_is_that_of_central_differences_off_ties() {
-    each_sample(|entry, sample, program| {
+    each_derived(|entry, sample, program| {
         let f = projected(program, 2);
         for x in points(sample, 3, 6).into_iter().step_by(2) {
             let at = f.at(&x).unwrap();
@@ -111,7 +140,7 @@ fn the_derivative_is_that_of_central_differences_off_ties() {
 
 #[test]
 fn forward_and_reverse_are_transposes_for_every_selection() {
-    each_sample(|_, sample, program| {
+    each_differentiable(|_, sample, program| {
         for (k, x) in points(sample, 5, 8).into_iter().enumerate() {
             let (jvp, vjp) = (program.linearize().unwrap(), program.vjp().unwrap());
             let (jvp, vjp) = (compile_filled(&jvp, k as u64), compile_filled(&vjp, k as u64));
@@ -130,7 +159,7 @@ fn forward_and_reverse_are_transposes_for_every_selection() {
 /// one-sided derivative is among the declared pieces, and there is no tie that was not declared.
 #[test]
 fn one_sided_derivatives_are_those_of_the_pieces_that_directions_decide() {
-    each_sample(|entry, sample, program| {
+    each_derived(|entry, sample, program| {
         let f = projected(program, 7);
         for x in points(sample, 8, 16).into_iter().skip(1).step_by(2) {
             let at = f.at(&x).unwrap();
@@ -138,7 +167,8 @@ fn one_sided_derivatives_are_those_of_the_pieces_that_directions_decide() {
             let mut draw = Draw::new(9);
             for _ in 0..4 {
                 let d: Vec<Tensor> = x.iter().map(|t| draw.tensor(t.shape(), (-1.0, 1.0))).collect();
-                let gradient = at.gradient(&Policy::Along(vec![d.clone()])).unwrap();
+                let gradient = off_jumps(sample, at.gradient(&Policy::Along(vec![d.clone()])));
+                let Some(gradient) = gradient else { continue };
                 let derivative = dot(&numbers(&gradient), &numbers(&d));
                 // Richardson: exact for a quadratic piece.
                 let q = |h: f64| (f.eval(&moved(&x, &d, h)).unwrap()[0].item() - here) / h;
@@ -155,11 +185,58 @@ fn one_sided_derivatives_are_those_of_the_pieces_that_directions_decide() {
     });
 }
 
+/// At a declared jump a derivative is an error, and the value does jump; elsewhere there is no such error.
+#[test]
+fn where_a_derivative_is_a_discontinuity_the_value_jumps() {
+    each_sample(|entry, sample, program| {
+        let f = if sample.derivative == Derivative::OffJumps { projected(program, 15) } else { return };
+        let (mut jumps, mut smooth) = (0, 0);
+        for x in points(sample, 16, 100).into_iter().skip(1).step_by(2) {
+            if off_jumps(sample, f.at(&x).unwrap().gradient(&Policy::default())).is_some() {
+                smooth += 1;
+                continue;
+            }
+            let mut draw = Draw::new(17);
+            let values: Vec<f64> = (0..8)
+                .map(|_| {
+                    let d: Vec<Tensor> = x.iter().map(|t| draw.tensor(t.shape(), (-1.0, 1.0))).collect();
+                    f.eval(&moved(&x, &d, 1e-9)).unwrap()[0].item()
+                })
+                .collect();
+            let (low, high) = values.iter().fold((f64::MAX, f64::MIN), |(a, b), v| (a.min(*v), b.max(*v)));
+            assert!(high - low > 1e-2, "{}: `{}` at {x:?} does not jump: {values:?}", entry.name, sample.text);
+            jumps += 1;
+        }
+        assert!(jumps > 0 && smooth > 0, "{}: `{}`: {jumps} jumps, {smooth} others", entry.name, sample.text);
+    });
+}
+
+/// An operator without derivative says why, and what to write instead; its value can still be held constant.
+#[test]
+fn a_missing_derivative_explains_itself() {
+    each_sample(|entry, sample, program| {
+        if sample.derivative != Derivative::Missing {
+            return;
+        }
+        let error = program.linearize().expect_err(sample.text);
+        let Fault::NoDerivative { op, why } = &*error.fault else { panic!("{}: {error}", sample.text) };
+        assert!(op == entry.name && why.contains("stop_gradient"), "{error}");
+        let held = Program::trace(&program.inputs().iter().map(|i| &i.shape[..]).collect::<Vec<_>>(), |v| {
+            Var::call(program, v)[0].stop_gradient().sum() + v[0].sum()
+        })
+        .unwrap();
+        for x in points(sample, 18, 4) {
+            let gradient = held.at(&x).unwrap().gradient(&Policy::default()).unwrap();
+            assert!(gradient[0].data().iter().all(|g| *g == 1.0), "{}: {gradient:?}", sample.text);
+        }
+    });
+}
+
 /// Along a segment that stays inside of the tie set, every selection gives the same derivative: the chain rule there.
 #[test]
 fn inside_the_tie_set_every_selection_obeys_the_chain_rule() {
     let mut found: std::collections::BTreeMap<&str, usize> = Default::default();
-    each_sample(|entry, sample, program| {
+    each_derived(|entry, sample, program| {
         let tested = found.entry(entry.name).or_default();
         let f = projected(program, 10);
         for (k, x) in points(sample, 11, 200).into_iter().enumerate().skip(1).step_by(2) {
@@ -178,7 +255,7 @@ fn inside_the_tie_set_every_selection_obeys_the_chain_rule() {
             let value = |h: f64| f.eval(&moved(&x, &d, h)).unwrap()[0].item();
             let quotient = (value(step) - value(-step)) / (2.0 * step);
             for seed in 0..4 {
-                let gradient = at.gradient(&Policy::Random(seed)).unwrap();
+                let Some(gradient) = off_jumps(sample, at.gradient(&Policy::Random(seed))) else { continue };
                 let derivative = dot(&numbers(&gradient), &numbers(&d));
                 assert!(
                     (quotient - derivative).abs() <= 1e-5 * (1.0 + derivative.abs()),
@@ -216,7 +293,7 @@ fn inside_direction(x: &[Tensor], k: u64) -> Vec<Tensor> {
 /// The default is the element of least norm of the operator's own Jacobian.
 #[test]
 fn the_default_selection_has_the_least_norm() {
-    each_sample(|entry, sample, program| {
+    each_differentiable(|entry, sample, program| {
         if program.nodes().iter().filter(|n| matches!(n.kind, clarke::program::Kind::Apply { .. })).count() != 1 {
             return;
         }
@@ -264,12 +341,12 @@ fn batching_is_doing_it_slice_by_slice() {
 fn print_then_parse_is_the_identity() {
     let registry = registry();
     each_sample(|_, sample, program| {
-        for program in [
-            program.clone(),
-            program.linearize().unwrap(),
-            program.vjp().unwrap(),
-            projected(program, 1).gradient().unwrap(),
-        ] {
+        let mut forms = vec![program.clone()];
+        if sample.derivative != Derivative::Missing {
+            forms.extend([program.linearize().unwrap(), program.vjp().unwrap()]);
+            forms.push(projected(program, 1).gradient().unwrap());
+        }
+        for program in forms {
             let printed = program.to_string();
             let back =
                 text::parse_program(&registry, &printed).unwrap_or_else(|e| panic!("{}: {e}\n{printed}", sample.text));

@@ -48,6 +48,7 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
             builder.input(&format!("d{}", input.name), &input.shape, Role::Argument)
         }));
     }
+    let moved = moved(program, more_outputs);
     let mut pass = Pass { primal: vec![], tangent: vec![] };
     for (id, node) in program.nodes().iter().enumerate() {
         match &node.kind {
@@ -61,6 +62,10 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
                 let origin = Origin { place: node.place.clone(), owner: node.owner.clone() };
                 let args_here: Vec<Var<'_>> = args.iter().map(|&a| pass.primal[a]).collect();
                 let out = builder.within(origin, || builder.push_fresh(op.clone(), &args_here, node.place.clone()));
+                if !moved[id] {
+                    pass.define(out, None);
+                    continue;
+                }
                 let dots: Vec<Option<Var<'_>>> = args.iter().map(|&a| pass.tangent[a]).collect();
                 // A node of a derivative linearized again keeps reporting the operator the user wrote.
                 let owner = node.owner.clone().unwrap_or_else(|| op.clone());
@@ -90,6 +95,21 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
     Ok(Linearized { program: builder.finish(&outputs)?, image, tangents })
 }
 
+/// Which nodes' tangents the outputs need: what they are made of, up to operators that tangents end at.
+fn moved(program: &Program, more_outputs: &[usize]) -> Vec<bool> {
+    let mut moved = vec![false; program.nodes().len()];
+    program.outputs().iter().chain(more_outputs).for_each(|&k| moved[k] = true);
+    for (id, node) in program.nodes().iter().enumerate().rev() {
+        if let Kind::Apply { op, args } = &node.kind
+            && moved[id]
+            && !op.stops()
+        {
+            args.iter().for_each(|&a| moved[a] = true);
+        }
+    }
+    moved
+}
+
 struct Pass<'p> {
     primal: Vec<Var<'p>>,
     tangent: Vec<Option<Var<'p>>>,
@@ -110,7 +130,7 @@ fn tangent_of<'p>(
     out: Var<'p>,
     dots: &[Option<Var<'p>>],
 ) -> Result<Option<Var<'p>>> {
-    if dots.iter().all(Option::is_none) || out.is_poisoned() {
+    if dots.iter().all(Option::is_none) || out.is_poisoned() || op.stops() {
         return Ok(None);
     }
     let shape = out.shape();
@@ -181,6 +201,10 @@ fn walk_expansion<'p>(
         known.insert(value.id(), None);
         return Ok(None);
     };
+    if op.stops() {
+        known.insert(value.id(), None);
+        return Ok(None);
+    }
     let mut dots = vec![];
     for arg in &args {
         dots.push(walk_expansion(builder, *arg, known)?);

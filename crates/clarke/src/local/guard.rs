@@ -2,7 +2,7 @@
 
 use crate::derive::substitute;
 use crate::error::{Fault, Result};
-use crate::program::op::{BoundaryKind, Op};
+use crate::program::op::{BoundaryKind, BoundaryParts, Op};
 use crate::program::tie::{Met, Site};
 use crate::program::{Kind, Node, Program};
 use crate::run::Monitor;
@@ -16,8 +16,8 @@ use std::sync::Arc;
 /// largest term: enough for a handful of rounded operations on each side, far below any jump that is meant.
 const ULPS: f64 = 64.0;
 
-/// Checks every condition whose boundary is met: an error where it is discontinuous or an equality; else whether all
-/// are proved continuous along their whole boundary.
+/// Checks every condition and jump whose boundary is met: an error where it is discontinuous or an equality; else
+/// whether all are proved continuous along their whole boundary.
 pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met)]) -> Result<bool> {
     // A `where` is proved for all of its elements at once.
     let mut proofs: HashMap<usize, bool> = HashMap::new();
@@ -27,6 +27,10 @@ pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met
         let Kind::Apply { op, args } = &node.kind else { continue };
         let flat = flat_index(&met.index, &node.shape);
         let here = arguments_at(args, values, node, flat);
+        let discontinuous = |first, second| {
+            let index = unravel(flat, &node.shape);
+            Fault::Discontinuous { op: op.name().into(), first, second, index }.at(node.place.clone())
+        };
         match boundary.at(&here) {
             BoundaryKind::Equality => {
                 let why = "the condition is an equality and holds at this point, so the value there says nothing \
@@ -36,19 +40,17 @@ pub(super) fn check(program: &Program, values: &[Tensor], met: &[(Arc<Site>, Met
             }
             BoundaryKind::Pieces(first, second) => {
                 let parts = boundary.parts();
-                let terms =
-                    [parts.values.0, parts.values.1].map(|k| largest_term(program, values, args[k], node, flat));
-                let scale = terms[0].max(terms[1]);
+                let values_of = parts.map_or(vec![], |p| vec![p.values.0, p.values.1]);
+                let terms = values_of.iter().map(|&k| largest_term(program, values, args[k], node, flat));
+                let scale = terms.fold(first.abs().max(second.abs()), f64::max);
                 let apart = (first - second).abs();
                 if apart.is_nan() || apart > ULPS * f64::EPSILON * scale {
-                    let index = unravel(flat, &node.shape);
-                    return Err(
-                        Fault::Discontinuous { op: op.name().into(), first, second, index }.at(node.place.clone())
-                    );
+                    return Err(discontinuous(first, second));
                 }
-                let proof = || agrees_everywhere(program, args, parts.sides, parts.values, &node.shape);
-                proofs.entry(site.node).or_insert_with(proof);
+                let sides = |p: BoundaryParts| agrees_everywhere(program, args, p.sides, p.values, &node.shape);
+                proofs.entry(site.node).or_insert_with(|| parts.is_some_and(sides));
             }
+            BoundaryKind::Jump(first, second) => return Err(discontinuous(first, second)),
         }
     }
     Ok(proofs.into_values().all(|proved| proved))

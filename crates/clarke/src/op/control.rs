@@ -121,8 +121,8 @@ impl Boundary for Where {
         }
     }
 
-    fn parts(&self) -> BoundaryParts {
-        BoundaryParts { sides: (0, 1), values: (2, 3) }
+    fn parts(&self) -> Option<BoundaryParts> {
+        Some(BoundaryParts { sides: (0, 1), values: (2, 3) })
     }
 }
 

@@ -13,7 +13,7 @@ const X: &[(&str, &[usize])] = &[("x", &[3])];
 const PAIR: &[(&str, &[usize])] = &[("a", &[2, 3]), ("b", &[3])];
 
 /// The selection s with `low + s·(high − low)` of least absolute value.
-fn least_norm(low: f64, high: f64) -> f64 {
+pub(super) fn least_norm(low: f64, high: f64) -> f64 {
     if low * high < 0.0 {
         low / (low - high)
     } else if high.abs() < low.abs() {
@@ -192,12 +192,12 @@ impl Pointwise for Relu6 {
 }
 
 /// The slope of a clip: 1 inside of the bounds, 0 outside. Its ties are that at the lower bound, then that at the upper.
-fn between<'p>(x: Var<'p>, low: f64, high: f64) -> Var<'p> {
+pub(super) fn between<'p>(x: Var<'p>, low: f64, high: f64) -> Var<'p> {
     (x - low).step() * (1.0 - (x - high).step())
 }
 
 /// The selection at the k-th tie of [`between`] that makes the slope at a bound `slope`.
-fn at_bound(tie: usize, slope: f64) -> Choice {
+pub(super) fn at_bound(tie: usize, slope: f64) -> Choice {
     Choice::plain(if tie == 0 { slope } else { 1.0 - slope })
 }
 

@@ -3,10 +3,12 @@
 //!
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
+pub mod activation;
 pub mod axes;
 pub mod control;
 pub mod extreme;
 pub mod gather;
+pub mod hard;
 pub mod index;
 pub mod join;
 pub mod kinked;
@@ -16,6 +18,7 @@ pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod order;
+pub mod pair;
 pub mod pick;
 pub mod pointwise;
 mod product;
@@ -23,7 +26,10 @@ pub mod reduce;
 pub mod shape;
 pub mod smooth;
 pub mod sort;
+pub mod special;
+pub mod stop;
 pub mod tie;
+pub mod trig;
 
 use crate::program::op::Entry;
 use pointwise::Pointwise;
@@ -45,6 +51,26 @@ pub const OPS: &[Entry] = &[
     smooth::Tanh::ENTRY,
     smooth::Sigmoid::ENTRY,
     smooth::Softplus::ENTRY,
+    special::Expm1::ENTRY,
+    special::Log1p::ENTRY,
+    special::Reciprocal::ENTRY,
+    special::Erf::ENTRY,
+    special::Erfc::ENTRY,
+    special::LogAddExp::ENTRY,
+    trig::Tan::ENTRY,
+    trig::Arcsin::ENTRY,
+    trig::Arccos::ENTRY,
+    trig::Arctan::ENTRY,
+    trig::Arctan2::ENTRY,
+    trig::Sinh::ENTRY,
+    trig::Cosh::ENTRY,
+    activation::Gelu::ENTRY,
+    activation::GeluTanh::ENTRY,
+    activation::Silu::ENTRY,
+    activation::Mish::ENTRY,
+    activation::LogSigmoid::ENTRY,
+    pair::Pow::ENTRY,
+    pair::Hypot::ENTRY,
     kinked::Relu::ENTRY,
     kinked::LeakyRelu::ENTRY,
     kinked::Relu6::ENTRY,
@@ -53,10 +79,22 @@ pub const OPS: &[Entry] = &[
     kinked::Maximum::ENTRY,
     kinked::Minimum::ENTRY,
     kinked::SoftThreshold::ENTRY,
+    activation::Elu::ENTRY,
+    activation::Selu::ENTRY,
+    hard::HardTanh::ENTRY,
+    hard::HardSigmoid::ENTRY,
+    hard::HardSwish::ENTRY,
+    hard::HardShrink::ENTRY,
+    hard::Prelu::ENTRY,
     loss::Huber::ENTRY,
     loss::Hinge::ENTRY,
     loss::Pinball::ENTRY,
     control::Where::ENTRY,
+    stop::Floor::ENTRY,
+    stop::Ceil::ENTRY,
+    stop::Round::ENTRY,
+    stop::Sign::ENTRY,
+    stop::StopGradient::ENTRY,
     shape::Reshape::ENTRY,
     shape::BroadcastTo::ENTRY,
     shape::SumTo::ENTRY,
@@ -87,6 +125,9 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     tie::Step::ENTRY,
     tie::Tied::ENTRY,
     tie::GuardedMul::ENTRY,
+    trig::Cut::ENTRY,
+    trig::Inversion::ENTRY,
+    pair::Corner::ENTRY,
     pick::Pick::ENTRY,
     pick::PickShare::ENTRY,
     norm::Unit::ENTRY,

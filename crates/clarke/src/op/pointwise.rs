@@ -76,6 +76,16 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
         [None; N]
     }
 
+    /// The tangent of the value, linear in `at.tangents`; None is zero. By default Σ slope · tangent.
+    fn tangent<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
+        Ok(weighted(at, self.singular(), || self.slopes(array(at.args), at.out)))
+    }
+
+    /// Whether it has no derivative by definition, see [`Op::stops`].
+    fn stops(&self) -> bool {
+        false
+    }
+
     /// The cotangent of argument `at.wrt`, for linear operators; broadcasting is undone by the caller.
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
         at.cotangent
@@ -138,6 +148,24 @@ fn call<'p, P: Pointwise<N>, const N: usize>(call: &Call<'_, 'p>) -> Result<Var<
     Ok(call.apply(Elementwise::<P, N>(op), &args))
 }
 
+/// Σ slope · tangent. A slope with a tie may be 0 by choice, and a singular one infinite: then zero wins, so that a branch
+/// not taken contributes nothing.
+pub(super) fn weighted<'p, const N: usize>(
+    at: &Linearization<'_, 'p>,
+    singular: bool,
+    slopes: impl FnOnce() -> [Option<Var<'p>>; N],
+) -> Option<Var<'p>> {
+    let written = || at.out.builder().current_ties().map_or(0, |t| t.ordinal);
+    let before = written();
+    let slopes = slopes();
+    let guarded = singular || written() > before;
+    let terms = std::iter::zip(slopes, at.tangents).filter_map(|(slope, tangent)| {
+        let (slope, tangent) = (slope?, (*tangent)?);
+        Some(if guarded { slope.guarded_mul(tangent) } else { slope * tangent })
+    });
+    terms.reduce(|a, b| a + b)
+}
+
 fn array<T: Copy, const N: usize>(x: &[T]) -> [T; N] {
     x.try_into().unwrap_or_else(|_| panic!("an elementwise operator of {N} arguments got {}", x.len()))
 }
@@ -188,17 +216,11 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
     }
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
-        let written = || at.out.builder().current_ties().map_or(0, |t| t.ordinal);
-        let before = written();
-        let slopes = self.0.slopes(array(at.args), at.out);
-        // A slope with a tie may be 0 by choice, and a singular one infinite: then zero wins, so that a branch not
-        // taken contributes nothing.
-        let guarded = self.0.singular() || written() > before;
-        let terms = std::iter::zip(slopes, at.tangents).filter_map(|(slope, tangent)| {
-            let (slope, tangent) = (slope?, (*tangent)?);
-            Some(if guarded { slope.guarded_mul(tangent) } else { slope * tangent })
-        });
-        Ok(terms.reduce(|a, b| a + b))
+        self.0.tangent(at)
+    }
+
+    fn stops(&self) -> bool {
+        self.0.stops()
     }
 
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {

@@ -3,9 +3,11 @@
 use super::axes::Axes;
 use super::kinked::Abs;
 use super::norm::Norm2;
+use super::pair::Pow;
 use super::pointwise::{Elementwise, Pointwise, finite};
-use crate::error::Fault;
+use crate::error::{Fault, Result};
 use crate::program::Var;
+use crate::program::call::{Call, Value};
 use crate::program::class::{Class, Level};
 use crate::program::op::{Notation, Param, Sample};
 use crate::program::real::Real;
@@ -57,6 +59,7 @@ impl Pointwise for Power {
     ];
     const NOTATION: Notation = Notation::PowerOfParam;
     const PARAMS: &'static [(&'static str, f64)] = &[("exponent", f64::NAN)];
+    const CALL: for<'p> fn(&Call<'_, 'p>) -> Result<Var<'p>> = call_power;
 
     fn params(&self) -> Vec<f64> {
         vec![self.exponent]
@@ -112,6 +115,23 @@ impl Pointwise for Power {
     fn reduce<'p>(&self, [x]: [Var<'p>; 1]) -> Option<Var<'p>> {
         (self.exponent == 1.0).then_some(x)
     }
+}
+
+/// Reads `power(x, exponent)` and `x ** exponent`: a number makes a power, a variable the operator of a varying exponent.
+fn call_power<'p>(call: &Call<'_, 'p>) -> Result<Var<'p>> {
+    call.expect(1, 2, &["exponent"])?;
+    let x = call.var(0)?;
+    let varying = match call.optional("exponent", 1) {
+        Some(Value::Var(v)) if v.rank() > 0 || v.known_scalar().is_none() => Some(*v),
+        Some(list @ Value::List(_)) => Some(call.as_var(list)?),
+        _ => None,
+    };
+    if let Some(exponent) = varying {
+        return Ok(call.apply(Elementwise::<Pow, 2>(Pow), &[x, exponent]));
+    }
+    let exponent = call.number("exponent", 1, None)?;
+    let op = Power::default().with_params(&[exponent]).map_err(|fault| fault.at(call.place.clone()))?;
+    Ok(call.apply(Elementwise::<Power, 1>(op), &[x]))
 }
 
 /// `exp(x)`, elementwise. Smooth; definable.
@@ -257,7 +277,7 @@ impl Pointwise for Square {
 
 /// The class of sin and cos: definable where the argument stays in a bounded set (the restriction is in R_an), while
 /// on the whole line the zeros alone are not.
-fn wave(x: Class) -> Class {
+pub(super) fn wave(x: Class) -> Class {
     x.raise(if x.bounded { Level::Definable } else { Level::Unknown }).bounded()
 }
 
@@ -400,6 +420,8 @@ macro_rules! method {
         )*}
     };
 }
+
+pub(super) use method;
 
 method!(
     /// eˣ, elementwise.

@@ -87,6 +87,11 @@ pub trait Op: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether it has no derivative by definition: tangents end here, and what leads here alone is asked for none.
+    fn stops(&self) -> bool {
+        false
+    }
+
     /// What a convention picks at the operator's k-th tie, in the order its derivative writes them. `inner` is the
     /// answer of the operator that wrote the tie, where this one is defined by `expand`.
     fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {
@@ -98,8 +103,8 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
-    /// For an operator that selects between values by a condition: what its values, given the arguments at one element
-    /// on the condition's boundary, say about continuity there.
+    /// For an operator that selects between values by a condition, or that jumps: what is known about continuity where
+    /// one of its ties is met.
     fn boundary(&self) -> Option<&dyn Boundary> {
         None
     }
@@ -316,12 +321,15 @@ impl<K: ArrayKernel> Kernels for K {
     }
 }
 
-/// An operator that selects by a condition, asked about its boundary.
+/// An operator that selects by a condition, or that jumps, asked about its boundary.
 pub trait Boundary {
     /// What is known on the boundary, from the arguments at one element.
     fn at(&self, args: &[f64]) -> BoundaryKind;
-    /// Which arguments are the two sides of the condition, and which the two values.
-    fn parts(&self) -> BoundaryParts;
+    /// Which arguments are the two sides of the condition, and which the two values, for an operator that has
+    /// [`BoundaryKind::Pieces`]: with them continuity along the whole boundary is proved.
+    fn parts(&self) -> Option<BoundaryParts> {
+        None
+    }
 }
 
 /// Arguments of an operator that selects by a condition.
@@ -340,6 +348,8 @@ pub enum BoundaryKind {
     Pieces(f64, f64),
     /// The condition is an equality: no derivative where it is met.
     Equality,
+    /// The value jumps there between these two: no derivative.
+    Jump(f64, f64),
 }
 
 /// One operator of the table: what parser, documentation, tests and other faces derive from.
@@ -374,17 +384,37 @@ pub struct Sample {
     pub inputs: &'static [(&'static str, &'static [usize])],
     /// From which interval inputs are drawn.
     pub domain: (f64, f64),
+    /// What its derivative is.
+    pub derivative: Derivative,
+}
+
+/// What the derivative of a sample is to its value: which laws it is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Derivative {
+    /// Its derivative.
+    OfValue,
+    /// Its derivative, and where the value jumps, which the points of the laws meet, an error.
+    OffJumps,
+    /// Another linear map, by definition.
+    ByDefinition,
+    /// An error that says why there is none.
+    Missing,
 }
 
 impl Sample {
     /// A sample over all signs.
     pub const fn new(text: &'static str, inputs: &'static [(&'static str, &'static [usize])]) -> Sample {
-        Sample { text, inputs, domain: (-2.0, 2.0) }
+        Sample { text, inputs, domain: (-2.0, 2.0), derivative: Derivative::OfValue }
     }
 
     /// The same with inputs drawn from an interval.
     pub const fn on(self, low: f64, high: f64) -> Sample {
         Sample { domain: (low, high), ..self }
+    }
+
+    /// The same with another derivative than that of its value.
+    pub const fn deriving(self, derivative: Derivative) -> Sample {
+        Sample { derivative, ..self }
     }
 }
 

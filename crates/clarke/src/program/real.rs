@@ -36,8 +36,30 @@ pub trait Real:
     fn sin(self) -> Self;
     /// cos x.
     fn cos(self) -> Self;
+    /// tan x.
+    fn tan(self) -> Self;
+    /// The angle in [−π/2, π/2] whose sine is x.
+    fn asin(self) -> Self;
+    /// The angle in [0, π] whose cosine is x.
+    fn acos(self) -> Self;
+    /// The angle in [−π/2, π/2] whose tangent is x.
+    fn atan(self) -> Self;
+    /// The angle in [−π, π] of the point (x, self).
+    fn atan2(self, x: Self) -> Self;
+    /// sinh x.
+    fn sinh(self) -> Self;
+    /// cosh x.
+    fn cosh(self) -> Self;
     /// tanh x.
     fn tanh(self) -> Self;
+    /// The error function.
+    fn erf(self) -> Self;
+    /// 1 − erf x, accurate where that is small.
+    fn erfc(self) -> Self;
+    /// The largest integer not above x.
+    fn floor(self) -> Self;
+    /// The nearest integer, of two the even one.
+    fn round(self) -> Self;
     /// xᵖ.
     fn powf(self, p: Self) -> Self;
     /// The larger one; NaN if either is NaN.
@@ -53,7 +75,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($t:ident) => {
+    ($t:ident $erf:ident $erfc:ident) => {
         impl Real for $t {
             #[inline(always)]
             fn of(x: f64) -> Self {
@@ -92,8 +114,52 @@ macro_rules! real {
                 $t::cos(self)
             }
             #[inline(always)]
+            fn tan(self) -> Self {
+                $t::tan(self)
+            }
+            #[inline(always)]
+            fn asin(self) -> Self {
+                $t::asin(self)
+            }
+            #[inline(always)]
+            fn acos(self) -> Self {
+                $t::acos(self)
+            }
+            #[inline(always)]
+            fn atan(self) -> Self {
+                $t::atan(self)
+            }
+            #[inline(always)]
+            fn atan2(self, x: Self) -> Self {
+                $t::atan2(self, x)
+            }
+            #[inline(always)]
+            fn sinh(self) -> Self {
+                $t::sinh(self)
+            }
+            #[inline(always)]
+            fn cosh(self) -> Self {
+                $t::cosh(self)
+            }
+            #[inline(always)]
             fn tanh(self) -> Self {
                 $t::tanh(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                libm::$erf(self)
+            }
+            #[inline(always)]
+            fn erfc(self) -> Self {
+                libm::$erfc(self)
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                $t::floor(self)
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                $t::round_ties_even(self)
             }
             #[inline(always)]
             fn powf(self, p: Self) -> Self {
@@ -125,8 +191,8 @@ macro_rules! real {
         }
     };
 }
-real!(f32);
-real!(f64);
+real!(f32 erff erfcf);
+real!(f64 erf erfc);
 
 /// The precisions a program is compiled for.
 pub trait Scalar: Real + PartialOrd + Default + Send + Sync {

@@ -1,6 +1,6 @@
 //! Recording: an elementwise value run on [`Rec`] yields the primitive instructions it is made of.
 //!
-//! What runs programs fast (tiles today, emitted code tomorrow) knows these twenty primitives and no operator; a new
+//! What runs programs fast (tiles today, emitted code tomorrow) knows these thirty or so primitives and no operator; a new
 //! operator is therefore fast on its first day.
 
 use super::real::Real;
@@ -24,7 +24,18 @@ pub enum Prim {
     Ln1p,
     Sin,
     Cos,
+    Tan,
+    Asin,
+    Acos,
+    Atan,
+    Atan2,
+    Sinh,
+    Cosh,
     Tanh,
+    Erf,
+    Erfc,
+    Floor,
+    Round,
     Pow,
     Max,
     Min,
@@ -38,8 +49,9 @@ impl Prim {
     pub fn arity(self) -> usize {
         match self {
             Prim::Neg | Prim::Abs | Prim::Sqrt | Prim::Exp | Prim::Ln | Prim::ExpM1 | Prim::Ln1p => 1,
-            Prim::Sin | Prim::Cos | Prim::Tanh => 1,
-            Prim::Add | Prim::Sub | Prim::Mul | Prim::Div | Prim::Pow | Prim::Max | Prim::Min => 2,
+            Prim::Sin | Prim::Cos | Prim::Tan | Prim::Asin | Prim::Acos | Prim::Atan => 1,
+            Prim::Sinh | Prim::Cosh | Prim::Tanh | Prim::Erf | Prim::Erfc | Prim::Floor | Prim::Round => 1,
+            Prim::Add | Prim::Sub | Prim::Mul | Prim::Div | Prim::Pow | Prim::Atan2 | Prim::Max | Prim::Min => 2,
             Prim::IfGt | Prim::IfGe | Prim::IfEq => 4,
         }
     }
@@ -62,7 +74,18 @@ impl Prim {
             Prim::Ln1p => a.ln_1p(),
             Prim::Sin => a.sin(),
             Prim::Cos => a.cos(),
+            Prim::Tan => a.tan(),
+            Prim::Asin => a.asin(),
+            Prim::Acos => a.acos(),
+            Prim::Atan => a.atan(),
+            Prim::Atan2 => a.atan2(b),
+            Prim::Sinh => a.sinh(),
+            Prim::Cosh => a.cosh(),
             Prim::Tanh => a.tanh(),
+            Prim::Erf => a.erf(),
+            Prim::Erfc => a.erfc(),
+            Prim::Floor => a.floor(),
+            Prim::Round => a.round(),
             Prim::Pow => a.powf(b),
             Prim::Max => a.max(b),
             Prim::Min => a.min(b),
@@ -162,7 +185,12 @@ impl Real for Rec {
     fn of(x: f64) -> Rec {
         Rec(Operand::Const(x))
     }
-    unary!(abs Abs, sqrt Sqrt, exp Exp, ln Ln, exp_m1 ExpM1, ln_1p Ln1p, sin Sin, cos Cos, tanh Tanh);
+    unary!(abs Abs, sqrt Sqrt, exp Exp, ln Ln, exp_m1 ExpM1, ln_1p Ln1p, sin Sin, cos Cos, tan Tan);
+    unary!(asin Asin, acos Acos, atan Atan, sinh Sinh, cosh Cosh, tanh Tanh);
+    unary!(erf Erf, erfc Erfc, floor Floor, round Round);
+    fn atan2(self, x: Rec) -> Rec {
+        push(Prim::Atan2, [self, x, x, x])
+    }
     fn powf(self, p: Rec) -> Rec {
         push(Prim::Pow, [self, p, p, p])
     }

@@ -48,7 +48,8 @@ mod prims {
             }
         )*};
     }
-    prims!(Add Sub Mul Div Neg Abs Sqrt Exp Ln ExpM1 Ln1p Sin Cos Tanh Pow Max Min IfGt IfGe IfEq);
+    prims!(Add Sub Mul Div Neg Abs Sqrt Exp Ln ExpM1 Ln1p Sin Cos Pow Max Min IfGt IfGe IfEq);
+    prims!(Tan Asin Acos Atan Atan2 Sinh Cosh Tanh Erf Erfc Floor Round);
 }
 
 #[inline(always)]
@@ -137,11 +138,22 @@ macro_rules! compiled {
                     Prim::Ln1p => unary::<T, prims::Ln1p>(),
                     Prim::Sin => unary::<T, prims::Sin>(),
                     Prim::Cos => unary::<T, prims::Cos>(),
+                    Prim::Tan => unary::<T, prims::Tan>(),
+                    Prim::Asin => unary::<T, prims::Asin>(),
+                    Prim::Acos => unary::<T, prims::Acos>(),
+                    Prim::Atan => unary::<T, prims::Atan>(),
+                    Prim::Sinh => unary::<T, prims::Sinh>(),
+                    Prim::Cosh => unary::<T, prims::Cosh>(),
                     Prim::Tanh => unary::<T, prims::Tanh>(),
+                    Prim::Erf => unary::<T, prims::Erf>(),
+                    Prim::Erfc => unary::<T, prims::Erfc>(),
+                    Prim::Floor => unary::<T, prims::Floor>(),
+                    Prim::Round => unary::<T, prims::Round>(),
                     Prim::Add => binary::<T, prims::Add>(tiles),
                     Prim::Sub => binary::<T, prims::Sub>(tiles),
                     Prim::Mul => binary::<T, prims::Mul>(tiles),
                     Prim::Div => binary::<T, prims::Div>(tiles),
+                    Prim::Atan2 => binary::<T, prims::Atan2>(tiles),
                     Prim::Pow => binary::<T, prims::Pow>(tiles),
                     Prim::Max => binary::<T, prims::Max>(tiles),
                     Prim::Min => binary::<T, prims::Min>(tiles),
@@ -176,7 +188,7 @@ pub unsafe fn fill<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _
 mod tests {
     use super::*;
 
-    const PRIMS: [Prim; 20] = [
+    const PRIMS: [Prim; 31] = [
         Prim::Add,
         Prim::Sub,
         Prim::Mul,
@@ -190,7 +202,18 @@ mod tests {
         Prim::Ln1p,
         Prim::Sin,
         Prim::Cos,
+        Prim::Tan,
+        Prim::Asin,
+        Prim::Acos,
+        Prim::Atan,
+        Prim::Sinh,
+        Prim::Cosh,
         Prim::Tanh,
+        Prim::Erf,
+        Prim::Erfc,
+        Prim::Floor,
+        Prim::Round,
+        Prim::Atan2,
         Prim::Pow,
         Prim::Max,
         Prim::Min,
