@@ -2,6 +2,7 @@
 
 use super::index::{axis_of, parameter, position};
 use super::product;
+use super::rearrange::written;
 use super::shape::{Reshape, ints};
 use crate::error::{Fault, Place, Result};
 use crate::program::Var;
@@ -56,7 +57,7 @@ impl Take {
 }
 
 /// Reads nested lists of integers: the numbers and the shape.
-fn positions(
+pub(super) fn positions(
     call: &Call<'_, '_>,
     value: &Value<'_>,
     depth: usize,
@@ -84,7 +85,7 @@ fn positions(
 }
 
 /// numpy's take, for positions of a shape: flat without an axis.
-fn take<'p>(x: Var<'p>, indices: &[i64], shape: &[usize], axis: Option<i64>, place: Place) -> Var<'p> {
+pub(super) fn take<'p>(x: Var<'p>, indices: &[i64], shape: &[usize], axis: Option<i64>, place: Place) -> Var<'p> {
     if x.is_poisoned() {
         return x;
     }
@@ -281,6 +282,47 @@ impl Op for ScatterAdd {
     }
 }
 
+/// `index_add(x, indices, source, axis=0)`: x with the entries of `source` added at positions along an axis, as often as
+/// each occurs: `x.at[indices].add(source)` in jax. It is written as a sum with `scatter_add`.
+pub struct IndexAdd;
+
+impl IndexAdd {
+    /// Its line in the table of operators.
+    pub const ENTRY: Entry = Entry {
+        name: "index_add",
+        signature: "index_add(x, indices, source, axis=0)",
+        formula: "x with the entries of the source added at positions along an axis",
+        class: "linear",
+        ties: "",
+        source: "torch.index_add; jax.numpy.ndarray.at[indices].add",
+        notation: Notation::Call,
+        call: |call| {
+            call.expect(3, 4, &["axis"])?;
+            let indices = call.ints("indices", 1)?.ok_or_else(|| call.fault("`indices` is missing"))?;
+            let (x, source, axis) = (call.var(0)?, call.var(2)?, call.int("axis", 3, Some(0))?);
+            Ok(written(call.builder, &[x, source], call.place.clone(), || index_add(x, &indices, source, axis)))
+        },
+        samples: &[
+            Sample::new("index_add(x, [2, 0, 2], y)", &[("x", &[3]), ("y", &[3])]),
+            Sample::new("index_add(x, [1, -1], y, axis=1)", &[("x", &[2, 3]), ("y", &[2, 2])]),
+        ],
+    };
+}
+
+fn index_add<'p>(x: Var<'p>, indices: &[i64], source: Var<'p>, axis: i64) -> Result<Var<'p>, Fault> {
+    let own = x.shape();
+    let axis = axis_of("index_add", &own, axis)?;
+    let indices: Vec<usize> =
+        indices.iter().map(|&i| position("index_add", i, axis, own[axis])).collect::<Result<_, _>>()?;
+    let mut wanted = own.clone();
+    wanted[axis] = indices.len();
+    if source.shape() != wanted {
+        let rule = format!("with these positions the source must have shape {wanted:?}");
+        return Err(Fault::Shapes { op: "index_add".into(), shapes: vec![own, source.shape()], rule });
+    }
+    Ok(x + source.apply(ScatterAdd { indices, length: own[axis], axis: axis as i64 - own.len() as i64 }))
+}
+
 impl ArrayKernel for ScatterAdd {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (indices, length) = (self.indices.clone(), self.length);
@@ -300,7 +342,15 @@ impl ArrayKernel for ScatterAdd {
         })
     }
 }
+
 impl<'p> Var<'p> {
+    /// With the entries of `source` added at positions along an axis, see [`IndexAdd`].
+    #[track_caller]
+    pub fn index_add(self, indices: &[usize], source: Var<'p>, axis: usize) -> Var<'p> {
+        let all: Vec<i64> = indices.iter().map(|&i| i as i64).collect();
+        written(self.builder(), &[self, source], Place::caller(), || index_add(self, &all, source, axis as i64))
+    }
+
     /// The entries at these positions along an axis, repeats allowed: `take(x, indices, axis)`, see [`Take`].
     #[track_caller]
     pub fn take(self, indices: &[usize], axis: usize) -> Var<'p> {

@@ -6,6 +6,10 @@
 pub mod activation;
 pub mod axes;
 pub mod control;
+pub mod conv;
+pub mod diagonal;
+pub mod einsum;
+pub mod embedding;
 pub mod extreme;
 pub mod gather;
 pub mod hard;
@@ -18,18 +22,23 @@ pub mod linear;
 pub mod loss;
 pub mod norm;
 pub mod order;
+pub mod pad;
 pub mod pair;
 pub mod pick;
 pub mod pointwise;
+pub mod pool;
 mod product;
+pub mod rearrange;
 pub mod reduce;
 pub mod shape;
 pub mod smooth;
 pub mod sort;
+pub mod sparse;
 pub mod special;
 pub mod stop;
 pub mod tie;
 pub mod trig;
+pub mod window;
 
 use crate::program::op::Entry;
 use pointwise::Pointwise;
@@ -118,6 +127,34 @@ pub const OPS: &[Entry] = &[
     gather::ScatterAdd::ENTRY,
     join::Concatenate::ENTRY,
     join::Stack::ENTRY,
+    rearrange::EXPAND_DIMS,
+    rearrange::SQUEEZE,
+    rearrange::SWAPAXES,
+    rearrange::MOVEAXIS,
+    rearrange::RAVEL,
+    rearrange::FLIP,
+    rearrange::REPEAT,
+    rearrange::TILE,
+    pad::Pad::ENTRY,
+    pad::Roll::ENTRY,
+    diagonal::Diag::ENTRY,
+    diagonal::Diagonal::ENTRY,
+    diagonal::Diagonal::TRACE,
+    diagonal::Triangle::LOWER,
+    diagonal::Triangle::UPPER,
+    einsum::Einsum::ENTRY,
+    einsum::Outer::ENTRY,
+    gather::IndexAdd::ENTRY,
+    embedding::Embedding::ENTRY,
+    sparse::CsrMatMul::ENTRY,
+    conv::Conv::ONE,
+    conv::Conv::TWO,
+    pool::MaxPool::ONE,
+    pool::MaxPool::TWO,
+    pool::AvgPool::ONE,
+    pool::AvgPool::TWO,
+    window::Windows::TAKE,
+    window::Windows::ADD,
 ];
 
 /// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
@@ -135,4 +172,11 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     order::Order::ENTRY,
     order::Arrange::FORTH,
     order::Arrange::BACK,
+    embedding::EmbeddingAdd::ENTRY,
+    conv::Conv::ONE_INPUT,
+    conv::Conv::TWO_INPUT,
+    conv::Conv::ONE_WEIGHT,
+    conv::Conv::TWO_WEIGHT,
+    window::Windows::SUM,
+    window::Windows::SPREAD,
 ];

@@ -262,6 +262,13 @@ impl Builder {
         result
     }
 
+    /// Runs `f` with new nodes at a place, unless they are made on behalf of something that has one already: for what
+    /// is written out in other operators where it is called.
+    pub(crate) fn written_at<R>(&self, place: Place, f: impl FnOnce() -> R) -> R {
+        let before = self.inner.borrow().origin.clone();
+        self.within(before.unwrap_or(Origin { place, owner: None }), f)
+    }
+
     /// Runs `f` with ties allowed, as those of an operator; returns how far they were numbered.
     pub(crate) fn tying<R>(&self, ties: Ties, f: impl FnOnce() -> R) -> (R, Ties) {
         let before = self.inner.borrow_mut().ties.replace(ties);

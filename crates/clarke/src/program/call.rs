@@ -25,6 +25,8 @@ pub enum Value<'p> {
     None,
     /// `True` or `False`.
     Flag(bool),
+    /// `"text"`: names of modes, subscripts of einsum.
+    Text(String),
     /// A comparison, or several joined by `and`, `or`, `not`.
     Guard(Guard<'p>),
     /// A lambda or a named function: its program takes the declared arguments, then the captured variables.
@@ -167,6 +169,24 @@ impl<'p> Call<'_, 'p> {
         Ok(x as i64)
     }
 
+    /// True or False.
+    pub fn flag(&self, name: &str, position: usize, default: bool) -> Result<bool> {
+        match self.optional(name, position) {
+            None => Ok(default),
+            Some(Value::Flag(yes)) => Ok(*yes),
+            Some(other) => Err(self.fault(format!("`{name}` must be True or False, not {}", describe(other)))),
+        }
+    }
+
+    /// A quoted text.
+    pub fn text(&self, name: &str, position: usize) -> Result<Option<&str>> {
+        match self.optional(name, position) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(other) => Err(self.fault(format!("`{name}` must be a text in quotes, not {}", describe(other)))),
+        }
+    }
+
     /// Integers: `2`, `(0, 1)`, `[3, 4]`, a constant that holds such, or nothing / None.
     pub fn ints(&self, name: &str, position: usize) -> Result<Option<Vec<i64>>> {
         let wrong = |v: &Value<'p>| self.fault(format!("`{name}` must hold integers, not {}", describe(v)));
@@ -227,6 +247,7 @@ pub fn describe(value: &Value<'_>) -> String {
         Value::Ellipsis => "`...`".into(),
         Value::None => "None".into(),
         Value::Flag(b) => if *b { "True" } else { "False" }.into(),
+        Value::Text(text) => format!("the text \"{text}\""),
         Value::Guard(_) => "a comparison".into(),
         Value::Function(_) => "a function".into(),
     }

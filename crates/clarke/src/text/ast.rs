@@ -30,6 +30,8 @@ pub(super) enum ExprKind {
     Name(String),
     None,
     Flag(bool),
+    /// `"text"`, without its quotes.
+    Text(String),
     Ellipsis,
     Slice([Option<Box<Expr>>; 3]),
     List(Vec<Expr>),
@@ -148,7 +150,7 @@ impl<'a> Walk<'a> {
 
     fn expr(&mut self, e: &'a Expr) {
         match &e.kind {
-            ExprKind::Number(_) | ExprKind::None | ExprKind::Flag(_) | ExprKind::Ellipsis => {}
+            ExprKind::Number(_) | ExprKind::None | ExprKind::Flag(_) | ExprKind::Text(_) | ExprKind::Ellipsis => {}
             ExprKind::Name(name) => self.meet(name, false),
             ExprKind::Slice(parts) => parts.iter().flatten().for_each(|e| self.expr(e)),
             ExprKind::List(items) | ExprKind::Tuple(items) | ExprKind::Logic(_, items) => {

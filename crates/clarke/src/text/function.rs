@@ -116,6 +116,7 @@ fn import<'p: 'q, 'q>(value: &Value<'p>, name: &str, inner: &'q Builder, capture
         Value::Ellipsis => Value::Ellipsis,
         Value::None => Value::None,
         Value::Flag(b) => Value::Flag(*b),
+        Value::Text(text) => Value::Text(text.clone()),
         Value::Guard(guard) => Value::Guard(import_guard(guard, name, inner, captured)),
         Value::Function(f) => {
             let (outer, captured, name) = (f.make.clone(), captured.clone(), name.to_string());

@@ -297,6 +297,7 @@ impl<'p> Lower<'p> {
             ExprKind::Number(x) => Ok(Value::Number(*x)),
             ExprKind::None => Ok(Value::None),
             ExprKind::Flag(b) => Ok(Value::Flag(*b)),
+            ExprKind::Text(text) => Ok(Value::Text(text.clone())),
             ExprKind::Ellipsis => Ok(Value::Ellipsis),
             ExprKind::Name(name) => self.name(name, e.span),
             ExprKind::Lambda(def) => Ok(function::bind(self, def)?.value),

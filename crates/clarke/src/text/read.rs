@@ -275,6 +275,7 @@ impl Reader<'_> {
             Rule::none => ExprKind::None,
             Rule::yes => ExprKind::Flag(true),
             Rule::no => ExprKind::Flag(false),
+            Rule::text => ExprKind::Text(pair.as_str()[1..pair.as_str().len() - 1].into()),
             Rule::list => ExprKind::List(self.exprs(pair)?),
             Rule::paren => {
                 let tuple = pair.clone().into_inner().any(|p| p.as_rule() == Rule::comma);

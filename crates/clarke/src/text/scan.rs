@@ -62,6 +62,7 @@ impl Scan<'_> {
                 '\\' if rest.starts_with("\\\r\n") => 3,
                 '*' if rest.starts_with("**") => 2,
                 _ if is_word(c) || c == '.' => word_length(rest),
+                '"' | '\'' => text_length(rest, c),
                 _ => c.len_utf8(),
             };
             let token = &rest[..length];
@@ -107,7 +108,7 @@ impl Scan<'_> {
             }
             "**" => self.sign(at)?,
             "+" | "-" | "~" if !self.frame().value => self.sign(at)?,
-            _ if token.starts_with(is_word) || token.starts_with('.') => self.frame().value = true,
+            _ if token.starts_with(is_word) || token.starts_with(['.', '"', '\'']) => self.frame().value = true,
             _ => self.reset(true, false, false),
         }
         Ok(())
@@ -160,6 +161,12 @@ impl Scan<'_> {
 
 pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
+}
+
+/// The length of the quoted text at the start of `rest`; of its quote alone if it is not closed on its line.
+fn text_length(rest: &str, quote: char) -> usize {
+    let line = &rest[1..rest.find('\n').unwrap_or(rest.len())];
+    line.find(quote).map_or(1, |end| end + 2)
 }
 
 /// The length of the name or number at the start of `rest`.
