@@ -227,6 +227,10 @@ fn meaning(report: &ExplainReport) -> String {
              Within the tolerance other pieces are active, with other gradients."
                 .into()
         }
+        (0, Some(false)) => "No tie was met, and every policy returns this vector; but a part of the program is held \
+                             constant by the program itself, so it is the derivative with that part fixed, and need not \
+                             say how the value changes."
+            .into(),
         (0, _) => "No tie was met: near this point the program is composed of smooth pieces, the gradient is the \
                    ordinary one, and every policy returns it."
             .into(),
@@ -391,6 +395,9 @@ ordinary gradient alone.
         let shown = text(&ExplainReport { path_differentiable: Some(false), ..relu2() }).replace('\n', " ");
         assert!(shown.contains("is not path-differentiable"), "{shown}");
         assert!(!shown.contains("conservative"), "{shown}");
+        let held = ExplainReport { path_differentiable: Some(false), ties: vec![], ..relu2() };
+        let shown = text(&held).replace('\n', " ");
+        assert!(shown.contains("held constant by the program itself") && !shown.contains("ordinary"), "{shown}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod common;
 
 use clarke::program::op::{Derivative, Entry, Sample};
-use clarke::{Fault, Policy, Program, Tensor, Var, registry, text};
+use clarke::{Fault, Policy, Program, Tensor, registry, text};
 use common::{Draw, close, compile_filled, dot, numbers};
 
 /// Each sample of each operator, as a program.
@@ -211,23 +211,14 @@ fn where_a_derivative_is_a_discontinuity_the_value_jumps() {
     });
 }
 
-/// An operator without derivative says why, and what to write instead; its value can still be held constant.
+/// An operator without derivative says so, by its name and with the reason.
 #[test]
 fn a_missing_derivative_explains_itself() {
     each_sample(|entry, sample, program| {
-        if sample.derivative != Derivative::Missing {
-            return;
-        }
-        let error = program.linearize().expect_err(sample.text);
-        let Fault::NoDerivative { op, why } = &*error.fault else { panic!("{}: {error}", sample.text) };
-        assert!(op == entry.name && why.contains("stop_gradient"), "{error}");
-        let held = Program::trace(&program.inputs().iter().map(|i| &i.shape[..]).collect::<Vec<_>>(), |v| {
-            Var::call(program, v)[0].stop_gradient().sum() + v[0].sum()
-        })
-        .unwrap();
-        for x in points(sample, 18, 4) {
-            let gradient = held.at(&x).unwrap().gradient(&Policy::default()).unwrap();
-            assert!(gradient[0].data().iter().all(|g| *g == 1.0), "{}: {gradient:?}", sample.text);
+        if sample.derivative == Derivative::Missing {
+            let error = program.linearize().expect_err(sample.text);
+            let Fault::NoDerivative { op, why } = &*error.fault else { panic!("{}: {error}", sample.text) };
+            assert!(op == entry.name && why.split(' ').count() > 5, "{error}");
         }
     });
 }

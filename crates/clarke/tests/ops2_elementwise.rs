@@ -642,6 +642,9 @@ fn stop_gradient_ends_tangents() {
     // The straight-through estimator: the value of round, the derivative of the identity.
     let through = parse("3 * (x + stop_gradient(round(x) - x))", &[("x", &[])]).unwrap();
     assert_eq!((value(&through, &[1.6]), gradient(&through, &[1.6]).unwrap()[0]), (6.0, 3.0));
+    assert_eq!(through.at(&scalars(&[1.6])).unwrap().path_differentiable().unwrap(), Some(false));
+    let data = parse("x * stop_gradient(y)", &[("x", &[]), ("y", &[])]).unwrap().varying(&["x"]).unwrap();
+    assert_eq!(data.at(&scalars(&[1.0, 2.0])).unwrap().path_differentiable().unwrap(), Some(true));
     // Ties under it are none of the derivative's, and both modes and second derivatives agree on that.
     let held = parse("x * stop_gradient(abs(x) + sqrt(x))", &[("x", &[])]).unwrap();
     let at = held.at(&scalars(&[0.0])).unwrap();

@@ -110,13 +110,16 @@ impl At {
     }
 
     /// Whether the program is path-differentiable near this point: Some(true) if it is; None if a `where` meets the
-    /// boundary of its condition and its two values agree there, but were not proved to agree on the whole boundary.
+    /// boundary of its condition and its two values agree there, but were not proved to agree on the whole boundary;
+    /// Some(false) if an operator holds constant what varies (`stop_gradient`), so that the derivative is by definition
+    /// not that of the value.
     ///
     /// Errors: a discontinuous `where`, an equality met (no derivative exists).
     pub fn path_differentiable(&self) -> Result<Option<bool>> {
         let linear = linearize_with(&self.program, &[])?;
         let met = self.met(&linear, 0.0)?;
-        Ok(if guard::check(&self.program, &self.values, &met)? { Some(true) } else { None })
+        let proved = guard::check(&self.program, &self.values, &met)?;
+        Ok(if holds_what_varies(&self.program) { Some(false) } else { proved.then_some(true) })
     }
 
     /// The gradient of a scalar program under a policy: one array for each variable.
@@ -186,6 +189,26 @@ impl Monitor for List {
         }
         None
     }
+}
+
+/// Whether tangents end at an operator whose argument varies.
+fn holds_what_varies(program: &Program) -> bool {
+    let mut varies: Vec<bool> = vec![];
+    for node in program.nodes() {
+        let own = match &node.kind {
+            Kind::Input(k) => program.inputs()[*k].role.is_argument(),
+            Kind::Constant(_) => false,
+            Kind::Apply { op, args } => {
+                let any = args.iter().any(|&a| varies[a]);
+                if any && op.stops() {
+                    return true;
+                }
+                any
+            }
+        };
+        varies.push(own);
+    }
+    false
 }
 
 /// Whether some operator's slope can be infinite or NaN at a finite value.
