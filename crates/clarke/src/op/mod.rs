@@ -5,7 +5,9 @@
 
 pub mod axes;
 pub mod control;
+pub mod definite;
 pub mod extreme;
+mod factor;
 pub mod gather;
 pub mod index;
 pub mod join;
@@ -22,6 +24,7 @@ mod product;
 pub mod reduce;
 pub mod shape;
 pub mod smooth;
+pub mod solve;
 pub mod sort;
 pub mod tie;
 
@@ -74,6 +77,12 @@ pub const OPS: &[Entry] = &[
     sort::Median::ENTRY,
     linalg::MatMul::ENTRY,
     linalg::Dot::ENTRY,
+    solve::System::SOLVE,
+    solve::System::TRIANGULAR,
+    solve::System::LSTSQ,
+    definite::Inv::ENTRY,
+    definite::Cholesky::ENTRY,
+    definite::LogDet::ENTRY,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
     gather::Take::ENTRY,
