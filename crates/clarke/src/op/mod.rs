@@ -7,10 +7,12 @@ pub mod activation;
 pub mod axes;
 pub mod control;
 pub mod conv;
+pub mod definite;
 pub mod diagonal;
 pub mod einsum;
 pub mod embedding;
 pub mod extreme;
+mod factor;
 pub mod gather;
 pub mod hard;
 pub mod index;
@@ -32,6 +34,7 @@ pub mod rearrange;
 pub mod reduce;
 pub mod shape;
 pub mod smooth;
+pub mod solve;
 pub mod sort;
 pub mod sparse;
 pub mod special;
@@ -121,6 +124,12 @@ pub const OPS: &[Entry] = &[
     sort::Median::ENTRY,
     linalg::MatMul::ENTRY,
     linalg::Dot::ENTRY,
+    solve::System::SOLVE,
+    solve::System::TRIANGULAR,
+    solve::System::LSTSQ,
+    definite::Inv::ENTRY,
+    definite::Cholesky::ENTRY,
+    definite::LogDet::ENTRY,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
     gather::Take::ENTRY,
