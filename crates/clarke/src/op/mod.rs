@@ -5,6 +5,7 @@
 
 pub mod axes;
 pub mod control;
+pub mod cumulative;
 pub mod extreme;
 pub mod gather;
 pub mod index;
@@ -14,12 +15,14 @@ mod layout;
 pub mod linalg;
 pub mod linear;
 pub mod loss;
+pub mod moments;
 pub mod norm;
 pub mod order;
 pub mod pick;
 pub mod pointwise;
 mod product;
 pub mod reduce;
+pub mod running;
 pub mod shape;
 pub mod smooth;
 pub mod sort;
@@ -65,6 +68,13 @@ pub const OPS: &[Entry] = &[
     reduce::Mean::ENTRY,
     reduce::LogSumExp::ENTRY,
     reduce::Softmax::ENTRY,
+    moments::Prod::ENTRY,
+    moments::Variance::ENTRY,
+    moments::Deviation::ENTRY,
+    cumulative::CumSum::ENTRY,
+    cumulative::CumProd::ENTRY,
+    running::Running::MAX,
+    running::Running::MIN,
     extreme::Extreme::MAX,
     extreme::Extreme::MIN,
     norm::Norm1::ENTRY,
@@ -91,6 +101,11 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     pick::PickShare::ENTRY,
     norm::Unit::ENTRY,
     norm::InverseNorm::ENTRY,
+    moments::Center::ENTRY,
+    cumulative::LinearRecurrence::ENTRY,
+    running::Leader::ENTRY,
+    running::Follow::FORTH,
+    running::Follow::BACK,
     order::Order::ENTRY,
     order::Arrange::FORTH,
     order::Arrange::BACK,
