@@ -31,6 +31,8 @@ pub(crate) struct Linearized {
     pub program: Program,
     /// The image of each node of the original.
     pub image: Vec<usize>,
+    /// The nodes of expansions, each with the node of the original that was written out and the number of its first tie.
+    pub expansions: HashMap<usize, (usize, usize)>,
     /// Which inputs are the tangents.
     pub tangents: Vec<usize>,
 }
@@ -86,7 +88,8 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
         outputs.push(pass.tangent[k].unwrap_or_else(|| builder.constant(0.0).broadcast_to(&shape)));
     }
     let image = pass.primal.iter().map(Var::id).collect();
-    Ok(Linearized { program: builder.finish(&outputs)?, image, tangents })
+    let expansions = builder.take_expansions();
+    Ok(Linearized { program: builder.finish(&outputs)?, image, expansions, tangents })
 }
 
 struct Pass<'p> {
@@ -185,6 +188,7 @@ fn walk_expansion<'p>(
         dots.push(walk_expansion(builder, *arg, known)?);
     }
     let mut ties = builder.current_ties().expect("an expansion is linearized as part of its operator");
+    builder.note_expansion(value.id());
     let outer_inner = ties.inner.clone();
     ties.inner = Some(op.clone());
     ties.inner_ordinal = 0;

@@ -30,13 +30,18 @@ pub(super) fn decide(
     let second = linearize_with(&linear.program.with_outputs(&arguments), &[])?;
     let mut streams: Vec<Lazy<'_>> =
         directions.iter().map(|d| Lazy::new(&second.program, inputs(&second, linear, point, d))).collect();
-    // The ties of the second linearization belong to the images of the program's nodes in the first.
+    // The ties of the second linearization belong to the images of the program's nodes in the first, or to nodes that
+    // some of them were written out as.
     let original: HashMap<usize, usize> = linear.image.iter().enumerate().map(|(node, &image)| (image, node)).collect();
+    let owner = |s: &Site| {
+        let (node, first) = original.get(&s.node).map(|&node| (node, 0)).or(linear.expansions.get(&s.node).copied())?;
+        Some((node, first + s.number))
+    };
     let mut decided = Decided::new();
     for (k, (site, _)) in ties.iter().enumerate() {
         let tie = site.tie.tie().expect("a site is the site of a tie");
         let (value, tangent) = (second.program.outputs()[k], second.program.outputs()[ties.len() + k]);
-        let lookup = |s: &Site| original.get(&s.node).and_then(|node| decided.get(&(*node, s.number))).cloned();
+        let lookup = |s: &Site| owner(s).and_then(|tie| decided.get(&tie)).cloned();
         let dots: Vec<Tensor> = streams.iter_mut().map(|s| s.value(tangent, &lookup)).collect();
         let u = streams[0].value(value, &lookup);
         decided.insert((site.node, site.number), tie.resolve(&u, &dots));

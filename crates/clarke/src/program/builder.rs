@@ -32,6 +32,8 @@ struct State {
     merged: Option<HashMap<Key, usize>>,
     /// Whether all values may be taken to be finite.
     finite: bool,
+    /// For nodes of expansions: whose ties theirs are, see [`Builder::take_expansions`].
+    expansions: HashMap<usize, (usize, usize)>,
 }
 
 /// Where nodes made on behalf of something come from.
@@ -265,6 +267,20 @@ impl Builder {
 
     pub(crate) fn set_ties(&self, ties: Ties) {
         self.inner.borrow_mut().ties = Some(ties);
+    }
+
+    /// Notes that the node of an expansion is about to be linearized.
+    pub(crate) fn note_expansion(&self, id: usize) {
+        let mut state = self.inner.borrow_mut();
+        if let Some((node, ordinal)) = state.ties.as_ref().map(|t| (t.node, t.ordinal)) {
+            state.expansions.entry(id).or_insert((node, ordinal));
+        }
+    }
+
+    /// The nodes of expansions that were linearized, each with the node of the operator that was written out and how
+    /// many ties that had before: tie k of such a node is that operator's tie of the sum of the two numbers.
+    pub(crate) fn take_expansions(&self) -> HashMap<usize, (usize, usize)> {
+        std::mem::take(&mut self.inner.borrow_mut().expansions)
     }
 
     fn is_deriving(&self) -> bool {
