@@ -56,7 +56,7 @@ impl Take {
 }
 
 /// Reads nested lists of integers: the numbers and the shape.
-fn positions(
+pub(super) fn positions(
     call: &Call<'_, '_>,
     value: &Value<'_>,
     depth: usize,

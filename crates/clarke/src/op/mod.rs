@@ -4,6 +4,8 @@
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
 pub mod axes;
+pub mod choose;
+pub mod classes;
 pub mod control;
 pub mod cumulative;
 pub mod extreme;
@@ -18,6 +20,7 @@ pub mod loss;
 pub mod moments;
 pub mod norm;
 pub mod order;
+pub mod penalty;
 pub mod pick;
 pub mod pointwise;
 mod product;
@@ -26,6 +29,7 @@ pub mod running;
 pub mod shape;
 pub mod smooth;
 pub mod sort;
+pub mod statistic;
 pub mod tie;
 
 use crate::program::op::Entry;
@@ -68,6 +72,10 @@ pub const OPS: &[Entry] = &[
     reduce::Mean::ENTRY,
     reduce::LogSumExp::ENTRY,
     reduce::Softmax::ENTRY,
+    classes::LogSoftmax::ENTRY,
+    classes::OneHot::ENTRY,
+    classes::LabelLoss::NLL,
+    classes::LabelLoss::CROSS_ENTROPY,
     moments::Prod::ENTRY,
     moments::Variance::ENTRY,
     moments::Deviation::ENTRY,
@@ -80,14 +88,24 @@ pub const OPS: &[Entry] = &[
     norm::Norm1::ENTRY,
     norm::Norm2::ENTRY,
     norm::NormInf::ENTRY,
+    penalty::GroupNorm2::ENTRY,
+    penalty::TotalVariation::ENTRY,
+    penalty::OwlNorm::ENTRY,
+    choose::Maxout::ENTRY,
+    choose::GatherArgmax::ENTRY,
     sort::Sort::ENTRY,
     sort::Median::ENTRY,
+    statistic::Ordered::QUANTILE,
+    statistic::Ordered::SUM_LARGEST,
+    statistic::Ordered::TRIMMED_MEAN,
+    statistic::TopK::ENTRY,
     linalg::MatMul::ENTRY,
     linalg::Dot::ENTRY,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
     gather::Take::ENTRY,
     gather::ScatterAdd::ENTRY,
+    choose::TakeAlong::ENTRY,
     join::Concatenate::ENTRY,
     join::Stack::ENTRY,
 ];
@@ -101,6 +119,9 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     pick::PickShare::ENTRY,
     norm::Unit::ENTRY,
     norm::InverseNorm::ENTRY,
+    choose::TakeAlong::BACK,
+    classes::TakeLabels::ENTRY,
+    classes::PutLabels::ENTRY,
     moments::Center::ENTRY,
     cumulative::LinearRecurrence::ENTRY,
     running::Leader::ENTRY,
