@@ -295,3 +295,16 @@ fn a_sum_says_what_it_sums() {
     });
     assert_eq!(seen.unwrap().output_shapes(), [[3]]);
 }
+
+/// Where the ties of one operator depend on each other, a direction decides them one after another: at 0 the sign of each
+/// entry first, then which modulus is the largest.
+#[test]
+fn directions_decide_the_ties_of_a_norm_in_turn() {
+    let f = Program::trace(&[&[3]], |v| v[0].norminf()).unwrap();
+    let along = |d: [f64; 3]| {
+        let policy = clarke::Policy::Along(vec![vec![d.into()]]);
+        f.at(&[[0.0; 3].into()]).unwrap().gradient(&policy).unwrap().remove(0).into_data()
+    };
+    assert_eq!(along([1.0, -3.0, 2.0]), [0.0, -1.0, 0.0]);
+    assert_eq!(along([1.0, -1.0, 2.0]), [0.0, 0.0, 1.0]);
+}

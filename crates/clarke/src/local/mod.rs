@@ -231,6 +231,10 @@ fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
         if !pruned[id] || args.iter().any(|&a| values[a].first_not_finite().is_some()) {
             continue;
         }
+        let arrays: Vec<&Tensor> = args.iter().map(|&a| &values[a]).collect();
+        if let Some(fault) = op.refuses(&arrays) {
+            return fault.at(node.place.clone());
+        }
         let argument = guard::arguments_at(args, values, node, flat);
         let advice = if value.is_nan() || op.singular() {
             "the operator is not defined there; move the point, or keep the argument inside its domain (clip, maximum)"

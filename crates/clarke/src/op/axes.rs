@@ -164,6 +164,17 @@ impl Axes {
         Ok(Axes { keepdims, ..axes }.of(rank))
     }
 
+    /// The slices along the axes as rows: the axes that are kept in their order, then one that holds a slice.
+    #[track_caller]
+    pub(super) fn rows<'p>(&self, x: Var<'p>) -> Var<'p> {
+        let (shape, axes) = (x.shape(), self.checked(x.rank()));
+        let kept: Vec<usize> = (0..shape.len()).filter(|k| !axes.contains(k)).collect();
+        let rows = [kept.iter().map(|&k| shape[k]).collect::<Vec<_>>(), vec![self.count(&shape)]].concat();
+        let turned = [kept, axes].concat();
+        let in_place = turned.iter().copied().eq(0..shape.len());
+        if in_place { x.reshape(&rows) } else { x.transpose(&turned).reshape(&rows) }
+    }
+
     /// A value of the shape that is left, stretched back to the shape it came from.
     #[track_caller]
     pub(super) fn stretch<'p>(&self, value: Var<'p>, to: &[usize]) -> Var<'p> {

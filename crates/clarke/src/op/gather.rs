@@ -114,13 +114,13 @@ pub(super) fn take<'p>(x: Var<'p>, indices: &[i64], shape: &[usize], axis: Optio
 }
 
 /// The extents before, along and after an axis counted from the end.
-fn around(shape: &[usize], axis: i64) -> (usize, usize, usize) {
+pub(super) fn around(shape: &[usize], axis: i64) -> (usize, usize, usize) {
     let k = (shape.len() as i64 + axis) as usize;
     (size(&shape[..k]), shape[k], size(&shape[k + 1..]))
 }
 
 /// Checks a stored axis, which is counted from the end.
-fn checked_axis(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
+pub(super) fn checked_axis(op: &str, shape: &[usize], axis: i64) -> Result<usize, Fault> {
     if axis >= 0 {
         return Err(parameter(op, "axis", axis, "it is counted from the end: −1 is the last".into()));
     }

@@ -5,8 +5,11 @@
 
 pub mod activation;
 pub mod axes;
+pub mod choose;
+pub mod classes;
 pub mod control;
 pub mod conv;
+pub mod cumulative;
 pub mod definite;
 pub mod diagonal;
 pub mod einsum;
@@ -22,22 +25,26 @@ mod layout;
 pub mod linalg;
 pub mod linear;
 pub mod loss;
+pub mod moments;
 pub mod norm;
 pub mod order;
 pub mod pad;
 pub mod pair;
+pub mod penalty;
 pub mod pick;
 pub mod pointwise;
 pub mod pool;
 mod product;
 pub mod rearrange;
 pub mod reduce;
+pub mod running;
 pub mod shape;
 pub mod smooth;
 pub mod solve;
 pub mod sort;
 pub mod sparse;
 pub mod special;
+pub mod statistic;
 pub mod stop;
 pub mod tie;
 pub mod trig;
@@ -115,13 +122,33 @@ pub const OPS: &[Entry] = &[
     reduce::Mean::ENTRY,
     reduce::LogSumExp::ENTRY,
     reduce::Softmax::ENTRY,
+    classes::LogSoftmax::ENTRY,
+    classes::OneHot::ENTRY,
+    classes::LabelLoss::NLL,
+    classes::LabelLoss::CROSS_ENTROPY,
+    moments::Prod::ENTRY,
+    moments::Variance::ENTRY,
+    moments::Deviation::ENTRY,
+    cumulative::CumSum::ENTRY,
+    cumulative::CumProd::ENTRY,
+    running::Running::MAX,
+    running::Running::MIN,
     extreme::Extreme::MAX,
     extreme::Extreme::MIN,
     norm::Norm1::ENTRY,
     norm::Norm2::ENTRY,
     norm::NormInf::ENTRY,
+    penalty::GroupNorm2::ENTRY,
+    penalty::TotalVariation::ENTRY,
+    penalty::OwlNorm::ENTRY,
+    choose::Maxout::ENTRY,
+    choose::GatherArgmax::ENTRY,
     sort::Sort::ENTRY,
     sort::Median::ENTRY,
+    statistic::Ordered::QUANTILE,
+    statistic::Ordered::SUM_LARGEST,
+    statistic::Ordered::TRIMMED_MEAN,
+    statistic::TopK::ENTRY,
     linalg::MatMul::ENTRY,
     linalg::Dot::ENTRY,
     solve::System::SOLVE,
@@ -134,6 +161,7 @@ pub const OPS: &[Entry] = &[
     index::PutSlice::ENTRY,
     gather::Take::ENTRY,
     gather::ScatterAdd::ENTRY,
+    choose::TakeAlong::ENTRY,
     join::Concatenate::ENTRY,
     join::Stack::ENTRY,
     rearrange::EXPAND_DIMS,
@@ -178,6 +206,14 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     pick::PickShare::ENTRY,
     norm::Unit::ENTRY,
     norm::InverseNorm::ENTRY,
+    choose::TakeAlong::BACK,
+    classes::TakeLabels::ENTRY,
+    classes::PutLabels::ENTRY,
+    moments::Center::ENTRY,
+    cumulative::LinearRecurrence::ENTRY,
+    running::Leader::ENTRY,
+    running::Follow::FORTH,
+    running::Follow::BACK,
     order::Order::ENTRY,
     order::Arrange::FORTH,
     order::Arrange::BACK,

@@ -144,16 +144,10 @@ impl Op for Median {
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
         let x = at.args[0];
-        let (shape, axes) = (x.shape(), self.0.checked(x.rank()));
-        let kept: Vec<usize> = (0..shape.len()).filter(|k| !axes.contains(k)).collect();
-        let n: usize = self.0.count(&shape);
-        let rows = [kept.iter().map(|&k| shape[k]).collect::<Vec<_>>(), vec![n]].concat();
-        let turned = [kept, axes].concat();
-        let in_place = turned.iter().copied().eq(0..shape.len());
-        let flat = |x: Var<'p>| if in_place { x.reshape(&rows) } else { x.transpose(&turned).reshape(&rows) };
+        let n = self.0.count(&x.shape());
         let middle = Tensor::from_fn(&[n], |k| 0.5 * (f64::from(k == n / 2) + f64::from(k == (n - 1) / 2)));
         Ok(at.tangents[0].map(|dot| {
-            let sorted = flat(dot).arrange(flat(x).order());
+            let sorted = self.0.rows(dot).arrange(self.0.rows(x).order());
             // Guarded: the other entries do not matter, however infinite their tangents.
             x.constant(middle).guarded_mul(sorted).sum_axis(-1).reshape(&at.out.shape())
         }))

@@ -92,6 +92,18 @@ pub trait Op: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether the selection of [`Convention::MinNorm`] is the element of least norm of the operator's Jacobian at every
+    /// point. Not where finding that element is a program of its own, as for a sum of norms of overlapping parts.
+    fn has_least_norm(&self) -> bool {
+        true
+    }
+
+    /// What is wrong with the numbers of the arguments, where they made the value NaN or infinite and the operator knows
+    /// more than that.
+    fn refuses(&self, _args: &[&Tensor]) -> Option<Fault> {
+        None
+    }
+
     /// What a convention picks at the operator's k-th tie, in the order its derivative writes them. `inner` is the
     /// answer of the operator that wrote the tie, where this one is defined by `expand`.
     fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {
@@ -328,6 +340,11 @@ pub trait Boundary {
     /// Which arguments are the two sides of the condition, and which the two values, for an operator that has
     /// [`BoundaryKind::Pieces`]: with them continuity along the whole boundary is proved.
     fn parts(&self) -> Option<BoundaryParts> {
+        None
+    }
+    /// For an operator that selects along axes: of the values among which it selects in a slice of its tie, the two that
+    /// lie furthest apart.
+    fn spread(&self, _args: &[&Tensor], _slice: &[usize]) -> Option<(f64, f64)> {
         None
     }
 }
