@@ -112,7 +112,7 @@ impl FromStr for Policy {
     type Err = crate::Error;
 
     /// `min-norm`, `pytorch`, `jax`, `tensorflow`, `step=0.5`, `random(7)` or `random`. (Directions have the variables'
-    /// shapes and are read by [`Policy::along`].)
+    /// shapes and are read by [`Policy::read`].)
     fn from_str(text: &str) -> Result<Policy> {
         let wrong =
             |rule: &str| Err(Fault::Setting { setting: "policy", given: text.into(), rule: rule.into() }.into());
