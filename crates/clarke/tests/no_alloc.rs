@@ -68,3 +68,15 @@ fn scalars_loops_and_kernels_allocate_nothing() {
     check(&f.value_and_gradient().unwrap());
     check(&f.hvp().unwrap());
 }
+
+#[test]
+fn no_operator_of_the_table_allocates() {
+    let registry = clarke::registry();
+    for entry in registry.entries() {
+        for sample in entry.samples {
+            let f = clarke::text::parse(&registry, sample.text, sample.inputs).unwrap();
+            check(&f);
+            check(&f.vjp().unwrap());
+        }
+    }
+}

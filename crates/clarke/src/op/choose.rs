@@ -401,7 +401,7 @@ impl Op for Maxout {
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
         let axis = checked_axis("maxout", args[0], self.axis)?;
         let length = args[0][axis];
-        if self.pieces == 0 || length % self.pieces != 0 {
+        if self.pieces == 0 || !length.is_multiple_of(self.pieces) {
             let rule = format!("it must divide the length {length} of axis {axis}");
             return Err(parameter("maxout", "pieces", self.pieces, rule));
         }
