@@ -9,9 +9,12 @@ pub mod choose;
 pub mod classes;
 pub mod control;
 pub mod conv;
+mod convex;
 pub mod cumulative;
 pub mod definite;
 pub mod diagonal;
+pub mod distance;
+pub mod eigen;
 pub mod einsum;
 pub mod embedding;
 pub mod extreme;
@@ -27,14 +30,18 @@ pub mod linear;
 pub mod loss;
 pub mod moments;
 pub mod norm;
+pub mod null;
 pub mod order;
 pub mod pad;
 pub mod pair;
 pub mod penalty;
 pub mod pick;
+pub mod piece;
 pub mod pointwise;
+pub mod polar;
 pub mod pool;
 mod product;
+pub mod project;
 pub mod rearrange;
 pub mod reduce;
 pub mod running;
@@ -44,6 +51,7 @@ pub mod solve;
 pub mod sort;
 pub mod sparse;
 pub mod special;
+pub mod spectral;
 pub mod statistic;
 pub mod stop;
 pub mod tie;
@@ -157,6 +165,22 @@ pub const OPS: &[Entry] = &[
     definite::Inv::ENTRY,
     definite::Cholesky::ENTRY,
     definite::LogDet::ENTRY,
+    eigen::EigvalshMax::ENTRY,
+    eigen::EigvalshSum::ENTRY,
+    polar::Schatten::SPECTRAL,
+    polar::Schatten::NUCLEAR,
+    project::Project::BOX,
+    project::Project::BALL,
+    project::Project::SIMPLEX,
+    project::Project::L1,
+    project::Project::SOC,
+    project::Project::PSD,
+    distance::Distance::BOX,
+    distance::Distance::BALL,
+    distance::Distance::SIMPLEX,
+    distance::Distance::L1,
+    distance::Distance::SOC,
+    distance::Distance::PSD,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
     gather::Take::ENTRY,
@@ -224,4 +248,17 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     conv::Conv::TWO_WEIGHT,
     window::Windows::SUM,
     window::Windows::SPREAD,
+    eigen::Eigen::ENTRY,
+    polar::Polar::ENTRY,
+    spectral::Spectral::ENTRY,
+    piece::Support::SIMPLEX,
+    piece::Support::L1,
+    piece::ConePiece::ENTRY,
+    null::PsdDirection::ENTRY,
+    distance::Normal::BOX,
+    distance::Normal::BALL,
+    distance::Normal::SIMPLEX,
+    distance::Normal::L1,
+    distance::Normal::SOC,
+    distance::Normal::PSD,
 ];
