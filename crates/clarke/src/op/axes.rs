@@ -235,6 +235,15 @@ impl Split {
         Split { slices, length, layout }
     }
 
+    /// How many neighbouring slices lie side by side, row by row: number k of all of them is one row of this length. None
+    /// if the numbers of a slice are neighbours, or have no such order.
+    pub fn side_by_side(&self) -> Option<usize> {
+        match &self.layout {
+            Layout::Strided { inner } if *inner > 1 => Some(*inner),
+            _ => None,
+        }
+    }
+
     /// Where slice s begins.
     #[inline]
     pub fn start(&self, s: usize) -> usize {

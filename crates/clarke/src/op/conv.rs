@@ -482,7 +482,7 @@ impl ArrayKernel for Conv {
 /// The ranges of the planes of an image's channels, and those of their windows.
 fn each_plane(grid: &Grid, image: usize) -> impl Iterator<Item = (std::ops::Range<usize>, std::ops::Range<usize>)> {
     let (plane, all) = (grid.plane(), grid.entries() * grid.windows());
-    let channels = if plane == 0 { 0 } else { image / plane };
+    let channels = image.checked_div(plane).unwrap_or(0);
     (0..channels).map(move |c| (c * plane..(c + 1) * plane, c * all..(c + 1) * all))
 }
 

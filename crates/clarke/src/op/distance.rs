@@ -57,7 +57,10 @@ impl Distance {
         formula: "the distance to xᵢ ≥ 0, Σ xᵢ = radius, along the last axis",
         ties: "the normal cone's part in the unit ball, at all points of the set",
         call: on_a_set!(Distance, SIMPLEX),
-        samples: &[Sample::new("dist_simplex(x)", TRIPLES), Sample::new("dist_simplex(x, radius=2)", &[("x", &[4])])],
+        samples: &[
+            Sample::new("dist_simplex(x)", TRIPLES),
+            Sample::new("dist_simplex(x, radius=2)", PAIR).on(0.0, 2.0),
+        ],
         ..Distance::BOX
     };
 
@@ -67,10 +70,7 @@ impl Distance {
         signature: "dist_l1_ball(x, radius)",
         formula: "the distance to Σ |xᵢ| ≤ radius, along the last axis",
         call: on_a_set!(Distance, L1),
-        samples: &[
-            Sample::new("dist_l1_ball(x, 1)", TRIPLES),
-            Sample::new("dist_l1_ball(x, radius=2)", &[("x", &[4])]),
-        ],
+        samples: &[Sample::new("dist_l1_ball(x, 1)", TRIPLES), Sample::new("dist_l1_ball(x, radius=2)", PAIR)],
         ..Distance::BOX
     };
 

@@ -12,6 +12,7 @@
 //! expr       = "lambda" [name ("," name)*] ":" expr        captures the variables around it
 //!            | expr operator expr | sign expr | "(" expr ")"
 //!            | number | "inf" | "nan" | "None" | "True" | "False" | name
+//!            | "'" text "'" | '"' text '"'                 names of modes and the like, without escapes
 //!            | "[" exprs "]" | "(" exprs "," ")"           lists (nested lists of numbers are arrays), tuples
 //!            | name "(" (expr | name "=" expr)* ")"        operators, functions defined before
 //!            | expr "[" (expr | "..." | slice) ,* "]"      slice = [expr] ":" [expr] [":" [expr]]

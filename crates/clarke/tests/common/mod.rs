@@ -1,6 +1,8 @@
 //! What the law tests share.
 #![allow(dead_code)]
 
+pub mod linear;
+
 use clarke::program::Role;
 use clarke::program::tie::Site;
 use clarke::{Compiled, Program, Tensor};
