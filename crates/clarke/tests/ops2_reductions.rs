@@ -16,7 +16,7 @@ fn matrix() -> Tensor {
 
 /// The value of program text at X.
 fn at_x(text: &str) -> Tensor {
-    clarke::parse(text, &[("x", &[2, 3])]).unwrap().eval(&[matrix()]).unwrap().remove(0)
+    read_any(text, &[("x", &[2, 3])]).unwrap().eval(&[matrix()]).unwrap().remove(0)
 }
 
 #[track_caller]
@@ -34,12 +34,12 @@ fn jacobian(x: &[f64], convention: Convention, f: impl for<'p> Fn(Var<'p>) -> Va
 
 /// The gradient of program text at a vector x.
 fn gradient(text: &str, x: &[f64]) -> Vec<f64> {
-    let f = clarke::parse(text, &[("x", &[x.len()])]).unwrap();
+    let f = read_any(text, &[("x", &[x.len()])]).unwrap();
     numbers(&f.at(&[Tensor::vector(x)]).unwrap().gradient(&Policy::default()).unwrap())
 }
 
 fn message(text: &str) -> String {
-    clarke::parse(text, &[("x", &[2, 3])]).map(|_| ()).unwrap_err().fault.to_string()
+    read_any(text, &[("x", &[2, 3])]).map(|_| ()).unwrap_err().fault.to_string()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn values_are_those_of_numpy_and_scipy() {
     check("gather_argmax(x, [[1, 2, 3], [4, 5, 6]], axis=1)", &[2], &[3.0, 4.0]);
     check("gather_argmax(x, [1, 2, 3], axis=0)", &[3], &[1.0, 2.0, 3.0]);
     check("one_hot([1, 0], 3)", &[2, 3], &[0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
-    let squares = clarke::parse("trimmed_mean(x, 0.25)", &[("x", &[10])]).unwrap();
+    let squares = read_any("trimmed_mean(x, 0.25)", &[("x", &[10])]).unwrap();
     let value = squares.eval(&[Tensor::from_fn(&[10], |k| (k * k) as f64)]).unwrap();
     assert!(close(value[0].data(), &[23.166666666666668], 1e-15));
 }
@@ -116,12 +116,12 @@ fn log_softmax_and_the_losses_are_those_of_scipy_and_jax() {
     check("cross_entropy(x, [2, 0])", &[], &[0.17989007086654013]);
     check("cross_entropy(x, [2, 0], reduce=False)", &[2], &[0.23262198310203266, 0.12715815863104757]);
     check("nll(log_softmax(x, axis=1), [2, 0])", &[], &[0.17989007086654013]);
-    let f = clarke::parse("cross_entropy(x, [2, 0])", &[("x", &[2, 3])]).unwrap();
+    let f = read_any("cross_entropy(x, [2, 0])", &[("x", &[2, 3])]).unwrap();
     let expected = [0.08841009105372213, 0.015363370163218214, -0.10377346121694037];
     let expected = [expected, [-0.059702806009998, 0.04640698282331096, 0.013295823186687039]].concat();
     assert!(close(&numbers(&f.gradient().unwrap().eval(&[matrix()]).unwrap()), &expected, 1e-15));
     // No digits are lost where the entries are large, and an entry −∞ is absent.
-    let large = clarke::parse("log_softmax(x)", &[("x", &[2])]).unwrap();
+    let large = read_any("log_softmax(x)", &[("x", &[2])]).unwrap();
     let value = |x: [f64; 2]| large.eval(&[x.into()]).unwrap().remove(0).into_data();
     assert!(close(&value([1e10, 1e10 + 1.0]), &[-1.3132616875182228, -0.31326168751822286], 1e-15));
     assert_eq!(value([f64::NEG_INFINITY, 7.0]), [f64::NEG_INFINITY, 0.0]);
@@ -162,7 +162,7 @@ fn the_hessian_of_cumprod_is_polynomial() {
 #[test]
 fn the_deviation_of_equal_entries_is_exactly_zero_and_its_set_a_ball() {
     // 0.1 + 0.1 + 0.1 is not 3 · 0.1: without care the tie would be missed.
-    let f = clarke::parse("std(x)", &[("x", &[3])]).unwrap();
+    let f = read_any("std(x)", &[("x", &[3])]).unwrap();
     let at = f.at(&[[0.1, 0.1, 0.1].into()]).unwrap();
     assert_eq!(at.value().unwrap(), 0.0);
     assert_eq!(at.ties(0.0).unwrap().len(), 1);
@@ -176,7 +176,7 @@ fn the_deviation_of_equal_entries_is_exactly_zero_and_its_set_a_ball() {
     assert!(close(&smooth, &[-0.3563483225498992, -0.0890870806374748, 0.445435403187374], 1e-15));
     let notes = |c: Convention| at.ties(0.0).unwrap()[0].site.choice(c).note;
     assert!(notes(Convention::PyTorch).is_none() && notes(Convention::Jax).is_some_and(|n| n.contains("NaN")));
-    let hessian = clarke::parse("var(x)", &[("x", &[3])]).unwrap().hvp().unwrap();
+    let hessian = read_any("var(x)", &[("x", &[3])]).unwrap().hvp().unwrap();
     let row = numbers(&hessian.eval(&[[1.0, 2.0, 4.0].into(), [1.0, 0.0, 0.0].into()]).unwrap());
     assert!(close(&row, &[4.0 / 9.0, -2.0 / 9.0, -2.0 / 9.0], 1e-15));
 }
@@ -261,7 +261,7 @@ fn random_selections_of_cummax_are_in_the_hull() {
 #[test]
 fn the_set_of_sum_largest_is_a_slice_of_the_cube() {
     // 5 is among the two largest for sure; one of the three 2s is.
-    let f = clarke::parse("sum_largest(x, 2)", &[("x", &[5])]).unwrap();
+    let f = read_any("sum_largest(x, 2)", &[("x", &[5])]).unwrap();
     let at = f.at(&[[2.0, 5.0, 2.0, 1.0, 2.0].into()]).unwrap();
     let third = 1.0 / 3.0;
     assert!(close(&numbers(&at.gradient(&Policy::default()).unwrap()), &[third, 1.0, third, 0.0, third], 1e-15));
@@ -315,7 +315,7 @@ fn arguments_that_are_not_variables_batch() {
         Program::trace(&[&[2, 3], &[2]], |v| if mean { v[0].cross_entropy(v[1]) } else { v[0].nll_each(v[1]) }).unwrap()
     };
     let labels = Tensor::new(&[4, 2], vec![0.0, 1.0, 2.0, 2.0, 1.0, 0.0, 0.0, 2.0]).unwrap();
-    let recurrence = clarke::parse("linear_recurrence(a, b, axis=0)", &[("a", &[2, 3]), ("b", &[2, 3])]).unwrap();
+    let recurrence = read_any("linear_recurrence(a, b, axis=0)", &[("a", &[2, 3]), ("b", &[2, 3])]).unwrap();
     let cases = [
         (gather, draw(&[4, 2, 3], 1), draw(&[4, 2, 3], 2)),
         (owl, draw(&[4, 2, 3], 3), draw(&[4, 3], 4)),
@@ -405,7 +405,7 @@ fn mistakes_are_named() {
 
 #[test]
 fn classes_follow_from_the_arguments() {
-    let class = |text: &str| clarke::parse(text, &[("x", &[2, 3])]).unwrap().class().level.to_string();
+    let class = |text: &str| read_any(text, &[("x", &[2, 3])]).unwrap().class().level.to_string();
     for text in
         ["cummax(x)", "quantile(x, 0.5)", "tv(x)", "owl_norm(x, [2, 1], axis=0)", "nll(x, [0, 1])", "maxout(x, 3)"]
     {
@@ -422,13 +422,13 @@ fn classes_follow_from_the_arguments() {
 /// Overlapping groups and groups of several lengths, against their definition; and what has no least norm says so.
 #[test]
 fn penalties_are_sums_of_what_they_are_made_of() {
-    let f = clarke::parse("group_norm2(x, groups=[[0, 1], [], [1, 2], [3]])", &[("x", &[4])]).unwrap();
+    let f = read_any("group_norm2(x, groups=[[0, 1], [], [1, 2], [3]])", &[("x", &[4])]).unwrap();
     let value = f.eval(&[[3.0, 4.0, 3.0, -2.0].into()]).unwrap()[0].item();
     assert_eq!(value, 12.0);
     let g = numbers(&f.gradient().unwrap().eval(&[[3.0, 4.0, 3.0, -2.0].into()]).unwrap());
     assert!(close(&g, &[0.6, 1.6, 0.6, -1.0], 1e-15), "{g:?}");
     let single = |text: &str, n: usize| {
-        let program = clarke::parse(text, &[("x", &[n])]).unwrap();
+        let program = read_any(text, &[("x", &[n])]).unwrap();
         match &program.nodes()[program.outputs()[0]].kind {
             Kind::Apply { op, .. } => op.has_least_norm(),
             _ => panic!("an application"),
@@ -438,10 +438,10 @@ fn penalties_are_sums_of_what_they_are_made_of() {
     // At [0, 0, 1] the default of tv is (0, −1, 1), and the element of least norm (−1/2, −1/2, 1).
     assert!(!single("tv(x)", 3));
     assert_eq!(gradient("tv(x)", &[0.0, 0.0, 1.0]), [0.0, -1.0, 1.0]);
-    let nothing = clarke::parse("tv(x)", &[("x", &[1])]).unwrap();
+    let nothing = read_any("tv(x)", &[("x", &[1])]).unwrap();
     assert_eq!(nothing.eval(&[[3.0].into()]).unwrap()[0].item(), 0.0);
     // The dual ball of an ordered norm at 0: every selection is majorized by the weights.
-    let owl = clarke::parse("owl_norm(x, [3, 2, 1])", &[("x", &[3])]).unwrap();
+    let owl = read_any("owl_norm(x, [3, 2, 1])", &[("x", &[3])]).unwrap();
     let at = owl.at(&[[0.0; 3].into()]).unwrap();
     for seed in 0..20 {
         let mut v: Vec<f64> = numbers(&at.gradient(&Policy::Random(seed)).unwrap()).iter().map(|x| x.abs()).collect();
@@ -453,7 +453,7 @@ fn penalties_are_sums_of_what_they_are_made_of() {
 #[test]
 fn kernels_leave_no_trace_of_earlier_calls() {
     for text in ["quantile(x, 0.3, axis=1)", "top_k(x, 2)", "std(x, axis=0)", "cummax(x)", "cumprod(x, axis=0)"] {
-        let f = clarke::parse(text, &[("x", &[2, 3])]).unwrap();
+        let f = read_any(text, &[("x", &[2, 3])]).unwrap();
         let fast = f.compile_with::<f64>(&|_| 0.0);
         let other = Tensor::from_fn(&[2, 3], |k| 10.0 - k as f64);
         let before = fast.call(&[matrix()]).unwrap();
@@ -464,4 +464,9 @@ fn kernels_leave_no_trace_of_earlier_calls() {
         let slope = vjp.call(&[matrix(), cotangent.clone()]).unwrap();
         assert_eq!(vjp.call(&[matrix(), cotangent]).unwrap(), slope, "{text}");
     }
+}
+
+/// Reads an expression over all operators, those that only derivatives are written with included.
+fn read_any(text: &str, inputs: &[(&str, &[usize])]) -> clarke::Result<Program> {
+    clarke::text::parse(&clarke::registry(), text, inputs)
 }

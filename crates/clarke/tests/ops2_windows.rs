@@ -42,7 +42,7 @@ const JAX: &[Case] = &[
 ];
 
 fn parsed((text, inputs, ..): &Case) -> (Program, Vec<Tensor>) {
-    let f = clarke::parse(text, inputs).unwrap_or_else(|e| panic!("{text}: {e}"));
+    let f = read_any(text, inputs).unwrap_or_else(|e| panic!("{text}: {e}"));
     let point = inputs.iter().enumerate().map(|(k, (_, shape))| integers(shape, k)).collect();
     (f, point)
 }
@@ -70,7 +70,7 @@ fn convolutions_and_sums_of_windows_obey_the_laws_exactly() {
         "spread_windows(sum_windows(x, (2,)), (4,), (2,))",
         "avg_pool2d(x, (2, 4))",
     ] {
-        laws(&clarke::parse(text, &[("x", &[3, 4])]).unwrap());
+        laws(&read_any(text, &[("x", &[3, 4])]).unwrap());
     }
 }
 
@@ -80,7 +80,7 @@ fn convolutions_and_sums_of_windows_obey_the_laws_exactly() {
 fn second_derivatives_of_convolutions() {
     for case in JAX.iter().filter(|c| c.0.starts_with("conv")) {
         let text = format!("sum({}**2)", case.0);
-        let f = clarke::parse(&text, case.1).unwrap();
+        let f = read_any(&text, case.1).unwrap();
         let gradient = f.gradient().unwrap();
         let point = inputs_of(&f, 1);
         let direction: Vec<Tensor> = inputs_of(&f, 30);
@@ -107,7 +107,7 @@ fn derivatives_of_convolutions_batch() {
         ("conv1d(x, w, groups=3)", &[2, 3, 4], &[3, 1, 2]),
     ];
     for (text, x, w) in cases {
-        let f = clarke::parse(text, &[("x", x), ("w", w)]).unwrap();
+        let f = read_any(text, &[("x", x), ("w", w)]).unwrap();
         batches(&f.vjp().unwrap());
         batches(&f.vjp().unwrap().linearize().unwrap());
     }
@@ -119,20 +119,20 @@ fn rust_and_text_say_the_same() {
     let shapes: &[&[usize]] = &[&[1, 4, 4, 4], &[2, 2, 3, 3]];
     let inputs = [("x0", shapes[0]), ("x1", shapes[1])];
     let traced = Program::trace(shapes, |v| v[0].conv2d(v[1], moves)).unwrap();
-    let read = clarke::parse("conv2d(x0, x1, stride=(2, 1), padding=1, groups=2)", &inputs).unwrap();
+    let read = read_any("conv2d(x0, x1, stride=(2, 1), padding=1, groups=2)", &inputs).unwrap();
     assert_eq!(traced.to_string(), read.to_string());
     let traced = Program::trace(&[&[4, 4]], |v| v[0].max_pool(&[2, 2], &[1], &[1], &[1])).unwrap();
-    let read = clarke::parse("max_pool2d(x0, 2, 1, 1)", &[("x0", &[4, 4])]).unwrap();
+    let read = read_any("max_pool2d(x0, 2, 1, 1)", &[("x0", &[4, 4])]).unwrap();
     assert_eq!(traced.to_string(), read.to_string());
     let traced = Program::trace(&[&[4]], |v| v[0].avg_pool(&[2], &[2], &[1], false)).unwrap();
-    let read = clarke::parse("avg_pool1d(x0, 2, padding=1, count_include_pad=False)", &[("x0", &[4])]).unwrap();
+    let read = read_any("avg_pool1d(x0, 2, padding=1, count_include_pad=False)", &[("x0", &[4])]).unwrap();
     assert_eq!(traced.to_string(), read.to_string());
 }
 
 /// A 2 × 2 window of one number. jax 0.10.2 and PyTorch were run on it: both give all to the first entry.
 #[test]
 fn ties_of_max_pool() {
-    let f = clarke::parse("max_pool2d(x, 2)[0, 0]", &[("x", &[2, 2])]).unwrap();
+    let f = read_any("max_pool2d(x, 2)[0, 0]", &[("x", &[2, 2])]).unwrap();
     let patch = [Tensor::full(&[2, 2], 1.0)];
     let at = f.at(&patch).unwrap();
     let gradient = |policy: Policy| at.gradient(&policy).unwrap()[0].data().to_vec();
@@ -149,7 +149,7 @@ fn ties_of_max_pool() {
 /// Windows that overlap have ties of their own, and a policy may pick differently in each.
 #[test]
 fn overlapping_windows_tie_one_by_one() {
-    let f = clarke::parse("sum(max_pool1d(x, 2, stride=1))", &[("x", &[4])]).unwrap();
+    let f = read_any("sum(max_pool1d(x, 2, stride=1))", &[("x", &[4])]).unwrap();
     let x: [Tensor; 1] = [[3.0, 3.0, 1.0, 1.0].into()];
     let at = f.at(&x).unwrap();
     assert_eq!(at.gradient(&Policy::jax()).unwrap()[0].data(), [1.0, 1.0, 1.0, 0.0]);
@@ -161,7 +161,7 @@ fn overlapping_windows_tie_one_by_one() {
 /// What is in the padding is never the largest, and no tie with it is reported; it gives no NaN.
 #[test]
 fn padding_of_max_pool_takes_no_part() {
-    let f = clarke::parse("sum(max_pool1d(x, 3, 1, 1) * [1, 2, 4])", &[("x", &[3])]).unwrap();
+    let f = read_any("sum(max_pool1d(x, 3, 1, 1) * [1, 2, 4])", &[("x", &[3])]).unwrap();
     let x: [Tensor; 1] = [[-5.0, -7.0, -6.0].into()];
     assert_eq!(f.eval(&x).unwrap()[0].item(), -5.0 - 10.0 - 24.0);
     let at = f.at(&x).unwrap();
@@ -173,14 +173,14 @@ fn padding_of_max_pool_takes_no_part() {
     }
     let nan = f.eval(&[[f64::NAN, 1.0, 2.0].into()]).unwrap();
     assert!(nan[0].item().is_nan());
-    let lowest = clarke::parse("max_pool1d(x, 2)", &[("x", &[2])]).unwrap();
+    let lowest = read_any("max_pool1d(x, 2)", &[("x", &[2])]).unwrap();
     assert_eq!(lowest.eval(&[[f64::NEG_INFINITY; 2].into()]).unwrap()[0].data(), [f64::NEG_INFINITY]);
 }
 
 /// The derivative of max_pool keeps one weight for each entry of a window and nothing larger.
 #[test]
 fn the_tie_keeps_one_number_an_entry_of_a_window() {
-    let f = clarke::parse("sum(max_pool2d(x, 3, 2, 1))", &[("x", &[2, 8, 8])]).unwrap();
+    let f = read_any("sum(max_pool2d(x, 3, 2, 1))", &[("x", &[2, 8, 8])]).unwrap();
     let most = 2 * 4 * 4 * 9;
     let g = f.gradient().unwrap();
     assert!(g.nodes().iter().all(|n| n.shape.iter().product::<usize>() <= most.max(2 * 10 * 10)), "{g}");
@@ -213,7 +213,7 @@ fn mistakes_say_what_is_wrong() {
     ];
     for (text, part) in cases {
         let inputs: &[(&str, &[usize])] = &[("x", &[1, 4, 5]), ("w", &[2, 2, 3])];
-        let message = clarke::parse(text, inputs).map(|f| f.to_string()).expect_err(text).to_string();
+        let message = read_any(text, inputs).map(|f| f.to_string()).expect_err(text).to_string();
         assert!(message.contains(part), "{text}: {message}");
     }
 }
@@ -223,7 +223,7 @@ fn mistakes_say_what_is_wrong() {
 fn large_convolutions_are_sums_over_windows() {
     let (x, w) = (integers(&[2, 8, 12, 11], 1), integers(&[6, 4, 3, 3], 2));
     let inputs: &[(&str, &[usize])] = &[("x", x.shape()), ("w", w.shape())];
-    let f = clarke::parse("conv2d(x, w, padding=(1, 2), stride=(1, 2), groups=2)", inputs).unwrap();
+    let f = read_any("conv2d(x, w, padding=(1, 2), stride=(1, 2), groups=2)", inputs).unwrap();
     let y = f.eval(&[x.clone(), w.clone()]).unwrap().remove(0);
     assert_eq!(y.shape(), [2, 6, 12, 7]);
     let entry = |n: usize, c: usize, i: isize, j: isize| match (0..12).contains(&i) && (0..11).contains(&j) {
@@ -247,4 +247,9 @@ fn large_convolutions_are_sums_over_windows() {
     assert_eq!(inner(&bars[0], &x), inner(&y, &y));
     assert_eq!(inner(&bars[1], &w), inner(&y, &y));
     assert_eq!(vjp.compile::<f64>(Convention::MinNorm).call(&[x, w, y]).unwrap(), bars);
+}
+
+/// Reads an expression over all operators, those that only derivatives are written with included.
+fn read_any(text: &str, inputs: &[(&str, &[usize])]) -> clarke::Result<Program> {
+    clarke::text::parse(&clarke::registry(), text, inputs)
 }

@@ -118,7 +118,7 @@ fn is_smooth(f: &Program, x: &[Tensor], d: &[Tensor], h: f64) -> Result<bool, Te
 fn the_programs_are_large_and_made_of_all_operators() {
     let seen = RefCell::new(BTreeMap::<String, usize>::new());
     let nodes = RefCell::new(vec![]);
-    let counts = law("all operators", 100, |sketch, counts| {
+    let counts = law("all operators", 200, |sketch, counts| {
         let program = sketch.program(Form::Scalar);
         nodes.borrow_mut().push(program.prune().nodes().len());
         for node in program.prune().nodes() {

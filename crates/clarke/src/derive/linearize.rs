@@ -150,7 +150,7 @@ fn tangent_of<'p>(
             };
             Some(push(builder, op, &(0..args.len()).map(fill).collect::<Vec<_>>()))
         }
-        Linearity::None | Linearity::First | Linearity::In(_) => match op.expand(args) {
+        Linearity::None | Linearity::First | Linearity::In(_) => match builder.unreduced(|| op.expand(args)) {
             Some(value) => {
                 let mut known = std::iter::zip(args, dots).map(|(a, d)| (a.id(), *d)).collect();
                 walk_expansion(builder, value, &mut known)?

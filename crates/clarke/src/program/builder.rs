@@ -30,6 +30,8 @@ struct State {
     ties: Option<Ties>,
     /// Equal applications made while deriving or simplifying, to be made once.
     merged: Option<HashMap<Key, usize>>,
+    /// Whether nothing is reduced although equal applications are merged.
+    verbatim: bool,
     /// Whether all values may be taken to be finite.
     finite: bool,
 }
@@ -161,7 +163,7 @@ impl Builder {
         let shapes: Vec<Vec<usize>> = args.iter().map(Var::shape).collect();
         let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
         match op.shape(&views) {
-            Ok(shape) if self.is_deriving() => match self.folded(op.as_ref(), args).or_else(|| op.reduce(args)) {
+            Ok(shape) if self.is_reducing() => match self.folded(op.as_ref(), args).or_else(|| op.reduce(args)) {
                 Some(simpler) => simpler.broadcast_to(&shape),
                 None => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
             },
@@ -283,6 +285,20 @@ impl Builder {
 
     pub(crate) fn set_ties(&self, ties: Ties) {
         self.inner.borrow_mut().ties = Some(ties);
+    }
+
+    /// Runs `f` with nothing reduced: what it writes stands on exactly what it names. A linearized expansion needs that,
+    /// since only of the operator's arguments are the tangents known.
+    pub(crate) fn unreduced<R>(&self, f: impl FnOnce() -> R) -> R {
+        let before = std::mem::replace(&mut self.inner.borrow_mut().verbatim, true);
+        let result = f();
+        self.inner.borrow_mut().verbatim = before;
+        result
+    }
+
+    fn is_reducing(&self) -> bool {
+        let state = self.inner.borrow();
+        state.merged.is_some() && !state.verbatim
     }
 
     fn is_deriving(&self) -> bool {

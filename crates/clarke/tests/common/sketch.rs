@@ -42,7 +42,7 @@ struct Piece {
     domain: (f64, f64),
 }
 
-/// The samples, by operator.
+/// The samples whose derivative is that of their value everywhere, by operator.
 static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
     let registry = registry();
     let piece = |sample: &clarke::program::op::Sample| Piece {
@@ -50,8 +50,9 @@ static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
         shapes: sample.inputs.iter().map(|(_, shape)| shape.to_vec()).collect(),
         domain: sample.domain,
     };
-    let entries = registry.entries().iter().filter(|e| !e.samples.is_empty());
-    entries.map(|e| e.samples.iter().map(piece).collect()).collect()
+    let of_value = |s: &&clarke::program::op::Sample| matches!(s.derivative, clarke::program::op::Derivative::OfValue);
+    let pieces = |e: &clarke::program::op::Entry| e.samples.iter().filter(of_value).map(piece).collect::<Vec<_>>();
+    registry.entries().iter().map(pieces).filter(|p| !p.is_empty()).collect()
 });
 
 /// How many operators the programs are made of.
@@ -91,15 +92,15 @@ impl<'p> Pool<'p> {
     fn argument(&mut self, shape: &[usize], domain: (f64, f64)) -> (Var<'p>, usize) {
         let chosen = self.choose();
         let (value, loose) = self.fit(chosen, shape);
-        let everywhere = domain.0 < 0.0 && domain.1 > 0.0;
+        let everywhere = domain.0 <= -2.0 && domain.1 >= 2.0;
         if everywhere && (loose == 0 || loose <= LOOSE && self.draw.below(2) == 0) {
             return (value, loose);
         }
-        if self.careless && !everywhere && self.draw.below(2) == 0 {
+        if self.careless && domain.0 > 0.0 && self.draw.below(2) == 0 {
             return (value.clip(0.0, domain.1), 0);
         }
         // Around the middle of the domain, on a grid of quarters.
-        let middle = if everywhere { 0.0 } else { (2.0 * (domain.0 + domain.1)).round() / 4.0 };
+        let middle = if domain.0 < 0.0 { 0.0 } else { (2.0 * (domain.0 + domain.1)).round() / 4.0 };
         let value = if middle == 0.0 { value } else { value + middle };
         (value.clip(domain.0, domain.1), 0)
     }
