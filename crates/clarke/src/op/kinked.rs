@@ -170,7 +170,7 @@ impl Pointwise for Relu6 {
 }
 
 /// The slope of a clip: 1 inside of the bounds, 0 outside. Its ties are that at the lower bound, then that at the upper.
-fn between<'p>(x: Var<'p>, low: f64, high: f64) -> Var<'p> {
+pub(super) fn between<'p>(x: Var<'p>, low: f64, high: f64) -> Var<'p> {
     (x - low).step() * (1.0 - (x - high).step())
 }
 

@@ -5,7 +5,10 @@
 
 pub mod axes;
 pub mod control;
+mod convex;
 pub mod definite;
+pub mod distance;
+pub mod eigen;
 pub mod extreme;
 mod factor;
 pub mod gather;
@@ -17,15 +20,20 @@ pub mod linalg;
 pub mod linear;
 pub mod loss;
 pub mod norm;
+pub mod null;
 pub mod order;
 pub mod pick;
+pub mod piece;
 pub mod pointwise;
+pub mod polar;
 mod product;
+pub mod project;
 pub mod reduce;
 pub mod shape;
 pub mod smooth;
 pub mod solve;
 pub mod sort;
+pub mod spectral;
 pub mod tie;
 
 use crate::program::op::Entry;
@@ -83,6 +91,22 @@ pub const OPS: &[Entry] = &[
     definite::Inv::ENTRY,
     definite::Cholesky::ENTRY,
     definite::LogDet::ENTRY,
+    eigen::EigvalshMax::ENTRY,
+    eigen::EigvalshSum::ENTRY,
+    polar::Schatten::SPECTRAL,
+    polar::Schatten::NUCLEAR,
+    project::Project::BOX,
+    project::Project::BALL,
+    project::Project::SIMPLEX,
+    project::Project::L1,
+    project::Project::SOC,
+    project::Project::PSD,
+    distance::Distance::BOX,
+    distance::Distance::BALL,
+    distance::Distance::SIMPLEX,
+    distance::Distance::L1,
+    distance::Distance::SOC,
+    distance::Distance::PSD,
     index::GetItem::ENTRY,
     index::PutSlice::ENTRY,
     gather::Take::ENTRY,
@@ -105,4 +129,17 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     order::Arrange::BACK,
     extreme::Join::ENTRY,
     extreme::Part::ENTRY,
+    eigen::Eigen::ENTRY,
+    polar::Polar::ENTRY,
+    spectral::Spectral::ENTRY,
+    piece::Support::SIMPLEX,
+    piece::Support::L1,
+    piece::ConePiece::ENTRY,
+    null::PsdDirection::ENTRY,
+    distance::Normal::BOX,
+    distance::Normal::BALL,
+    distance::Normal::SIMPLEX,
+    distance::Normal::L1,
+    distance::Normal::SOC,
+    distance::Normal::PSD,
 ];

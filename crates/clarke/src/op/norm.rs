@@ -191,7 +191,7 @@ impl Op for Norm2 {
 }
 
 /// The Euclidean norm of numbers whose sum of squares came out as `sum`; scaled if the squares left the range.
-fn norm_of<T: Scalar>(sum: T, x: &[T], positions: impl Iterator<Item = usize> + Clone) -> T {
+pub(super) fn norm_of<T: Scalar>(sum: T, x: &[T], positions: impl Iterator<Item = usize> + Clone) -> T {
     // Below this a square may have lost digits; f32 knows no 1e-60.
     let least = if T::of(1e-60).to_f64() == 0.0 { 1e-30 } else { 1e-290 };
     let sum_here = sum.to_f64();
@@ -392,6 +392,11 @@ impl InverseNorm {
         call: |call| read(call).map(|(u, axes)| call.apply(InverseNorm(axes), &[u])),
         samples: &[],
     };
+
+    /// Along these axes.
+    pub(super) fn over(axes: Axes) -> InverseNorm {
+        InverseNorm(axes)
+    }
 }
 
 impl Op for InverseNorm {
