@@ -269,7 +269,7 @@ impl Set {
             std::iter::zip(&mut *out, x).for_each(|(y, x)| *y = *x - *y);
         }
         let length = T::of(norm(out));
-        out.iter_mut().for_each(|y| *y = *y / length);
+        out.iter_mut().for_each(|y| *y /= length);
     }
 
     /// One unit vector of the normal cone at a point of the boundary: the even one.
@@ -296,7 +296,7 @@ impl Set {
             }
         }
         let length = T::of(norm(out));
-        out.iter_mut().for_each(|y| *y = *y / length);
+        out.iter_mut().for_each(|y| *y /= length);
     }
 
     /// What is subtracted from every |xᵢ| of a point outside: Duchi and others 2008. It is exact where it is a number
@@ -432,7 +432,7 @@ impl<T: Field> Work<'_, T> {
                 for i in 0..n {
                     let x = T::of(c * v[i].to_f64());
                     for j in 0..n {
-                        out[i * n + j] = out[i * n + j] + x * v[j];
+                        out[i * n + j] += x * v[j];
                     }
                 }
             }

@@ -261,7 +261,8 @@ impl Polar {
                 }
                 if s[0] == T::of(0.0) {
                     // Every orthonormal basis will do.
-                    let unit = |i: usize, length: usize| T::of(f64::from(i % (length + 1) == 0 && i < length * p));
+                    let unit =
+                        |i: usize, length: usize| T::of(f64::from(i.is_multiple_of(length + 1) && i < length * p));
                     u.iter_mut().enumerate().for_each(|(i, x)| *x = unit(i, m));
                     v.iter_mut().enumerate().for_each(|(i, x)| *x = unit(i, n));
                 }

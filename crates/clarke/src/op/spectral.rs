@@ -10,7 +10,9 @@ use crate::program::class::Class;
 use crate::program::op::{
     Batching, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Transposition,
 };
-use faer::dyn_stack::StackReq;
+use faer::dyn_stack::MemStack;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
 
 /// Which function of the eigenvalues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,12 +246,11 @@ impl<T: Field> Pieces<'_, T> {
 
 /// `to = op(a) b` for n × n matrices, row after row.
 fn product<T: Field>(n: usize, a: &[T], transpose: bool, b: &[T], to: &mut [T]) {
-    let (rows, columns) = if transpose { (1, n as isize) } else { (n as isize, 1) };
-    // SAFETY: all three hold n² numbers, and `to` is borrowed apart from the others.
-    unsafe {
-        let n_ = n as isize;
-        T::gemm(n, n, n, (to.as_mut_ptr(), 1, n_), false, (a.as_ptr(), columns, rows), (b.as_ptr(), 1, n_));
-    }
+    let (a, b) = (MatRef::from_row_major_slice(a, n, n), MatRef::from_row_major_slice(b, n, n));
+    let a = if transpose { a.transpose() } else { a };
+    let to = MatMut::from_row_major_slice_mut(to, n, n);
+    // What is row after row is, column after column, the transpose, and so is the product.
+    matmul(to.transpose_mut(), Accum::Replace, b.transpose(), a.transpose(), T::of(1.0), Par::Seq);
 }
 
 impl Spectral {
@@ -258,7 +259,7 @@ impl Spectral {
         let (function, first) = (self.function, self.first());
         let count = args.len() - first + 1;
         let stretches = [n * n, n, n * n, n * n, count * n * n, n];
-        let stack = StackReq::any_of(&[eigen_stack::<T>(n, true)]);
+        let stack = eigen_stack::<T>(n, true);
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             let mut room = Room::new(scratch);
             let (a, w, v) = (room.take(n * n), room.take(n), room.take(n * n));
@@ -341,7 +342,7 @@ fn decide<T: Field>(
     v: &mut [T],
     (a, b, c): (&mut [T], &mut [T], &mut [T]),
     mu: &mut [T],
-    stack: &mut faer::dyn_stack::MemStack,
+    stack: &mut MemStack,
 ) {
     let m = v.len() / n;
     let inner = |x: &[T], y: &[T]| std::iter::zip(x, y).fold(T::of(0.0), |sum, (x, y)| sum + *x * *y);

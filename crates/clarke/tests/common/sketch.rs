@@ -55,9 +55,14 @@ static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
     registry.entries().iter().map(pieces).filter(|p| !p.is_empty()).collect()
 });
 
-/// How many operators the programs are made of.
+/// How many operators the programs are made of: entries of the table that are written in others do not count.
 pub fn operators() -> usize {
-    TABLE.len()
+    let programs = TABLE.iter().flatten().map(|piece| &piece.program);
+    let names = programs.flat_map(|p| p.nodes()).filter_map(|n| match &n.kind {
+        clarke::program::Kind::Apply { op, .. } => Some(op.name()),
+        _ => None,
+    });
+    names.collect::<std::collections::HashSet<_>>().len()
 }
 
 /// A value that later steps may use.
