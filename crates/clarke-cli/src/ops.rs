@@ -28,10 +28,29 @@ fn text(entries: &[Entry]) -> String {
         let [name, signature, formula, class, ties, source] = row(entry);
         let more = [("written", signature), ("class", class), ("at ties", ties), ("source", source)];
         let lines = more.iter().filter(|(_, text)| !text.is_empty());
-        let below: String = lines.map(|(title, text)| format!("{:width$}{title:<9}{text}\n", "")).collect();
-        format!("{name:<width$}{formula}\n{below}")
+        let below: String =
+            lines.map(|(title, text)| format!("{:width$}{title:<9}{}\n", "", wrapped(text, width + 9))).collect();
+        format!("{name:<width$}{}\n{below}", wrapped(formula, width))
     };
     entries.iter().map(paragraph).collect::<Vec<_>>().join("\n")
+}
+
+/// A text that starts at a column, broken at blanks before column 100; what follows starts at the same column.
+fn wrapped(text: &str, start: usize) -> String {
+    let (mut out, mut column) = (String::new(), start);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > start && column + 1 + length > 100 {
+            out += &format!("\n{:start$}", "");
+            column = start;
+        } else if column > start {
+            out.push(' ');
+            column += 1;
+        }
+        out += word;
+        column += length;
+    }
+    out
 }
 
 /// Rows below their titles, in columns as wide as their widest cell.

@@ -154,7 +154,7 @@ impl std::fmt::Debug for Csr {
 
 /// `csr_matmul(x, shape, indptr, indices, values, transpose=False)`: `a @ x` for a constant sparse matrix a, or `aᵀ @ x`.
 ///
-/// Shapes: x of shape [n] or […, n, p] for a matrix of n columns. Errors: another length. Cost: 2·nnz operations for
+/// Shapes: x of shape `[n]` or `[…, n, p]` for a matrix of n columns. Errors: another length. Cost: 2·nnz operations for
 /// each column of x. Source: scipy.sparse.csr_matrix.
 #[derive(Debug, Clone)]
 pub struct CsrMatMul {
