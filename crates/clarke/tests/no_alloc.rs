@@ -86,7 +86,15 @@ fn no_operator_of_the_table_allocates() {
     }
 }
 
-// Products of matrices of up to 1000 multiplications: over that the `gemm` crate does them, which allocates.
+#[test]
+fn products_of_every_size_allocate_nothing() {
+    for n in [3, 16, 40, 64, 150] {
+        let f = Program::trace(&[&[n, n], &[n, n]], |v| v[0].matmul(v[1].tanh()).sum()).unwrap();
+        check(&f);
+        check(&f.value_and_gradient().unwrap());
+    }
+}
+
 #[test]
 fn windows_and_sparse_products_allocate_nothing() {
     let f = Program::trace(&[&[2, 4, 5, 5], &[4, 2, 2, 2]], |v| {

@@ -241,30 +241,17 @@ macro_rules! scalar {
                 lhs: (*const Self, isize, isize),
                 rhs: (*const Self, isize, isize),
             ) {
-                // SAFETY: the caller vouches for pointers and strides; this only forwards them.
-                unsafe {
-                    gemm::gemm(
-                        m,
-                        n,
-                        k,
-                        dst.0,
-                        dst.1,
-                        dst.2,
-                        accumulate,
-                        lhs.0,
-                        lhs.1,
-                        lhs.2,
-                        rhs.0,
-                        rhs.1,
-                        rhs.2,
-                        1.0,
-                        1.0,
-                        false,
-                        false,
-                        false,
-                        gemm::Parallelism::None,
+                use faer::{Accum, MatMut, MatRef, Par};
+                // SAFETY: the caller vouches for pointers and strides; these only name them, row stride first.
+                let (dst, lhs, rhs) = unsafe {
+                    (
+                        MatMut::from_raw_parts_mut(dst.0, m, n, dst.2, dst.1),
+                        MatRef::from_raw_parts(lhs.0, m, k, lhs.2, lhs.1),
+                        MatRef::from_raw_parts(rhs.0, k, n, rhs.2, rhs.1),
                     )
-                }
+                };
+                let keep = if accumulate { Accum::Add } else { Accum::Replace };
+                faer::linalg::matmul::matmul(dst, keep, lhs, rhs, 1.0, Par::Seq);
             }
         }
     };
