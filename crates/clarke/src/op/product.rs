@@ -1,14 +1,14 @@
 //! The inner loops of products of matrices and vectors, compiled for each instruction set of the machine.
 //!
 //! The order of additions is fixed by the code, not by the instruction set: every machine gives the same numbers.
-//! (Larger products of matrices are the business of the `gemm` crate.)
+//! (Larger products of matrices are the business of the `faer` crate.)
 
 use crate::program::real::Scalar;
 
 /// How many sums run side by side in a reduction: two AVX-512 registers of f64 for each of up to four rows.
 const LANES: usize = 16;
 
-/// Products of matrices with fewer multiplications than this are done by loops of our own: a call of `gemm` has a
+/// Products of matrices with fewer multiplications than this are done by loops of our own: a call of the crate has a
 /// fixed cost of 0.3 to 0.8 µs.
 const SMALL: usize = 1000;
 
