@@ -119,6 +119,11 @@ pub fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
+/// The flat position of an index.
+pub fn ravel(index: &[usize], shape: &[usize]) -> usize {
+    std::iter::zip(index, shape).fold(0, |flat, (i, n)| flat * n + i)
+}
+
 /// The shape that two shapes broadcast to by numpy's rule (trailing axes aligned, 1 stretches), or None.
 pub fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
     let rank = a.len().max(b.len());
