@@ -52,6 +52,7 @@ pub mod op;
 pub mod optim;
 pub mod program;
 mod run;
+pub mod set;
 mod tensor;
 pub mod text;
 
