@@ -57,7 +57,10 @@ mod tensor;
 pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
-pub use local::{At, Evaluator, Policy, TieMet};
+pub use local::{
+    At, Chosen, Containment, Element, Evaluator, Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Support,
+    TieMet, Witness,
+};
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};
