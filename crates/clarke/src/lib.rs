@@ -44,6 +44,10 @@
 
 #![warn(missing_docs)]
 
+// What the tests share speaks of the crate by its name.
+#[cfg(test)]
+extern crate self as clarke;
+
 pub mod compound;
 mod derive;
 mod error;
@@ -64,7 +68,7 @@ pub use local::{
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};
-pub use tensor::Tensor;
+pub use tensor::{Boxes, Tensor};
 
 /// The operators that program text may use: the table of elementary operators, and those made of programs.
 pub fn registry() -> Registry {

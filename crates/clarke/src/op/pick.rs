@@ -337,7 +337,7 @@ impl ArrayKernel for PickShare {
             let u = args[0];
             for slice in 0..split.slices {
                 let (top, count, first) = largest(u, split.positions(slice));
-                let even = T::of(if each { 1.0 } else { -1.0 / count as f64 });
+                let even = if each { T::of(1.0) } else { T::of(-1.0) / T::of(count as f64) };
                 for at in split.positions(slice) {
                     out[at] = match u[at] == top {
                         _ if count == 0 => top,
