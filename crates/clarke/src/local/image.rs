@@ -12,9 +12,11 @@
 //! one in each, so that it is 0 or constant everywhere if it is so at one random point, with probability 1.
 
 use super::residual::{FaceId, Residual, Values};
+use crate::error::Result;
 use crate::program::tie::Pieces;
+use crate::run::{Arithmetic, enclose};
 use crate::set::Body;
-use crate::tensor::Tensor;
+use crate::tensor::{Boxes, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::rc::Rc;
@@ -340,6 +342,32 @@ impl Image {
         }
     }
 
+    /// A box for the set of values of each tie.
+    fn boxes(&self) -> Result<Vec<Boxes>> {
+        let of = |tie: &super::residual::TieAt| {
+            let (mut lo, mut hi) = (tie.base.clone(), tie.base.clone());
+            for face in &tie.faces {
+                for (k, &at) in face.entries.iter().enumerate() {
+                    let (low, high) = match &face.pieces {
+                        Pieces::Segment | Pieces::Simplex => (0.0, 1.0),
+                        Pieces::List(all) => all.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), p| {
+                            (l.min(p.values[k]), h.max(p.values[k]))
+                        }),
+                        Pieces::Body { bound } => (-bound, *bound),
+                        Pieces::Unknown => (f64::NEG_INFINITY, f64::INFINITY),
+                    };
+                    (lo.data_mut()[at], hi.data_mut()[at]) = (low, high);
+                }
+                if face.pieces == Pieces::Unknown && face.entries.is_empty() {
+                    lo.data_mut().fill(f64::NEG_INFINITY);
+                    hi.data_mut().fill(f64::INFINITY);
+                }
+            }
+            Boxes::new(lo, hi)
+        };
+        self.residual.ties.iter().map(of).collect()
+    }
+
     /// Lower and upper bounds of each entry over the set: by the support function where it is exact and the entries are
     /// few, else by intervals.
     pub fn bounds(&mut self) -> (Vec<f64>, Vec<f64>) {
@@ -363,7 +391,14 @@ impl Image {
     /// The bounds of an interval execution of the residual, rounded outward; infinite where that fails.
     pub fn interval_bounds(&self) -> (Vec<f64>, Vec<f64>) {
         let n = self.residual.dimension;
-        (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n])
+        let enclosed = self.boxes().and_then(|b| enclose(&self.residual.program, &b, Arithmetic::Derivative));
+        match enclosed {
+            Ok(all) => {
+                let flat = |f: fn(&Boxes) -> &Tensor| all.iter().flat_map(|b| f(b).data().to_vec()).collect();
+                (flat(Boxes::lo), flat(Boxes::hi))
+            }
+            Err(_) => (vec![f64::NEG_INFINITY; n], vec![f64::INFINITY; n]),
+        }
     }
 }
 
