@@ -60,7 +60,7 @@ pub use local::{At, Evaluator, Policy, TieMet};
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};
-pub use tensor::Tensor;
+pub use tensor::{Csr, Tensor};
 
 /// The operators that program text may use: the table of elementary operators, and those made of programs.
 pub fn registry() -> Registry {
