@@ -274,8 +274,7 @@ impl Op for Eigen {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(self.clone(), &[s]))
+        batch_tie(self.clone(), at)
     }
 
     fn execution(&self) -> Execution<'_> {
