@@ -37,6 +37,7 @@
 //! |---|---|
 //! | make programs | [`Program::trace`], [`parse()`], [`text`], the methods of [`Var`] |
 //! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`] |
+//! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | minimize | [`Evaluator`], [`optim`] |
