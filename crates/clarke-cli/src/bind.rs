@@ -1,10 +1,13 @@
-//! Values for inputs, from the command line: `x=0`, `y=[1,2]`, `A=@a.npy`, `w[10]`, and the columns of a table.
+//! Values for inputs, from the command line: `x=0`, `y=[1,2]`, `A=@a.npy`, `A=@a.mtx`, `w[10]`, and the columns of a
+//! table.
 
 use crate::data::{Table, read_array};
 use crate::report::{Exit, list, suggestion, warn};
+use crate::sparse;
 use clap::Args;
-use clarke::{Fault, Program, Tensor};
+use clarke::{Csr, Fault, Program, Tensor};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How deeply brackets may be nested: more axes than any program needs.
 const MAX_DEPTH: usize = 8;
@@ -15,6 +18,22 @@ const MAX_SIZE: usize = 1 << 28;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bindings {
     values: Vec<(String, Tensor)>,
+    matrices: Vec<(String, Arc<Csr>)>,
+}
+
+/// What a name is given.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// An array.
+    Array(Tensor),
+    /// A sparse matrix.
+    Sparse(Arc<Csr>),
+}
+
+impl From<Tensor> for Given {
+    fn from(array: Tensor) -> Given {
+        Given::Array(array)
+    }
 }
 
 impl Bindings {
@@ -29,30 +48,38 @@ impl Bindings {
     }
 
     /// One more value. Errors if the name has one already.
-    pub fn add(&mut self, name: String, value: Tensor) -> Result<(), Exit> {
-        if self.get(&name).is_some() {
+    pub fn add(&mut self, name: String, value: impl Into<Given>) -> Result<(), Exit> {
+        if self.has(&name) {
             return Err(Exit::input(format!("`{name}` is given twice")).hint("a name has one value"));
         }
-        self.values.push((name, value));
+        match value.into() {
+            Given::Array(array) => self.values.push((name, array)),
+            Given::Sparse(matrix) => self.matrices.push((name, matrix)),
+        }
         Ok(())
     }
 
-    /// The value of a name.
+    /// Whether a name has a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.get(name).is_some() || self.matrices.iter().any(|(n, _)| n == name)
+    }
+
+    /// The array of a name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.values.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
 
-    /// The names.
+    /// The names of the arrays.
     pub fn names(&self) -> Vec<String> {
         self.values.iter().map(|(n, _)| n.clone()).collect()
     }
 
-    /// Names and values.
+    /// The arrays with their names.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.values.iter().map(|(n, v)| (n.as_str(), v))
     }
 
-    /// The names with their shapes, as a program's inputs are declared.
+    /// The names of the arrays with their shapes, as a program's inputs are declared.
     pub fn shapes(&self) -> Vec<(&str, &[usize])> {
         self.iter().map(|(n, v)| (n, v.shape())).collect()
     }
@@ -62,7 +89,8 @@ impl Bindings {
     /// Warns of values that the expression does not use; `how` says where they come from.
     pub fn warn_unused(&self, expression: &str, how: &str) {
         let used = clarke::text::names(expression).unwrap_or_default();
-        let unused: Vec<String> = self.names().into_iter().filter(|n| !used.contains(n)).collect();
+        let matrices = self.matrices.iter().map(|(n, _)| n.clone());
+        let unused: Vec<String> = self.names().into_iter().chain(matrices).filter(|n| !used.contains(n)).collect();
         if !unused.is_empty() {
             let verb = if unused.len() == 1 { "is" } else { "are" };
             warn(format!("{} {verb} {how}, but the expression does not use it", list(&unused)));
@@ -70,9 +98,14 @@ impl Bindings {
     }
 }
 
-/// Reads an expression whose names are given by an option.
-pub fn parse(expression: &str, inputs: &[(&str, &[usize])], option: &str) -> Result<Program, Exit> {
-    clarke::parse(expression, inputs).map_err(|error| {
+/// Reads an expression whose names are given by an option, over the arrays of `given` and further `inputs`; the sparse
+/// matrices are bound.
+pub fn parse(expression: &str, given: &Bindings, inputs: &[(&str, &[usize])], option: &str) -> Result<Program, Exit> {
+    let shapes: Vec<(&str, [usize; 2])> = given.matrices.iter().map(|(n, m)| (n.as_str(), m.shape())).collect();
+    let mut all = given.shapes();
+    all.extend(inputs);
+    all.extend(shapes.iter().map(|(name, shape)| (*name, shape.as_slice())));
+    let program = clarke::parse(expression, &all).map_err(|error| {
         let missing = match &*error.fault {
             Fault::UnknownName { kind: "name", name, .. } => Some(format!("{option} {name}=… gives it a value")),
             Fault::UnknownName { kind: "function", close, .. } if close.is_empty() => {
@@ -81,7 +114,9 @@ pub fn parse(expression: &str, inputs: &[(&str, &[usize])], option: &str) -> Res
             _ => None,
         };
         Exit::from(error).maybe_hint(missing)
-    })
+    })?;
+    let bind = |program: Program, (name, matrix): &(String, Arc<Csr>)| program.bind(name, matrix);
+    Ok(given.matrices.iter().try_fold(program.sparse(&shapes.iter().map(|(n, _)| *n).collect::<Vec<_>>())?, bind)?)
 }
 
 /// Where the data of a minimization comes from.
@@ -96,7 +131,7 @@ pub struct DataArgs {
     /// Shift and scale every column of X (never y) to mean 0 and population standard deviation 1
     #[arg(long, requires = "csv")]
     pub standardize: bool,
-    /// A value for a name: lam=0.1, c=[1,2], A=@a.npy, A=@a.csv
+    /// A value for a name: lam=0.1, c=[1,2], A=@a.npy, A=@a.csv; A=@a.mtx, A=@a.npz for a sparse matrix
     #[arg(long = "let", value_name = "NAME=VALUE")]
     pub lets: Vec<String>,
 }
@@ -108,12 +143,12 @@ impl DataArgs {
             Some(file) => self.table(file)?,
             None => Bindings::default(),
         };
-        for (name, value) in Bindings::read(&self.lets, "--let")?.values {
-            if self.csv.is_some() && all.get(&name).is_some() {
-                return Err(Exit::input(format!("`{name}` is given twice: by --let and by --csv")));
-            }
-            all.add(name, value)?;
+        let lets = Bindings::read(&self.lets, "--let")?;
+        if let Some((twice, _)) = all.values.iter().find(|(name, _)| lets.has(name)) {
+            return Err(Exit::input(format!("`{twice}` is given twice: by --let and by --csv")));
         }
+        all.values.extend(lets.values);
+        all.matrices = lets.matrices;
         Ok(all)
     }
 
@@ -150,7 +185,7 @@ pub fn variables(over: &[String], from: &[String], data: &Bindings) -> Result<(V
     let mut variables: Vec<Variable> = vec![];
     for text in over {
         let variable = variable(text)?;
-        if data.get(&variable.name).is_some() {
+        if data.has(&variable.name) {
             return Err(Exit::input(format!("`{}` is given a value and named in --over", variable.name))
                 .hint("--from gives a variable its start"));
         }
@@ -161,6 +196,9 @@ pub fn variables(over: &[String], from: &[String], data: &Bindings) -> Result<(V
     }
     let given = Bindings::read(from, "--from")?;
     let known: Vec<String> = variables.iter().map(|v| v.name.clone()).collect();
+    if let Some((name, _)) = given.matrices.first() {
+        return Err(Exit::input(format!("--from gives `{name}` a sparse matrix, and a variable is an array")));
+    }
     for name in given.names() {
         if !known.contains(&name) {
             return Err(Exit::input(format!("--from gives a start for `{name}`, which --over does not name"))
@@ -224,7 +262,7 @@ fn is_name(text: &str) -> bool {
     letters.next().is_some_and(|c| c.is_alphabetic() || c == '_') && letters.all(|c| c.is_alphanumeric() || c == '_')
 }
 
-fn binding(text: &str, option: &str) -> Result<(String, Tensor), Exit> {
+fn binding(text: &str, option: &str) -> Result<(String, Given), Exit> {
     let bad = |why: String| {
         Exit::input(format!("{option} {text}: {why}")).hint(format!(
             "written as {option} x=0, {option} y=[1,2], {option} M=[[1,2],[3,4]] or {option} A=@file.npy"
@@ -235,12 +273,15 @@ fn binding(text: &str, option: &str) -> Result<(String, Tensor), Exit> {
     if !is_name(name) {
         return Err(bad(format!("`{name}` is not a name")));
     }
-    let tensor = match value.strip_prefix('@') {
-        Some(path) if path.trim().is_empty() => return Err(bad("there is no file name after @".into())),
-        Some(path) => read_array(Path::new(path.trim()))?,
-        None => literal(value).map_err(bad)?,
+    let given = match value.strip_prefix('@').map(str::trim) {
+        Some("") => return Err(bad("there is no file name after @".into())),
+        Some(path) => match sparse::read(Path::new(path))? {
+            Some(matrix) => Given::Sparse(matrix),
+            None => Given::Array(read_array(Path::new(path))?),
+        },
+        None => Given::Array(literal(value).map_err(bad)?),
     };
-    Ok((name.into(), tensor))
+    Ok((name.into(), given))
 }
 
 /// Reads a number or a nested list of numbers; the error says what is wrong.

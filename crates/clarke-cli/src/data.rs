@@ -34,7 +34,7 @@ pub fn read_array(path: &Path) -> Result<Tensor, Exit> {
             Ok(Tensor::new(&shape, table.data)?)
         }
         _ => Err(Exit::input(format!("cannot tell the format of `{}`", path.display()))
-            .hint("arrays are read from files named *.npy or *.csv")),
+            .hint("arrays are read from files named *.npy or *.csv, sparse matrices from *.mtx or *.npz")),
     }
 }
 
@@ -238,7 +238,7 @@ fn shortened(cell: &str) -> String {
     }
 }
 
-fn open(path: &Path) -> Result<File, Exit> {
+pub fn open(path: &Path) -> Result<File, Exit> {
     let file = path.display();
     let found = File::open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Exit::input(format!("no such file: {file}")),
@@ -250,13 +250,18 @@ fn open(path: &Path) -> Result<File, Exit> {
     }
 }
 
-/// Reads an array in NumPy's format: f32, f64 or integers, of either byte order, in C or Fortran order.
+/// Reads an array in NumPy's format.
 fn read_npy(path: &Path) -> Result<Tensor, Exit> {
     let file = path.display();
     let mut bytes = vec![];
     open(path)?.read_to_end(&mut bytes).map_err(|e| Exit::input(format!("cannot read {file}: {e}")))?;
-    let npy = npyz::NpyFile::new(&bytes[..])
-        .map_err(|e| Exit::input(format!("{file} is not an array in NumPy's format: {e}")))?;
+    from_npy(&bytes, &file.to_string())
+}
+
+/// The array of a file in NumPy's format: f32, f64 or integers, of either byte order, in C or Fortran order.
+pub fn from_npy(bytes: &[u8], file: &str) -> Result<Tensor, Exit> {
+    let npy =
+        npyz::NpyFile::new(bytes).map_err(|e| Exit::input(format!("{file} is not an array in NumPy's format: {e}")))?;
     let unsupported = |dtype: &str| {
         Exit::input(format!("{file} holds numbers of type {dtype}, which is not supported"))
             .hint("float32, float64 and integers are; convert with a.astype(\"float64\")")

@@ -15,7 +15,8 @@ pub struct ExplainArgs {
     /// The expression, for example 'relu(-x) + x - relu(x)'
     #[arg(value_name = "EXPR", allow_hyphen_values = true)]
     pub expression: String,
-    /// The point: x=0, y=[1,2], M=[[1,2],[3,4]], A=@file.npy, A=@file.csv
+    /// The point: x=0, y=[1,2], M=[[1,2],[3,4]], A=@file.npy, A=@file.csv; A=@file.mtx, A=@file.npz for a sparse matrix,
+    /// which is held fixed
     #[arg(long, value_name = "NAME=VALUE")]
     pub at: Vec<String>,
     /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
@@ -47,7 +48,7 @@ impl ExplainArgs {
 /// Reads, evaluates and prints.
 pub fn run(args: &ExplainArgs) -> Result<(), Exit> {
     let point = args.point()?;
-    let program = parse(&args.expression, &point.shapes(), "--at")?;
+    let program = parse(&args.expression, &point, &[], "--at")?;
     point.warn_unused(&args.expression, "given a value");
     let policy = Policy::read(args.policy.as_deref().unwrap_or("min-norm"), &program)?;
     let values: Vec<Tensor> = point.iter().map(|(_, v)| v.clone()).collect();

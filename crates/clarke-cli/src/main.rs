@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod report;
 mod show;
+mod sparse;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -87,9 +87,7 @@ const STEPS: u64 = 20_000;
 /// Reads, minimizes, saves and prints.
 pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let task = args.task()?;
-    let mut inputs = task.data.shapes();
-    inputs.extend(task.start.shapes());
-    let program = parse(&args.expression, &inputs, "--let")?;
+    let program = parse(&args.expression, &task.data, &task.start.shapes(), "--let")?;
     task.data.warn_unused(&args.expression, "given a value");
     task.start.warn_unused(&args.expression, "named in --over");
     let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();

@@ -71,7 +71,7 @@ mod ops {
     fn every_operator_is_listed_with_its_formula() {
         let table = printed(&["ops"]);
         let names: Vec<&str> = table.split("\n\n").filter_map(|p| p.split_whitespace().next()).collect();
-        let known: Vec<&str> = clarke::op::OPS.iter().map(|e| e.name).collect();
+        let known: Vec<&str> = clarke::operators().map(|e| e.name).collect();
         assert_eq!(names, known);
         let relu = table.split("\n\n").find(|p| p.starts_with("relu ")).expect("relu is an operator");
         for part in ["max(x, 0)", "relu(x)", "piecewise linear", "[0, 1] at x = 0", "Bolte, Pauwels 2021"] {
@@ -337,6 +337,42 @@ mod minimize {
         let (first, second) = (run(&args), run(&args));
         assert_eq!(first["solution"], second["solution"]);
         assert_eq!(first["trace"], second["trace"]);
+    }
+
+    /// A design of six rows and three columns, most of it zero; the last row is empty.
+    #[test]
+    fn a_sparse_design_gives_what_the_same_array_gives() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("design.mtx");
+        let entries = "1 1 2\n1 3 -1\n2 2 1\n3 1 1\n4 3 2.5\n5 2 0.5\n5 2 0.5\n";
+        std::fs::write(&file, format!("%%MatrixMarket matrix coordinate real general\n6 3 7\n{entries}")).unwrap();
+        let (sparse, dense) =
+            (format!("A=@{}", file.display()), "A=[[2,0,-1],[0,1,0],[1,0,0],[0,0,2.5],[0,1,0],[0,0,0]]");
+        let with = |matrix: &str, more: &[&str]| {
+            let text = "mean(abs(A @ w - y)) + 0.01*norm1(w) + 0.001*sum((transpose(A) @ y)**2)";
+            let args =
+                ["minimize", text, "--let", matrix, "--let", "y=[1,2,3,4,5,6]", "--over", "w[3]", "--steps", "500"];
+            json(&[&args[..], more].concat())
+        };
+        let (one, other) = (with(&sparse, &[]), with(dense, &[]));
+        let best = |report: &Value| report["best_value"].as_f64().expect("a value is a number");
+        assert!((best(&one) - best(&other)).abs() <= 1e-9 * best(&other), "{one} {other}");
+        assert!(best(&one) < one["trace"][0][1].as_f64().expect("a value is a number"), "nothing was minimized");
+        let policy = with(&sparse, &["--policy", "jax"]);
+        assert!(best(&policy).is_finite());
+
+        let args = |text: &'static str| vec!["explain", text, "--at", &sparse, "--at", "w=[0,0,1]"];
+        let report = json(&args("norm1(A @ w)"));
+        assert_eq!(report["value"], 3.5);
+        assert_eq!(report["backprop"]["gradient"]["w"], serde_json::json!([-2.0, 0.0, 3.5]));
+        let said = refused(&args("sum(A * A) + sum(w)"));
+        assert!(said.contains("multiply cannot take `A`, a sparse matrix"), "{said}");
+        assert!(said.contains("sum(A * A) + sum(w)") && said.contains("^^^^^"), "{said}");
+        let from = format!("w=@{}", file.display());
+        let said = refused(&["minimize", "norm1(w)", "--over", "w[3]", "--from", &from]);
+        assert!(said.contains("--from gives `w` a sparse matrix"), "{said}");
+        let said = refused(&["minimize", "A @ A", "--let", &sparse, "--over", "A[3]"]);
+        assert!(said.contains("`A` is given a value and named in --over"), "{said}");
     }
 
     #[test]

@@ -144,6 +144,16 @@ pub enum Fault {
         /// Their names.
         names: Vec<String>,
     },
+    /// A sparse matrix where it cannot be taken.
+    #[error("{op} cannot take `{input}`, a sparse matrix: {rule}")]
+    Sparse {
+        /// Who cannot.
+        op: String,
+        /// The input that is sparse.
+        input: String,
+        /// Why, and what to do.
+        rule: String,
+    },
     /// A scalar was needed: a gradient exists only of a scalar.
     #[error(
         "{what} needs a program with one scalar output, but this one returns {}; make one number of it, as sum, mean, norm2 or max do",

@@ -37,6 +37,7 @@
 //! |---|---|
 //! | make programs | [`Program::trace`], [`parse()`], [`text`], the methods of [`Var`] |
 //! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`] |
+//! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | minimize | [`Evaluator`], [`optim`] |
@@ -68,11 +69,17 @@ pub use local::{
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};
-pub use tensor::{Boxes, Tensor};
+pub use tensor::{Boxes, Csr, Tensor};
 
-/// The operators that program text may use: the table of elementary operators, and those made of programs.
+/// The operators that a program is written with, in the order of the tables: the elementary ones, and those made of
+/// programs. What lists or documents operators iterates over these.
+pub fn operators() -> impl Iterator<Item = &'static program::op::Entry> {
+    op::OPS.iter().chain(compound::COMPOUND)
+}
+
+/// The operators that program text may use: [`operators`], and those that derivatives alone are written with.
 pub fn registry() -> Registry {
-    Registry::new(op::OPS.iter().chain(compound::COMPOUND).chain(op::DERIVATIVE_OPS).cloned())
+    Registry::new(operators().chain(op::DERIVATIVE_OPS).cloned())
 }
 
 /// Reads an expression, or statements and a final expression, over all operators but those that only derivatives are
@@ -84,5 +91,5 @@ pub fn registry() -> Registry {
 /// # Ok::<(), clarke::Error>(())
 /// ```
 pub fn parse(text: &str, inputs: &[(&str, &[usize])]) -> Result<Program> {
-    text::parse(&Registry::new(op::OPS.iter().chain(compound::COMPOUND).cloned()), text, inputs)
+    text::parse(&Registry::new(operators().cloned()), text, inputs)
 }

@@ -1,4 +1,8 @@
-//! Numbers with a shape, in row-major order, and the arithmetic of shapes.
+//! Numbers with a shape, in row-major order; sparse matrices; and the arithmetic of shapes.
+
+mod csr;
+
+pub use csr::Csr;
 
 use crate::error::{Fault, Result};
 

@@ -100,7 +100,7 @@ fn windows_and_sparse_products_allocate_nothing() {
     let f = Program::trace(&[&[2, 4, 5, 5], &[4, 2, 2, 2]], |v| {
         let moves = clarke::op::conv::Moves { groups: 2, ..Default::default() };
         let pooled = v[0].conv2d(v[1], moves).max_pool(&[2, 2], &[2], &[0], &[1]);
-        let sparse = clarke::op::sparse::Csr::from_dense(&Tensor::from_fn(&[3, 4], |k| (k % 3) as f64)).unwrap();
+        let sparse = clarke::Csr::from_dense(&Tensor::from_fn(&[3, 4], |k| (k % 3) as f64)).unwrap();
         let mode = clarke::op::pad::PadMode::Constant(0.5);
         let moved = pooled.roll(1, Some(2)).tril(0).avg_pool(&[2, 2], &[1], &[1], false);
         let padded = moved.pad(&[(0, 0), (0, 0), (1, 0), (0, 1)], mode);

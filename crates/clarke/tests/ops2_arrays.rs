@@ -3,9 +3,9 @@
 
 mod common;
 
+use clarke::Csr;
 use clarke::op::axes::Axes;
 use clarke::op::pad::PadMode;
-use clarke::op::sparse::Csr;
 use clarke::program::Role;
 use clarke::{Builder, Error, Program, Tensor};
 use common::linear::{batches, integers, laws, tensor};

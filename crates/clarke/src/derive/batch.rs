@@ -10,8 +10,8 @@ impl Program {
     /// The program over a leading axis of length `size` of the inputs for which `mapped` is true (vmap): output k at
     /// position i is this program's output at the i-th slices of the mapped inputs and the whole of the others.
     ///
-    /// `mapped` may leave out trailing inputs, which are then not mapped. Errors: more marks than inputs; an operator
-    /// that cannot be batched.
+    /// `mapped` may leave out trailing inputs, which are then not mapped. Errors: more marks than inputs; a mark on a
+    /// sparse matrix; an operator that cannot be batched.
     ///
     /// ```
     /// let f = clarke::Program::trace(&[&[], &[2]], |v| (v[0] * v[1]).abs().sum())?;
@@ -28,6 +28,10 @@ impl Program {
                 names: self.inputs().iter().map(|i| i.name.clone()).collect(),
             }
             .into());
+        }
+        if let Some((input, _)) = std::iter::zip(self.inputs(), mapped).find(|(i, own)| **own && i.role.is_sparse()) {
+            let rule = "it has no further axis, and is the same for the whole batch";
+            return Err(Fault::Sparse { op: "a batch".into(), input: input.name.clone(), rule: rule.into() }.into());
         }
         let builder = Builder::merging();
         let mut map: Vec<(Var<'_>, bool)> = vec![];

@@ -5,7 +5,7 @@ use crate::derive::{linearize_with, unroll};
 use crate::error::{Error, Fault, Result};
 use crate::program::tie::Site;
 use crate::program::{Builder, Input, Kind, Program, Role, Var};
-use crate::run::{Compiled, Workspace};
+use crate::run::{Compiled, Workspace, unbound};
 use crate::tensor::{Tensor, size};
 use std::sync::Arc;
 
@@ -31,9 +31,12 @@ pub struct Evaluator {
 impl Evaluator {
     /// For a program whose variables are its inputs of role `Argument`; `data` are the others' arrays, in order.
     ///
-    /// Errors: the output is not one scalar, a shape of the data, data that are not finite, an operator without
-    /// derivative.
+    /// Errors: the output is not one scalar, a shape of the data, data that are not finite, a sparse matrix that is not
+    /// bound, an operator without derivative.
     pub fn new(program: &Program, data: &[Tensor], policy: Policy) -> Result<Evaluator> {
+        if let Some(fault) = unbound(program) {
+            return Err(fault.into());
+        }
         let both = program.value_and_gradient()?;
         let mut given = data.iter();
         let mut bound: Vec<Option<Tensor>> = vec![];

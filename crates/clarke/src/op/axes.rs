@@ -3,7 +3,7 @@
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
-use crate::program::op::Param;
+use crate::program::op::{Batching, Op, Param};
 use crate::program::real::Scalar;
 use crate::tensor::{broadcast, broadcast_strides, size, strides, walk};
 
@@ -365,9 +365,9 @@ impl Selected {
     }
 }
 
-/// The arguments `(u, s)` of a tie over axes under a further leading axis: both of rank one more, aligned, or an
-/// unmapped scalar selection as it is.
-pub(super) fn batch_tie<'p>(at: &crate::program::op::Batching<'_, 'p>) -> (Var<'p>, Var<'p>) {
+/// A tie over axes under a further leading axis: both of its arguments `(u, s)` have rank one more, aligned, or an
+/// unmapped scalar selection stays as it is.
+pub(super) fn batch_tie<'p>(tie: impl Op, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
     let leading = |x: Var<'p>| x.broadcast_to(&[&[at.size], x.shape().as_slice()].concat());
     let u = if at.mapped[0] { at.args[0] } else { leading(at.args[0]) };
     let s = match (at.mapped[1], at.ranks[1]) {
@@ -375,7 +375,7 @@ pub(super) fn batch_tie<'p>(at: &crate::program::op::Batching<'_, 'p>) -> (Var<'
         (false, 0) => at.args[1],
         (false, _) => leading(at.args[1]),
     };
-    (u, s)
+    Ok(u.apply_with(tie, &[s]))
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The inverse, and what the Cholesky factorization of a positive definite matrix gives.
 
 use super::axes::Axes;
-use super::factor::{Field, Room, cholesky, cholesky_stack, field_kernels, matrices, matrix, room, symmetrize};
+use super::factor::{
+    Field, Room, cholesky, cholesky_stack, exchanging, exchanging_stack, field_kernels, matrices, matrix, room,
+    symmetrize,
+};
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
@@ -118,14 +121,7 @@ impl Inv {
         let stack = if positive {
             StackReq::any_of(&[cholesky_stack::<T>(n), llt::inverse::inverse_scratch::<T>(n, Par::Seq)])
         } else {
-            StackReq::all_of(&[
-                StackReq::new::<usize>(n),
-                StackReq::new::<usize>(n),
-                StackReq::any_of(&[
-                    lu::factor::lu_in_place_scratch::<usize, T>(n, n, Par::Seq, Default::default()),
-                    lu::inverse::inverse_scratch::<usize, T>(n, Par::Seq),
-                ]),
-            ])
+            exchanging_stack::<T>(n, lu::inverse::inverse_scratch::<usize, T>(n, Par::Seq))
         };
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             if n == 0 {
@@ -150,18 +146,14 @@ impl Inv {
                 } else {
                     // What is row after row is, column after column, the transpose; so is its inverse.
                     a.copy_from_slice(given);
-                    let (mut perm, stack) = stack.make_with::<usize>(n, |_| 0);
-                    let (mut back, stack) = stack.make_with::<usize>(n, |_| 0);
-                    let matrix = MatMut::from_column_major_slice_mut(&mut *a, n, n);
-                    let (_, perm) =
-                        lu::factor::lu_in_place(matrix, &mut perm, &mut back, Par::Seq, stack, Default::default());
-                    let zero = T::of(0.0);
-                    let done = (0..n).all(|i| a[i * n + i] != zero && a[i * n + i].to_f64().is_finite());
-                    let (factors, inverse) =
-                        (MatRef::from_column_major_slice(&*a, n, n), MatMut::from_column_major_slice_mut(x, n, n));
-                    if done {
-                        lu::inverse::inverse(inverse, factors, factors, perm, Par::Seq, stack);
-                    }
+                    let mut done = false;
+                    exchanging(a, n, stack, |factored, stack| {
+                        if let Some((factors, perm)) = factored {
+                            let inverse = MatMut::from_column_major_slice_mut(&mut *x, n, n);
+                            lu::inverse::inverse(inverse, factors, factors, perm, Par::Seq, stack);
+                            done = true;
+                        }
+                    });
                     done
                 };
                 if done { out.copy_from_slice(x) } else { out.fill(T::of(f64::NAN)) }

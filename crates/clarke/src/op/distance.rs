@@ -261,8 +261,7 @@ impl Op for Normal {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(self.clone(), &[s]))
+        batch_tie(self.clone(), at)
     }
 
     fn execution(&self) -> Execution<'_> {

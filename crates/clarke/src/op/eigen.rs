@@ -6,6 +6,7 @@ use super::factor::{Field, Room, eigen, eigen_of, eigen_stack, epsilon, field_ke
 use super::spectral::Spectral;
 use crate::error::{Fault, Result};
 use crate::program::Var;
+use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
 use crate::program::tie::{Choice, Convention, Face, Met, Pieces, Tie};
@@ -23,6 +24,16 @@ pub(super) fn count(op: &str, k: usize, n: usize) -> Result<(), Fault> {
     }
     let rule = format!("the matrix has {n} of them, and at least one is asked for");
     Err(Fault::Parameter { op: op.into(), parameter: "k".into(), value: k.to_string(), rule })
+}
+
+/// A count in a call: of what the operator sums.
+pub(super) fn counted(call: &Call<'_, '_>, position: usize, what: &str) -> Result<usize> {
+    usize::try_from(call.int("k", position, None)?).map_err(|_| call.fault(format!("`k` counts {what}")))
+}
+
+/// How the selection of a tie of matrices is read.
+pub(super) fn selected(tie: &str, args: &[&[usize]]) -> Result<Selected, Fault> {
+    Selected::of(tie, args[1], args[0], &last_two().kept(args[0]))
 }
 
 /// `eigvalsh_max(a)`: the largest eigenvalue of (a + aᵀ)/2, of a matrix or each of a stack. Semialgebraic.
@@ -104,8 +115,7 @@ impl EigvalshSum {
         notation: Notation::Call,
         call: |call| {
             call.expect(1, 2, &["k"])?;
-            let k = usize::try_from(call.int("k", 1, None)?).map_err(|_| call.fault("`k` counts eigenvalues"))?;
-            Ok(call.apply(EigvalshSum { k }, &[call.var(0)?]))
+            Ok(call.apply(EigvalshSum { k: counted(call, 1, "eigenvalues")? }, &[call.var(0)?]))
         },
         samples: &[
             Sample::new("eigvalsh_sum(a, 2)", MATRIX),
@@ -240,8 +250,7 @@ impl Eigen {
         notation: Notation::Call,
         call: |call| {
             call.expect(2, 3, &["k"])?;
-            let k = usize::try_from(call.int("k", 2, None)?).map_err(|_| call.fault("`k` counts eigenvalues"))?;
-            Ok(call.apply(Eigen { k }, &[call.var(0)?, call.var(1)?]))
+            Ok(call.apply(Eigen { k: counted(call, 2, "eigenvalues")? }, &[call.var(0)?, call.var(1)?]))
         },
         samples: &[],
     };
@@ -259,7 +268,7 @@ impl Op for Eigen {
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
         square("eigen", args[0])?;
         count("eigen", self.k, matrix(args[0]).1)?;
-        Selected::of("eigen", args[1], args[0], &last_two().kept(args[0]))?;
+        selected("eigen", args)?;
         Ok(args[0].to_vec())
     }
 
@@ -274,8 +283,7 @@ impl Op for Eigen {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(self.clone(), &[s]))
+        batch_tie(self.clone(), at)
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -308,8 +316,7 @@ impl Eigen {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
         let (_, n, _) = matrix(args[0]);
         let k = self.k;
-        let selected = Selected::of("eigen", args[1], args[0], &last_two().kept(args[0]))
-            .expect("a selection's shape was checked with the shape");
+        let selected = selected("eigen", args).expect("a selection's shape was checked with the shape");
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             let mut room = Room::new(scratch);
             let (a, w, v) = (room.take(n * n), room.take(n), room.take(n * n));

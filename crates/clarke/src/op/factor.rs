@@ -9,7 +9,9 @@ use faer::diag::DiagMut;
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::cholesky::llt;
 use faer::linalg::evd::{self, ComputeEigenvectors};
+use faer::linalg::lu::partial_pivoting as lu;
 use faer::linalg::svd::{self, ComputeSvdVectors};
+use faer::perm::PermRef;
 use faer::traits::RealField;
 use faer::{MatMut, MatRef, Par};
 use std::mem::MaybeUninit;
@@ -141,6 +143,29 @@ pub(super) fn cholesky<T: Field>(a: &mut [T], n: usize, stack: &mut MemStack) ->
 
 pub(super) fn cholesky_stack<T: Field>(n: usize) -> StackReq {
     llt::factor::cholesky_in_place_scratch::<T>(n, Par::Seq, Default::default())
+}
+
+/// Factors a square matrix in place, with exchanges of rows. It is read by columns: what lies row after row is the
+/// transpose. `then` is called with the factors and the exchanges, or None if the matrix is singular or not finite, and
+/// with the memory that is left.
+pub(super) fn exchanging<T: Field>(
+    a: &mut [T],
+    n: usize,
+    stack: &mut MemStack,
+    then: impl FnOnce(Option<(MatRef<'_, T>, PermRef<'_, usize>)>, &mut MemStack),
+) {
+    let (mut perm, stack) = stack.make_with::<usize>(n, |_| 0);
+    let (mut back, stack) = stack.make_with::<usize>(n, |_| 0);
+    let matrix = MatMut::from_column_major_slice_mut(&mut *a, n, n);
+    let (_, perm) = lu::factor::lu_in_place(matrix, &mut perm, &mut back, Par::Seq, stack, Default::default());
+    let regular = (0..n).all(|i| a[i * n + i] != T::of(0.0) && a[i * n + i].to_f64().is_finite());
+    then(regular.then_some((MatRef::from_column_major_slice(&*a, n, n), perm)), stack);
+}
+
+/// The memory that needs, where `then` needs this much.
+pub(super) fn exchanging_stack<T: Field>(n: usize, then: StackReq) -> StackReq {
+    let factor = lu::factor::lu_in_place_scratch::<usize, T>(n, n, Par::Seq, Default::default());
+    StackReq::all_of(&[StackReq::new::<usize>(n), StackReq::new::<usize>(n), StackReq::any_of(&[factor, then])])
 }
 
 /// The eigenvalues of a symmetric matrix in ascending order and, in the columns of `v`, its eigenvectors. False if the

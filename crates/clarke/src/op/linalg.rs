@@ -3,12 +3,14 @@
 use super::linear::Multiply;
 use super::pointwise::Elementwise;
 use super::product::{Level, Matrix, Product};
+use super::sparse;
 use crate::error::{Fault, Place, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Operand, Param, Sample,
+    TakesSparse, Transposition,
 };
 use crate::program::real::Scalar;
 use crate::tensor::{broadcast, broadcast_strides, size, walk};
@@ -20,7 +22,8 @@ use std::sync::Arc;
 /// axes before the last two are broadcast. Errors: a scalar; lengths k that differ; leading axes that do not
 /// broadcast. Cost: 2 m k p operations for each pair of matrices. Source: numpy.matmul.
 ///
-/// A flag takes an operand with its last two axes swapped; derivatives need it, and nothing is copied for it.
+/// A flag takes an operand with its last two axes swapped; derivatives need it, and nothing is copied for it. One of the
+/// two may be a sparse matrix.
 #[derive(Debug, Clone, Default)]
 pub struct MatMul {
     /// The first operand is taken transposed.
@@ -180,6 +183,35 @@ impl Op for MatMul {
 
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
+    }
+
+    fn sparse(&self) -> Option<&dyn TakesSparse> {
+        Some(self)
+    }
+}
+
+impl TakesSparse for MatMul {
+    fn takes(&self, sparse: &[Option<&str>]) -> Result<()> {
+        match sparse {
+            [Some(_), Some(b)] => {
+                let rule = "the other factor is sparse too, and one of the two must be an array".into();
+                Err(Fault::Sparse { op: "matmul".into(), input: b.to_string(), rule }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn bound<'p>(&self, args: &[Operand<'p>]) -> Result<Operand<'p>> {
+        let array = |x: Var<'p>, flag: bool| if flag { x.swapaxes(-1, -2) } else { x };
+        Ok(Operand::Array(match (&args[0], &args[1]) {
+            (Operand::Sparse { matrix, transposed }, Operand::Array(x)) => {
+                sparse::left(matrix, *transposed != self.transpose_a, array(*x, self.transpose_b))
+            }
+            (Operand::Array(x), Operand::Sparse { matrix, transposed }) => {
+                sparse::right(array(*x, self.transpose_a), matrix, *transposed != self.transpose_b)
+            }
+            _ => unreachable!("one factor is an array and one is sparse"),
+        }))
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`OPS`] is the table from which the parser, the documentation, the command line and the law tests derive.
 
 pub mod activation;
+pub mod applied;
 pub mod axes;
 pub mod choose;
 pub mod classes;
@@ -59,6 +60,7 @@ pub mod trig;
 pub mod window;
 
 use crate::program::op::Entry;
+use applied::Applied;
 use pointwise::Pointwise;
 
 /// Every elementary operator of the library.

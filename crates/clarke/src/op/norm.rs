@@ -292,8 +292,7 @@ impl Op for Unit {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(Unit(self.0.batched(at.ranks[0])), &[s]))
+        batch_tie(Unit(self.0.batched(at.ranks[0])), at)
     }
 
     fn execution(&self) -> Execution<'_> {

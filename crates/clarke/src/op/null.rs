@@ -81,8 +81,7 @@ impl Op for PsdDirection {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(PsdDirection, &[s]))
+        batch_tie(PsdDirection, at)
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -1,15 +1,14 @@
 //! The tie of sorting: `order(u, s)`, and the linear operator that applies it.
 
+use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
-use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Transposition,
-};
+use crate::program::op::{ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op};
 use crate::program::real::Scalar;
 use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, broadcast, broadcast_strides, size, unravel, walk};
+use crate::tensor::{Tensor, unravel};
 use std::cmp::Ordering;
 
 /// Ascending, NaN last, as numpy sorts.
@@ -29,9 +28,6 @@ pub(super) fn compare<T: Scalar>(a: &T, b: &T) -> Ordering {
 #[derive(Debug, Clone)]
 pub struct Order;
 
-/// f32 counts without gaps up to here, and positions are kept as numbers.
-const LONGEST: usize = 1 << 24;
-
 impl Order {
     /// Its line in the table of operators.
     pub const ENTRY: Entry = Entry {
@@ -50,11 +46,6 @@ impl Order {
     };
 }
 
-/// A shape with length 1 in the place of its last axis.
-fn kept(u: &[usize]) -> Vec<usize> {
-    u.iter().enumerate().map(|(k, &n)| if k + 1 == u.len() { 1 } else { n }).collect()
-}
-
 impl Op for Order {
     fn name(&self) -> &'static str {
         "order"
@@ -70,7 +61,7 @@ impl Op for Order {
             Some(&n) if n > LONGEST => return fault("more than 2^24 entries along the last axis cannot be numbered"),
             _ => {}
         }
-        Selected::of("order", args[1], args[0], &kept(args[0]))?;
+        Selected::of("order", args[1], args[0], &last().kept(args[0]))?;
         Ok([args[0], &[3]].concat())
     }
 
@@ -87,8 +78,7 @@ impl Op for Order {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(Order, &[s]))
+        batch_tie(Order, at)
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -124,7 +114,7 @@ impl ArrayKernel for Order {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let n = args[0].last().copied().unwrap_or(1);
         let selected =
-            Selected::of("order", args[1], args[0], &kept(args[0])).expect("a selection's shape was checked");
+            Selected::of("order", args[1], args[0], &last().kept(args[0])).expect("a selection's shape was checked");
         let run = move |args: &[&[T]], out: &mut [T], positions: &mut [T]| {
             let (u, s) = (args[0], args[1]);
             for slice in 0..u.len() / n.max(1) {
@@ -293,115 +283,49 @@ fn permutations(tied: &[usize], first: usize) -> Pieces {
 }
 
 /// `arrange(x, order)`: x along its last axis in that order; and `arrange_back`, its transpose. Linear in x.
-///
-/// Shapes: the order's leading axes broadcast to those of x. Cost: linear.
-#[derive(Debug, Clone)]
-pub struct Arrange {
-    back: bool,
-}
+#[derive(Debug)]
+pub struct Arrange;
 
-impl Arrange {
-    /// Its line in the table of operators.
-    pub const FORTH: Entry = Entry {
-        name: "arrange",
-        signature: "arrange(x, order)",
-        formula: "x along its last axis in that order",
-        class: "linear in x",
-        ties: "",
-        source: "the derivative of sort",
-        notation: Notation::Call,
-        call: |call| {
-            call.expect(2, 2, &[])?;
-            Ok(call.apply(Arrange { back: false }, &[call.var(0)?, call.var(1)?]))
-        },
-        samples: &[],
-    };
+impl Applied<3> for Arrange {
+    const NAMES: [&'static str; 2] = ["arrange", "arrange_back"];
+    const SIGNATURES: [&'static str; 2] = ["arrange(x, order)", "arrange_back(y, order)"];
+    const FORMULAS: [&'static str; 2] = ["x along its last axis in that order", "the transpose of arrange in x"];
+    const SOURCE: &'static str = "the derivative of sort";
+    const RULE: &'static str = "an order has three numbers for each entry of the array along its last axis";
 
-    /// The line of its transpose.
-    pub const BACK: Entry = Entry {
-        name: "arrange_back",
-        signature: "arrange_back(y, order)",
-        formula: "the transpose of arrange in x",
-        call: |call| {
-            call.expect(2, 2, &[])?;
-            Ok(call.apply(Arrange { back: true }, &[call.var(0)?, call.var(1)?]))
-        },
-        ..Arrange::FORTH
-    };
-}
-
-impl Op for Arrange {
-    fn name(&self) -> &'static str {
-        if self.back { "arrange_back" } else { "arrange" }
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        let wanted = [args[0], &[3]].concat();
-        let own =
-            |k: usize| args[0].len() + 1 >= args[1].len() && args[1].iter().rev().nth(k) == wanted.iter().rev().nth(k);
-        let leading = broadcast(args[1], &wanted).as_ref() == Some(&wanted);
-        if args[0].is_empty() || !leading || !own(0) || !own(1) {
-            return Err(Fault::Shapes {
-                op: self.name().into(),
-                shapes: args.iter().map(|s| s.to_vec()).collect(),
-                rule: "an order has three numbers for each entry of the array along its last axis".into(),
-            });
-        }
-        Ok(args[0].to_vec())
-    }
-
-    fn class(&self, args: &[Class]) -> Class {
-        Class::join(args).piecewise_linear()
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::First
-    }
-
-    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.cotangent.apply_with(Arrange { back: !self.back }, &[at.known(1)]))
-    }
-
-    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let x = if at.mapped[0] {
-            at.args[0]
-        } else {
-            at.args[0].broadcast_to(&[&[at.size], at.args[0].shape().as_slice()].concat())
-        };
-        // An order that is not mapped is the same for all, by broadcasting.
-        let missing = (at.ranks[0] + 1).saturating_sub(at.ranks[1]);
-        let order = if at.mapped[1] { at.args[1].pad_rank_after(missing) } else { at.args[1] };
-        Ok(x.apply_with(self.clone(), &[order]))
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for Arrange {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let (lead, n) = args[0].split_at(args[0].len() - 1);
-        let n = n[0];
-        let own = &args[1][..args[1].len() - 2];
-        let mut orders = Vec::with_capacity(size(lead));
-        walk(lead, &broadcast_strides(own, lead), |k| orders.push(3 * n * k));
-        let back = self.back;
-        Kernel::new(move |args, out, _| {
-            for (slice, &order) in orders.iter().enumerate() {
-                let row = slice * n..(slice + 1) * n;
-                let order = &args[1][order..order + 3 * n];
-                let (x, y) = (&args[0][row.clone()], &mut out[row]);
-                if back { arrange_back(x, order, y) } else { arrange(x, order, y) }
+    fn forth<T: Scalar>(x: &[T], order: &[[T; 3]], y: &mut [T]) {
+        let (zero, one) = (T::of(0.0), T::of(1.0));
+        let mut next = 0;
+        each_block(order, |block, count| {
+            let sum = block.iter().fold(zero, |sum, entry| sum + x[source(entry, x.len())]);
+            for entry in block {
+                let (weight, own) = (entry[2], x[source(entry, x.len())]);
+                y[next] = if weight == one { own } else { weight * own + (one - weight) * (sum / count) };
+                next += 1;
             }
-        })
+        });
+    }
+
+    fn back<T: Scalar>(y: &[T], order: &[[T; 3]], x: &mut [T]) {
+        let (zero, one) = (T::of(0.0), T::of(1.0));
+        x.fill(zero);
+        let mut next = 0;
+        each_block(order, |block, count| {
+            let own = &y[next..next + block.len()];
+            let part = |entry: &[T; 3], y: T| if entry[2] == one { zero } else { (one - entry[2]) * y };
+            let mean = block.iter().zip(own).fold(zero, |sum, (entry, y)| sum + part(entry, *y)) / count;
+            for (entry, value) in block.iter().zip(own) {
+                let at = source(entry, x.len());
+                x[at] = x[at] + mean + if entry[2] == one { *value } else { entry[2] * *value };
+            }
+            next += block.len();
+        });
     }
 }
 
 /// The blocks of an order, with the count of each.
-fn each_block<T: Scalar>(order: &[T], mut f: impl FnMut(&[[T; 3]], T)) {
-    let (entries, _) = order.as_chunks::<3>();
-    for block in entries.chunk_by(|a, b| a[1] == b[1]) {
+fn each_block<T: Scalar>(order: &[[T; 3]], mut f: impl FnMut(&[[T; 3]], T)) {
+    for block in order.chunk_by(|a, b| a[1] == b[1]) {
         f(block, T::of(block.len() as f64));
     }
 }
@@ -410,35 +334,6 @@ fn each_block<T: Scalar>(order: &[T], mut f: impl FnMut(&[[T; 3]], T)) {
 #[inline]
 fn source<T: Scalar>(entry: &[T; 3], n: usize) -> usize {
     (entry[0].to_f64() as usize).min(n - 1)
-}
-
-fn arrange<T: Scalar>(x: &[T], order: &[T], y: &mut [T]) {
-    let (zero, one) = (T::of(0.0), T::of(1.0));
-    let mut next = 0;
-    each_block(order, |block, count| {
-        let sum = block.iter().fold(zero, |sum, entry| sum + x[source(entry, x.len())]);
-        for entry in block {
-            let (weight, own) = (entry[2], x[source(entry, x.len())]);
-            y[next] = if weight == one { own } else { weight * own + (one - weight) * (sum / count) };
-            next += 1;
-        }
-    });
-}
-
-fn arrange_back<T: Scalar>(y: &[T], order: &[T], x: &mut [T]) {
-    let (zero, one) = (T::of(0.0), T::of(1.0));
-    x.fill(zero);
-    let mut next = 0;
-    each_block(order, |block, count| {
-        let own = &y[next..next + block.len()];
-        let part = |entry: &[T; 3], y: T| if entry[2] == one { zero } else { (one - entry[2]) * y };
-        let mean = block.iter().zip(own).fold(zero, |sum, (entry, y)| sum + part(entry, *y)) / count;
-        for (entry, value) in block.iter().zip(own) {
-            let at = source(entry, x.len());
-            x[at] = x[at] + mean + if entry[2] == one { *value } else { entry[2] * *value };
-        }
-        next += block.len();
-    });
 }
 
 impl<'p> Var<'p> {
@@ -451,6 +346,6 @@ impl<'p> Var<'p> {
 
     /// Along the last axis in an order that [`Var::order`] gave.
     pub fn arrange(self, order: Var<'p>) -> Var<'p> {
-        self.apply_with(Arrange { back: false }, &[order])
+        Arrange::to(self, order)
     }
 }

@@ -86,8 +86,7 @@ impl Op for Pick {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(Pick { axes: self.axes.batched(at.ranks[0]) }, &[s]))
+        batch_tie(Pick { axes: self.axes.batched(at.ranks[0]) }, at)
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -106,8 +106,7 @@ impl Op for Support {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(self.clone(), &[s]))
+        batch_tie(self.clone(), at)
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -375,8 +374,7 @@ impl Op for ConePiece {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(ConePiece, &[s]))
+        batch_tie(ConePiece, at)
     }
 
     fn execution(&self) -> Execution<'_> {

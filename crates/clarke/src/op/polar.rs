@@ -1,7 +1,7 @@
 //! Spectral and nuclear norm of matrices, and their tie: `polar`.
 
-use super::axes::{Selected, batch_tie};
-use super::eigen::{Tied, by_selection, count, joined, last_two};
+use super::axes::batch_tie;
+use super::eigen::{Tied, by_selection, count, counted, joined, last_two, selected};
 use super::factor::{Field, Room, epsilon, field_kernels, finite, matrix, room, singular, singular_stack};
 use super::spectral::Spectral;
 use crate::error::{Fault, Result};
@@ -162,8 +162,7 @@ impl Polar {
         notation: Notation::Call,
         call: |call| {
             call.expect(2, 3, &["k"])?;
-            let k = usize::try_from(call.int("k", 2, None)?).map_err(|_| call.fault("`k` counts singular values"))?;
-            Ok(call.apply(Polar { k }, &[call.var(0)?, call.var(1)?]))
+            Ok(call.apply(Polar { k: counted(call, 2, "singular values")? }, &[call.var(0)?, call.var(1)?]))
         },
         samples: &[],
     };
@@ -193,7 +192,7 @@ impl Op for Polar {
         some_matrix("polar", args[0])?;
         let (_, m, n) = matrix(args[0]);
         count("polar", self.k, m.min(n))?;
-        Selected::of("polar", args[1], args[0], &last_two().kept(args[0]))?;
+        selected("polar", args)?;
         Ok(args[0].to_vec())
     }
 
@@ -213,8 +212,7 @@ impl Op for Polar {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(self.clone(), &[s]))
+        batch_tie(self.clone(), at)
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -232,8 +230,7 @@ impl Polar {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
         let (_, m, n) = matrix(args[0]);
         let (k, p) = (self.k, m.min(n));
-        let selected = Selected::of("polar", args[1], args[0], &last_two().kept(args[0]))
-            .expect("a selection's shape was checked with the shape");
+        let selected = selected("polar", args).expect("a selection's shape was checked with the shape");
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             let mut room = Room::new(scratch);
             let (a, s, u, v) = (room.take(m * n), room.take(p), room.take(m * p), room.take(n * p));

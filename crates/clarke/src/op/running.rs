@@ -1,5 +1,6 @@
 //! The largest and smallest entries of what came so far along an axis, and their tie: `leader(u, s)`.
 
+use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use super::cumulative::{along, from_last};
 use super::gather::{around, checked_axis};
@@ -9,12 +10,11 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Sample,
-    Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, broadcast, broadcast_strides, size, unravel, walk};
+use crate::tensor::{Tensor, unravel};
 
 const COLUMN: &[(&str, &[usize])] = &[("x", &[3, 2])];
 
@@ -95,7 +95,7 @@ impl Op for Running {
         let oriented = if self.largest { at.args[0] } else { -at.args[0] };
         Ok(at.tangents[0].map(|dot| {
             let leader = turn(oriented).tie_of(Leader);
-            turn(turn(dot).apply_with(Follow { back: false }, &[leader]))
+            turn(Follow::to(turn(dot), leader))
         }))
     }
 
@@ -143,9 +143,6 @@ impl ArrayKernel for Running {
 #[derive(Debug, Clone)]
 pub struct Leader;
 
-/// f32 counts without gaps up to here, and positions are kept as numbers.
-const LONGEST: usize = 1 << 24;
-
 impl Leader {
     /// Its line in the table of operators.
     pub const ENTRY: Entry = Entry {
@@ -164,11 +161,6 @@ impl Leader {
     };
 }
 
-/// A shape with length 1 in the place of its last axis.
-fn kept(u: &[usize]) -> Vec<usize> {
-    u.iter().enumerate().map(|(k, &n)| if k + 1 == u.len() { 1 } else { n }).collect()
-}
-
 impl Op for Leader {
     fn name(&self) -> &'static str {
         "leader"
@@ -180,7 +172,7 @@ impl Op for Leader {
             let rule = "it needs a last axis, of at most 2^24 entries".into();
             return Err(Fault::Shapes { op: "leader".into(), shapes, rule });
         }
-        Selected::of("leader", args[1], args[0], &kept(args[0]))?;
+        Selected::of("leader", args[1], args[0], &last().kept(args[0]))?;
         Ok([args[0], &[4]].concat())
     }
 
@@ -197,8 +189,7 @@ impl Op for Leader {
     }
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let (u, s) = batch_tie(at);
-        Ok(u.apply_with(Leader, &[s]))
+        batch_tie(Leader, at)
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -214,7 +205,7 @@ impl ArrayKernel for Leader {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let n = args[0].last().copied().unwrap_or(1);
         let selected =
-            Selected::of("leader", args[1], args[0], &kept(args[0])).expect("a selection's shape was checked");
+            Selected::of("leader", args[1], args[0], &last().kept(args[0])).expect("a selection's shape was checked");
         Kernel::new(move |args: &[&[T]], out: &mut [T], _| {
             let (u, s) = (args[0], args[1]);
             for slice in 0..u.len() / n.max(1) {
@@ -379,103 +370,53 @@ fn successions(tied: &[usize], chosen: std::ops::Range<usize>, first: usize) -> 
 
 /// `follow(x, leader)`: at each position along the last axis the entry of x that leads there; and `follow_back`, its
 /// transpose. Linear in x.
-///
-/// Shapes: the leader's leading axes broadcast to those of x. Cost: linear.
-#[derive(Debug, Clone)]
-pub struct Follow {
-    back: bool,
-}
+#[derive(Debug)]
+pub struct Follow;
 
-impl Follow {
-    /// Its line in the table of operators.
-    pub const FORTH: Entry = Entry {
-        name: "follow",
-        signature: "follow(x, leader)",
-        formula: "at each position along the last axis the entry of x that leads there",
-        class: "linear in x",
-        ties: "",
-        source: "the derivative of cummax",
-        notation: Notation::Call,
-        call: |call| {
-            call.expect(2, 2, &[])?;
-            Ok(call.apply(Follow { back: false }, &[call.var(0)?, call.var(1)?]))
-        },
-        samples: &[],
-    };
+impl Applied<4> for Follow {
+    const NAMES: [&'static str; 2] = ["follow", "follow_back"];
+    const SIGNATURES: [&'static str; 2] = ["follow(x, leader)", "follow_back(y, leader)"];
+    const FORMULAS: [&'static str; 2] =
+        ["at each position along the last axis the entry of x that leads there", "the transpose of follow in x"];
+    const SOURCE: &'static str = "the derivative of cummax";
+    const RULE: &'static str = "leaders have four numbers for each entry of the array along its last axis";
 
-    /// The line of its transpose.
-    pub const BACK: Entry = Entry {
-        name: "follow_back",
-        signature: "follow_back(y, leader)",
-        formula: "the transpose of follow in x",
-        call: |call| {
-            call.expect(2, 2, &[])?;
-            Ok(call.apply(Follow { back: true }, &[call.var(0)?, call.var(1)?]))
-        },
-        ..Follow::FORTH
-    };
-}
-
-impl Op for Follow {
-    fn name(&self) -> &'static str {
-        if self.back { "follow_back" } else { "follow" }
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        let wanted = [args[0], &[4]].concat();
-        let own = args[1].len() >= 2 && args[1].iter().rev().zip(wanted.iter().rev()).take(2).all(|(a, b)| a == b);
-        if args[0].is_empty() || !own || broadcast(args[1], &wanted).as_ref() != Some(&wanted) {
-            let shapes = args.iter().map(|s| s.to_vec()).collect();
-            let rule = "leaders have four numbers for each entry of the array along its last axis".into();
-            return Err(Fault::Shapes { op: self.name().into(), shapes, rule });
+    fn forth<T: Scalar>(x: &[T], leader: &[[T; 4]], y: &mut [T]) {
+        let one = T::of(1.0);
+        let mut sum = T::of(0.0);
+        for (k, entry) in leader.iter().enumerate() {
+            let (source, kind) = parts(entry, x.len());
+            sum = match kind {
+                0 => sum,
+                1 => sum + x[k],
+                _ => x[k],
+            };
+            let weight = entry[3];
+            y[k] = if weight == one { x[source] } else { weight * x[source] + (one - weight) * (sum / entry[2]) };
         }
-        Ok(args[0].to_vec())
     }
 
-    fn class(&self, args: &[Class]) -> Class {
-        Class::join(args).piecewise_linear()
-    }
-
-    fn linearity(&self) -> Linearity {
-        Linearity::First
-    }
-
-    fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-        Ok(at.cotangent.apply_with(Follow { back: !self.back }, &[at.known(1)]))
-    }
-
-    fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        let x = match at.mapped[0] {
-            true => at.args[0],
-            false => at.args[0].broadcast_to(&[&[at.size], at.args[0].shape().as_slice()].concat()),
-        };
-        // Leaders that are not mapped are the same for all, by broadcasting.
-        let missing = (at.ranks[0] + 1).saturating_sub(at.ranks[1]);
-        let leader = if at.mapped[1] { at.args[1].pad_rank_after(missing) } else { at.args[1] };
-        Ok(x.apply_with(self.clone(), &[leader]))
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for Follow {
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let (lead, n) = args[0].split_at(args[0].len() - 1);
-        let n = n[0];
-        let own = &args[1][..args[1].len() - 2];
-        let mut leaders = Vec::with_capacity(size(lead));
-        walk(lead, &broadcast_strides(own, lead), |k| leaders.push(n * k));
-        let back = self.back;
-        Kernel::new(move |args: &[&[T]], out: &mut [T], _| {
-            let entries = args[1].as_chunks::<4>().0;
-            for (slice, &at) in leaders.iter().enumerate() {
-                let row = slice * n..(slice + 1) * n;
-                let (x, y, leader) = (&args[0][row.clone()], &mut out[row], &entries[at..at + n]);
-                if back { follow_back(x, leader, y) } else { follow(x, leader, y) }
+    fn back<T: Scalar>(y: &[T], leader: &[[T; 4]], x: &mut [T]) {
+        let (zero, one) = (T::of(0.0), T::of(1.0));
+        x.fill(zero);
+        // What the positions from here on give to each entry that ties.
+        let mut share = zero;
+        for (k, entry) in leader.iter().enumerate().rev() {
+            let (source, kind) = parts(entry, y.len());
+            let weight = entry[3];
+            if weight == one {
+                x[source] = x[source] + y[k];
+            } else {
+                x[source] = x[source] + weight * y[k];
+                share = share + (one - weight) * y[k] / entry[2];
             }
-        })
+            if kind > 0 {
+                x[k] = x[k] + share;
+            }
+            if kind > 1 {
+                share = zero;
+            }
+        }
     }
 }
 
@@ -483,44 +424,6 @@ impl ArrayKernel for Follow {
 #[inline]
 fn parts<T: Scalar>(entry: &[T; 4], n: usize) -> (usize, usize) {
     ((entry[0].to_f64() as usize).min(n - 1), entry[1].to_f64() as usize)
-}
-
-fn follow<T: Scalar>(x: &[T], leader: &[[T; 4]], y: &mut [T]) {
-    let one = T::of(1.0);
-    let mut sum = T::of(0.0);
-    for (k, entry) in leader.iter().enumerate() {
-        let (source, kind) = parts(entry, x.len());
-        sum = match kind {
-            0 => sum,
-            1 => sum + x[k],
-            _ => x[k],
-        };
-        let weight = entry[3];
-        y[k] = if weight == one { x[source] } else { weight * x[source] + (one - weight) * (sum / entry[2]) };
-    }
-}
-
-fn follow_back<T: Scalar>(y: &[T], leader: &[[T; 4]], x: &mut [T]) {
-    let (zero, one) = (T::of(0.0), T::of(1.0));
-    x.fill(zero);
-    // What the positions from here on give to each entry that ties.
-    let mut share = zero;
-    for (k, entry) in leader.iter().enumerate().rev() {
-        let (source, kind) = parts(entry, y.len());
-        let weight = entry[3];
-        if weight == one {
-            x[source] = x[source] + y[k];
-        } else {
-            x[source] = x[source] + weight * y[k];
-            share = share + (one - weight) * y[k] / entry[2];
-        }
-        if kind > 0 {
-            x[k] = x[k] + share;
-        }
-        if kind > 1 {
-            share = zero;
-        }
-    }
 }
 
 impl<'p> Var<'p> {

@@ -6,8 +6,8 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Recordable, Sample,
-    Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Operand, Param, Recordable,
+    Sample, TakesSparse, Transposition,
 };
 use crate::program::real::Scalar;
 use crate::program::record::{Recording, record};
@@ -358,6 +358,29 @@ impl Op for Transpose {
 
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
+    }
+
+    fn sparse(&self) -> Option<&dyn TakesSparse> {
+        Some(self)
+    }
+}
+
+impl TakesSparse for Transpose {
+    fn takes(&self, _: &[Option<&str>]) -> Result<()> {
+        Ok(())
+    }
+
+    fn keeps_sparse(&self) -> bool {
+        true
+    }
+
+    fn bound<'p>(&self, args: &[Operand<'p>]) -> Result<Operand<'p>> {
+        Ok(match &args[0] {
+            Operand::Sparse { matrix, transposed } => {
+                Operand::Sparse { matrix: matrix.clone(), transposed: *transposed != (self.axes == [1, 0]) }
+            }
+            array => array.clone(),
+        })
     }
 }
 

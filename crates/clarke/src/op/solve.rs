@@ -1,6 +1,6 @@
 //! Linear systems: `solve`, `solve_triangular`, `lstsq`.
 
-use super::factor::{Field, Room, field_kernels, finite, matrix, room, transposed};
+use super::factor::{Field, Room, exchanging, exchanging_stack, field_kernels, finite, matrix, room, transposed};
 use super::linalg::MatMul;
 use crate::error::{Fault, Result};
 use crate::program::Var;
@@ -301,13 +301,11 @@ impl System {
         let stack = match self.kind {
             _ if n == 0 => StackReq::EMPTY,
             Kind::Least => least_stack::<T>((m, n), block, columns),
-            Kind::General => StackReq::all_of(&[
-                StackReq::new::<usize>(n),
-                StackReq::new::<usize>(n),
-                lu::factor::lu_in_place_scratch::<usize, T>(n, n, Par::Seq, Default::default()),
-                lu::solve::solve_in_place_scratch::<usize, T>(n, columns, Par::Seq),
-                lu::solve::solve_transpose_in_place_scratch::<usize, T>(n, columns, Par::Seq),
-            ]),
+            Kind::General => {
+                let forth = lu::solve::solve_in_place_scratch::<usize, T>(n, columns, Par::Seq);
+                let back = lu::solve::solve_transpose_in_place_scratch::<usize, T>(n, columns, Par::Seq);
+                exchanging_stack::<T>(n, StackReq::any_of(&[forth, back]))
+            }
             _ => StackReq::EMPTY,
         };
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
@@ -376,20 +374,15 @@ impl System {
             Kind::General => {
                 // What is row after row is, column after column, the transpose.
                 a.copy_from_slice(given);
-                let (mut perm, stack) = stack.make_with::<usize>(n, |_| 0);
-                let (mut back, stack) = stack.make_with::<usize>(n, |_| 0);
-                let matrix = MatMut::from_column_major_slice_mut(&mut *a, n, n);
-                let (_, perm) =
-                    lu::factor::lu_in_place(matrix, &mut perm, &mut back, Par::Seq, stack, Default::default());
-                let singular = (0..n).any(|i| a[i * n + i] == zero || !a[i * n + i].to_f64().is_finite());
-                let factors = MatRef::from_column_major_slice(&*a, n, n);
-                solve(&mut |x| {
-                    let rhs = MatMut::from_column_major_slice_mut(&mut *x, n, columns);
-                    match self.transpose {
-                        _ if singular => nan(x),
-                        true => lu::solve::solve_in_place(factors, factors, perm, rhs, Par::Seq, stack),
-                        false => lu::solve::solve_transpose_in_place(factors, factors, perm, rhs, Par::Seq, stack),
-                    }
+                exchanging(a, n, stack, |factored, stack| {
+                    solve(&mut |x| {
+                        let Some((factors, perm)) = factored else { return nan(x) };
+                        let rhs = MatMut::from_column_major_slice_mut(&mut *x, n, columns);
+                        match self.transpose {
+                            true => lu::solve::solve_in_place(factors, factors, perm, rhs, Par::Seq, stack),
+                            false => lu::solve::solve_transpose_in_place(factors, factors, perm, rhs, Par::Seq, stack),
+                        }
+                    });
                 });
             }
             Kind::Least => {

@@ -1,8 +1,6 @@
-//! Constant sparse matrices, and their products with arrays.
+//! Products of arrays with sparse matrices.
 
-use super::index::parameter;
 use super::rearrange::written;
-use super::shape::ints;
 use crate::error::{Fault, Place, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
@@ -11,145 +9,36 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::Tensor;
-use std::sync::{Arc, OnceLock};
-
-/// A sparse matrix in compressed rows: the entries of row i are `values[indptr[i]..indptr[i + 1]]`, in the columns
-/// `indices` of the same range. Several entries of one place add up.
-///
-/// It is a constant of the program that uses it: `a.matmul(x)`. Its number of entries is no part of any shape, and
-/// nothing is differentiated in its values.
-pub struct Csr {
-    rows: usize,
-    columns: usize,
-    indptr: Vec<usize>,
-    indices: Vec<usize>,
-    values: Vec<f64>,
-    /// The parameters as text, written once: they tell two matrices apart.
-    text: OnceLock<[String; 3]>,
-}
+use crate::tensor::Csr;
+use std::sync::Arc;
 
 impl Csr {
-    /// A matrix of these parts, as scipy.sparse.csr_matrix takes them.
-    ///
-    /// Errors: `indptr` that has not rows + 1 numbers, does not start at 0, decreases, or does not end at the number of
-    /// entries; as many columns as values are missing; a column outside of the matrix.
-    pub fn new(
-        rows: usize,
-        columns: usize,
-        indptr: Vec<usize>,
-        indices: Vec<usize>,
-        values: Vec<f64>,
-    ) -> Result<Arc<Csr>> {
-        Ok(Arc::new(Csr::checked(rows, columns, indptr, indices, values)?))
-    }
-
-    fn checked(
-        rows: usize,
-        columns: usize,
-        indptr: Vec<usize>,
-        indices: Vec<usize>,
-        values: Vec<f64>,
-    ) -> Result<Csr, Fault> {
-        let wrong = |name: &str, value: String, rule: String| Err(parameter("csr", name, value, rule));
-        if rows.checked_add(1) != Some(indptr.len()) {
-            return wrong(
-                "indptr",
-                format!("{} numbers", indptr.len()),
-                format!("{rows} rows need one more than that"),
-            );
-        }
-        if indices.len() != values.len() {
-            let rule = format!("there are {} values, and each needs its column", values.len());
-            return wrong("indices", format!("{} numbers", indices.len()), rule);
-        }
-        if indptr[0] != 0 {
-            return wrong("indptr", format!("{} at first", indptr[0]), "the first row begins at 0".into());
-        }
-        if let Some(i) = (0..rows).find(|&i| indptr[i] > indptr[i + 1]) {
-            let rule = format!("row {i} begins at {} and cannot end before it", indptr[i]);
-            return wrong("indptr", format!("{} at {}", indptr[i + 1], i + 1), rule);
-        }
-        if indptr[rows] != values.len() {
-            let rule = format!("the last row ends with the last of the {} values", values.len());
-            return wrong("indptr", format!("{} at last", indptr[rows]), rule);
-        }
-        if let Some(k) = (0..indices.len()).find(|&k| indices[k] >= columns) {
-            return wrong("indices", format!("{} at {k}", indices[k]), format!("the matrix has {columns} columns"));
-        }
-        Ok(Csr { rows, columns, indptr, indices, values, text: OnceLock::new() })
-    }
-
-    /// The entries of a matrix that are not 0. Errors: an array that is no matrix.
-    pub fn from_dense(matrix: &Tensor) -> Result<Arc<Csr>> {
-        let &[rows, columns] = matrix.shape() else {
-            let rule = "a sparse matrix is made of a matrix".into();
-            return Err(Fault::Shapes { op: "csr".into(), shapes: vec![matrix.shape().to_vec()], rule }.into());
-        };
-        let (mut indptr, mut indices, mut values) = (vec![0], vec![], vec![]);
-        for i in 0..rows {
-            let row = &matrix.data()[i * columns..(i + 1) * columns];
-            for (j, x) in row.iter().enumerate().filter(|(_, x)| **x != 0.0) {
-                indices.push(j);
-                values.push(*x);
-            }
-            indptr.push(values.len());
-        }
-        Csr::new(rows, columns, indptr, indices, values)
-    }
-
-    /// All entries.
-    pub fn to_dense(&self) -> Tensor {
-        let mut dense = Tensor::full(&[self.rows, self.columns], 0.0);
-        for i in 0..self.rows {
-            for k in self.indptr[i]..self.indptr[i + 1] {
-                dense.data_mut()[i * self.columns + self.indices[k]] += self.values[k];
-            }
-        }
-        dense
-    }
-
-    /// The number of rows, and of columns.
-    pub fn shape(&self) -> [usize; 2] {
-        [self.rows, self.columns]
-    }
-
-    /// The number of entries that are kept.
-    pub fn nnz(&self) -> usize {
-        self.values.len()
-    }
-
     /// `self @ x`: for a vector, a matrix, or a stack of matrices.
     #[track_caller]
     pub fn matmul<'p>(self: &Arc<Csr>, x: Var<'p>) -> Var<'p> {
-        x.apply(CsrMatMul { matrix: self.clone(), transpose: false })
+        left(self, false, x)
     }
 
     /// `x @ self`: for a vector, a matrix, or a stack of matrices.
     #[track_caller]
     pub fn rmatmul<'p>(self: &Arc<Csr>, x: Var<'p>) -> Var<'p> {
-        let op = CsrMatMul { matrix: self.clone(), transpose: true };
-        written(x.builder(), &[x], Place::caller(), || {
-            Ok(if x.rank() < 2 { x.apply(op) } else { x.swapaxes(-1, -2).apply(op).swapaxes(-1, -2) })
-        })
-    }
-
-    fn text(&self) -> &[String; 3] {
-        let list = |all: Vec<String>| format!("[{}]", all.join(", "));
-        self.text.get_or_init(|| {
-            [
-                list(self.indptr.iter().map(usize::to_string).collect()),
-                list(self.indices.iter().map(usize::to_string).collect()),
-                list(self.values.iter().map(|x| if x.is_nan() { "nan".into() } else { format!("{x:?}") }).collect()),
-            ]
-        })
+        right(x, self, false)
     }
 }
 
-impl std::fmt::Debug for Csr {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Csr({} x {}, {} entries)", self.rows, self.columns, self.nnz())
-    }
+/// `a @ x` for a matrix or its transpose.
+#[track_caller]
+pub(super) fn left<'p>(matrix: &Arc<Csr>, transpose: bool, x: Var<'p>) -> Var<'p> {
+    x.apply(CsrMatMul { matrix: matrix.clone(), transpose })
+}
+
+/// `x @ a`, which is the transpose of `aᵀ @ xᵀ`.
+#[track_caller]
+pub(super) fn right<'p>(x: Var<'p>, matrix: &Arc<Csr>, transpose: bool) -> Var<'p> {
+    written(x.builder(), &[x], Place::caller(), || {
+        let swapped = |x: Var<'p>| if x.rank() < 2 { x } else { x.swapaxes(-1, -2) };
+        Ok(swapped(left(matrix, !transpose, swapped(x))))
+    })
 }
 
 /// `csr_matmul(x, shape, indptr, indices, values, transpose=False)`: `a @ x` for a constant sparse matrix a, or `aᵀ @ x`.
@@ -226,13 +115,7 @@ impl Op for CsrMatMul {
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
-        let [indptr, indices, values] = self.matrix.text().clone();
-        let mut params = vec![
-            ("shape", ints(&self.matrix.shape())),
-            ("indptr", Param::Raw(indptr)),
-            ("indices", Param::Raw(indices)),
-            ("values", Param::Raw(values)),
-        ];
+        let mut params = vec![("matrix", Param::Csr(self.matrix.clone()))];
         params.extend(self.transpose.then_some(("transpose", Param::Flag(true))));
         params
     }
@@ -281,7 +164,7 @@ impl ArrayKernel for CsrMatMul {
         let (from, to) = self.lengths();
         let width = if args[0].len() < 2 { 1 } else { args[0][args[0].len() - 1] };
         let (matrix, transpose) = (self.matrix.clone(), self.transpose);
-        let values: Vec<T> = matrix.values.iter().map(|x| T::of(*x)).collect();
+        let values: Vec<T> = matrix.values().iter().map(|x| T::of(*x)).collect();
         Kernel::new(move |args, out, _| {
             out.fill(T::of(0.0));
             if from * width == 0 || to * width == 0 {
@@ -296,9 +179,8 @@ impl ArrayKernel for CsrMatMul {
 
 /// y += a x for matrices of this many columns, or with the transpose of a.
 fn multiply<T: Scalar>(a: &Csr, values: &[T], transpose: bool, width: usize, x: &[T], y: &mut [T]) {
-    for i in 0..a.rows {
-        let entries = a.indptr[i]..a.indptr[i + 1];
-        let row = std::iter::zip(&a.indices[entries.clone()], &values[entries]);
+    for i in 0..a.shape()[0] {
+        let row = std::iter::zip(&a.indices()[a.row(i)], &values[a.row(i)]);
         match (width, transpose) {
             (1, false) => y[i] = row.fold(T::of(0.0), |sum, (&j, &v)| sum + v * x[j]),
             (1, true) => row.for_each(|(&j, &v)| y[j] = y[j] + v * x[i]),

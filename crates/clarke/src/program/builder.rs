@@ -386,7 +386,9 @@ impl Builder {
             Some(error) => Err(error),
             None => {
                 assert!(outputs.iter().all(|&k| k < state.nodes.len()), "an output of another program");
-                Ok(Program::assemble(state.nodes, state.inputs, outputs.to_vec()))
+                let program = Program::assemble(state.nodes, state.inputs, outputs.to_vec());
+                program.check_sparse()?;
+                Ok(program)
             }
         }
     }

@@ -10,6 +10,7 @@ pub mod interval;
 pub mod op;
 pub mod real;
 pub mod record;
+mod sparse;
 pub mod tie;
 mod var;
 
@@ -87,6 +88,8 @@ pub enum Role {
     Argument,
     /// Data: held fixed by derivatives.
     Data,
+    /// A sparse matrix, held fixed by derivatives: only products take one, and it is bound before the program is run.
+    Sparse,
     /// A selection at a tie of a derivative program: filled by a policy.
     Selection(Option<Arc<Site>>),
 }
@@ -95,6 +98,11 @@ impl Role {
     /// Whether derivatives are taken with respect to inputs of this role.
     pub fn is_argument(&self) -> bool {
         matches!(self, Role::Argument)
+    }
+
+    /// Whether this is a sparse matrix.
+    pub fn is_sparse(&self) -> bool {
+        matches!(self, Role::Sparse)
     }
 
     /// Whether this is a selection.
@@ -169,11 +177,17 @@ impl Program {
         self.outputs().iter().map(|&k| self.nodes()[k].shape.as_slice()).collect()
     }
 
-    /// The same program with these inputs, and no others, as variables; the rest (selections aside) is data.
+    /// The same program with these inputs, and no others, as variables; the rest (selections and sparse matrices aside)
+    /// is data.
     ///
-    /// Errors if a name is no input.
+    /// Errors if a name is no input, or a sparse one: nothing is differentiated in the entries of sparse matrices.
     pub fn varying(&self, names: &[&str]) -> Result<Program> {
         self.check_names(names)?;
+        if let Some(input) = self.inputs().iter().find(|i| i.role.is_sparse() && names.contains(&i.name.as_str())) {
+            let rule = "nothing is differentiated in its entries; give it as an array if it varies";
+            let op = "a derivative".into();
+            return Err(Fault::Sparse { op, input: input.name.clone(), rule: rule.into() }.into());
+        }
         Ok(self.with_roles(|input| if names.contains(&input.name.as_str()) { Role::Argument } else { Role::Data }))
     }
 
@@ -203,7 +217,7 @@ impl Program {
     fn with_roles(&self, role: impl Fn(&Input) -> Role) -> Program {
         let mut inputs = self.inputs().to_vec();
         for input in &mut inputs {
-            if !input.role.is_selection() {
+            if !input.role.is_selection() && !input.role.is_sparse() {
                 input.role = role(input);
             }
         }
@@ -216,7 +230,7 @@ impl Program {
         for node in self.nodes() {
             let class = match &node.kind {
                 // Data is held fixed: to the function of the variables it is a constant.
-                Kind::Input(k) if matches!(self.inputs()[*k].role, Role::Data) => Class::CONSTANT,
+                Kind::Input(k) if matches!(self.inputs()[*k].role, Role::Data | Role::Sparse) => Class::CONSTANT,
                 Kind::Input(_) => Class::INPUT,
                 Kind::Constant(_) => Class::CONSTANT,
                 Kind::Apply { op, args } => {

@@ -7,7 +7,7 @@ use super::record::Recording;
 use super::tie::{Choice, Convention, Tie};
 use super::{Program, Var};
 use crate::error::{Fault, Result};
-use crate::tensor::{Boxes, Tensor};
+use crate::tensor::{Boxes, Csr, Tensor};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -122,6 +122,11 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The operator as one that takes sparse matrices, if it is one.
+    fn sparse(&self) -> Option<&dyn TakesSparse> {
+        None
+    }
+
     /// The value written out step by step in other operators, for operators made of programs: what the analysis at a
     /// point looks at.
     fn unroll<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
@@ -161,6 +166,8 @@ pub enum Param {
     None,
     /// A program: the body of a loop.
     Program(Arc<Program>),
+    /// A sparse matrix; printed as its parts, a keyword each.
+    Csr(Arc<Csr>),
     /// Text printed as it is: what stands between the brackets of a subscript.
     Raw(String),
 }
@@ -372,6 +379,35 @@ pub trait Boundary {
     fn spread(&self, _args: &[&Tensor], _slice: &[usize]) -> Option<(f64, f64)> {
         None
     }
+}
+
+/// An operator that takes sparse matrices among its arguments.
+pub trait TakesSparse {
+    /// Whether it takes these arguments, of which those with a name are sparse, by the names of the inputs that they
+    /// are. Errors: where it takes them as arrays only.
+    fn takes(&self, sparse: &[Option<&str>]) -> Result<()>;
+
+    /// Whether its value is a sparse matrix too: the transpose of one.
+    fn keeps_sparse(&self) -> bool {
+        false
+    }
+
+    /// The value for these arguments, of which at least one is a sparse matrix.
+    fn bound<'p>(&self, args: &[Operand<'p>]) -> Result<Operand<'p>>;
+}
+
+/// An argument of an operator while sparse matrices are bound.
+#[derive(Debug, Clone)]
+pub enum Operand<'p> {
+    /// An array.
+    Array(Var<'p>),
+    /// A sparse matrix.
+    Sparse {
+        /// The matrix.
+        matrix: Arc<Csr>,
+        /// Whether its transpose is meant.
+        transposed: bool,
+    },
 }
 
 /// Arguments of an operator that selects by a condition.

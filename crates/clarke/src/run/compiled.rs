@@ -1,6 +1,6 @@
 //! Programs compiled for f32 or f64.
 
-use super::interpreter::check_inputs;
+use super::interpreter::{check_inputs, unbound};
 use super::lower::{Selections, lower};
 use super::plan::{ALIGN, Plan};
 use crate::error::Result;
@@ -34,6 +34,8 @@ struct Inner<T> {
     program: Program,
     inputs: Vec<Port>,
     outputs: Vec<Vec<usize>>,
+    /// Whether no input is a sparse matrix.
+    bound: bool,
 }
 
 /// An input of a compiled program.
@@ -65,7 +67,8 @@ impl Program {
         let port = |i: &crate::program::Input| Port { name: i.name.clone(), shape: i.shape.clone() };
         let inputs = self.inputs().iter().filter(|i| !i.role.is_selection()).map(port).collect();
         let outputs = self.output_shapes().iter().map(|s| s.to_vec()).collect();
-        Compiled { inner: Arc::new(Inner { plan: Plan::new(&lowered, &Fast), program: self.clone(), inputs, outputs }) }
+        let (plan, bound) = (Plan::new(&lowered, &Fast), unbound(self).is_none());
+        Compiled { inner: Arc::new(Inner { plan, program: self.clone(), inputs, outputs, bound }) }
     }
 }
 
@@ -100,10 +103,11 @@ impl<T: Scalar> Compiled<T> {
 
     /// Computes the outputs from the inputs, both in row-major order. Allocates nothing.
     ///
-    /// Panics if the number or a length of inputs or outputs is wrong, or the workspace is another program's: use
-    /// [`Compiled::call`] for arrays that were not checked.
+    /// Panics if the number or a length of inputs or outputs is wrong, the workspace is another program's, or the program
+    /// has a sparse matrix that was not bound before it was compiled: use [`Compiled::call`] for what was not checked.
     pub fn run(&self, workspace: &mut Workspace<T>, inputs: &[&[T]], outputs: &mut [&mut [T]]) {
         let plan = &self.inner.plan;
+        assert!(self.inner.bound, "a sparse matrix is not bound");
         assert_eq!(inputs.len(), plan.inputs.len(), "the number of inputs");
         for (k, &n) in plan.inputs.iter().enumerate() {
             assert_eq!(inputs[k].len(), n, "the length of input `{}`", self.inner.inputs[k].name);
@@ -122,7 +126,7 @@ impl<T: Scalar> Compiled<T> {
 
     /// Computes the outputs as new arrays.
     ///
-    /// Errors: the number of inputs, or a shape.
+    /// Errors: the number of inputs, or a shape; a sparse matrix that was not bound.
     pub fn call(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         check_inputs(&self.inner.program, inputs)?;
         let numbers: Vec<Vec<T>> = inputs.iter().map(|a| a.data().iter().map(|x| T::of(*x)).collect()).collect();

@@ -85,8 +85,18 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// The number and shapes of the arrays given for the inputs that are no selections.
+/// The first input that is a sparse matrix without entries.
+pub(crate) fn unbound(program: &Program) -> Option<Fault> {
+    let input = program.inputs().iter().find(|i| i.role.is_sparse())?;
+    let rule = format!("it has no entries yet; bind them before, program.bind(\"{}\", &matrix)", input.name);
+    Some(Fault::Sparse { op: "a run".into(), input: input.name.clone(), rule })
+}
+
+/// The number and shapes of the arrays given for the inputs that are no selections; and none is a sparse matrix.
 pub(crate) fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<()> {
+    if let Some(fault) = unbound(program) {
+        return Err(fault.into());
+    }
     let wanted: Vec<_> = program.inputs().iter().filter(|i| !i.role.is_selection()).collect();
     if wanted.len() != inputs.len() {
         let names = wanted.iter().map(|i| i.name.clone()).collect();

@@ -31,8 +31,7 @@ mod schedule;
 mod tests;
 
 pub use compiled::{Compiled, Port, Workspace};
-pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs};
-#[allow(unused_imports)]
+pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs, unbound};
 pub(crate) use interval::{Arithmetic, enclose};
 
 use crate::error::Result;
@@ -43,7 +42,8 @@ impl Program {
     /// The outputs at these inputs (selections excepted, which are filled by the default policy: the element of least
     /// norm of each elementary operator), node by node in f64.
     ///
-    /// Convenient and slow: for repeated evaluation compile the program. Errors: the number of inputs or a shape.
+    /// Convenient and slow: for repeated evaluation compile the program. Errors: the number of inputs or a shape; a sparse
+    /// matrix that is not bound.
     pub fn eval(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         Interpreter::new(self).run(inputs, &mut ())
     }

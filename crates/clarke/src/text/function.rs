@@ -5,7 +5,7 @@ use super::ast::{CallExpr, Expr, FunctionDef, Span, free_names_of};
 use super::lower::{Lower, Shared, finish};
 use crate::error::{Fault, Result, shape_text};
 use crate::program::call::{Function, Guard, Value};
-use crate::program::{Builder, Program, Var};
+use crate::program::{Builder, Program, Role, Var};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -75,7 +75,9 @@ fn expand<'p>(
     let captured: Captured<'p, '_> = Captured::default();
     let mut lower = Lower::new(shared.clone(), &builder);
     for (param, shape) in std::iter::zip(&def.params, shapes) {
-        lower.input(&param.name, shape, param.role.clone());
+        // What a function is given may be an array at one use and a sparse matrix at another.
+        let role = if param.role.is_sparse() { Role::Argument } else { param.role.clone() };
+        lower.input(&param.name, shape, role);
     }
     for (name, binding) in snapshot {
         let value = import(&binding.value, name, &builder, &captured);
@@ -154,7 +156,7 @@ fn capture<'p: 'q, 'q>(outer: Var<'p>, name: &str, inner: &'q Builder, captured:
     }
     let known = captured.borrow().iter().find(|(o, _)| o.is(&outer)).map(|(_, i)| *i);
     known.unwrap_or_else(|| {
-        let input = inner.input(name, &outer.shape(), crate::program::Role::Argument);
+        let input = inner.input(name, &outer.shape(), Role::Argument);
         captured.borrow_mut().push((outer, input));
         input
     })

@@ -5,7 +5,8 @@
 //! ```text
 //! program    = def+                                        the last is the program, the others its functions
 //! def        = "def" name "(" [param ("," param)*] ")" ":" statement* "return" values
-//! param      = name ":" ["data" | "selection"] ["[" lengths "]"]      x: [3]   b: []   X: data[3, 2]   s: selection
+//! param      = name ":" ["data" | "sparse" | "selection"] ["[" lengths "]"]
+//!              x: [3]   b: []   X: data[3, 2]   A: sparse[3, 2]   s: selection
 //! statement  = name ("," name)* "=" values | def           separated by ";" or line ends; indentation means nothing
 //! expression = statement* values                           what `parse` reads
 //! values     = expr ("," expr)*

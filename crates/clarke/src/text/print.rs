@@ -2,7 +2,7 @@
 
 use crate::program::op::{Notation, Op, Param};
 use crate::program::{Kind, Program, Role};
-use crate::tensor::Tensor;
+use crate::tensor::{Csr, Tensor};
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -159,6 +159,7 @@ fn definition(name: &str, program: &Program, functions: &Functions<'_>) -> Strin
             let shape = match (&input.role, input.shape.as_slice()) {
                 (Role::Argument, shape) => format!("{shape:?}"),
                 (Role::Data, shape) => format!("data{shape:?}"),
+                (Role::Sparse, shape) => format!("sparse{shape:?}"),
                 (Role::Selection(_), []) => "selection".into(),
                 (Role::Selection(_), shape) => format!("selection{shape:?}"),
             };
@@ -291,12 +292,22 @@ fn call(name: &str, args: &[&Piece], params: &[(&'static str, Param)], functions
         Param::Program(program) => Some(functions.name(program)),
         _ => None,
     });
-    let keywords = params.iter().filter_map(|(name, p)| Some(format!("{name}={}", param(p)?)));
+    let keywords = params.iter().filter_map(|(name, p)| match p {
+        Param::Csr(matrix) => Some(parts(matrix)),
+        _ => Some(format!("{name}={}", param(p)?)),
+    });
     let parts: Vec<String> = programs.chain(args.iter().map(|a| a.text.clone())).chain(keywords).collect();
     format!("{name}({})", parts.join(", "))
 }
 
-/// A parameter; None for a program, which stands before the arguments.
+/// A sparse matrix, part by part.
+fn parts(matrix: &Csr) -> String {
+    let values: Vec<String> = matrix.values().iter().map(|x| number(*x).0).collect();
+    let (shape, indptr, indices) = (ints(&matrix.shape()), matrix.indptr(), matrix.indices());
+    format!("shape={shape}, indptr={indptr:?}, indices={indices:?}, values=[{}]", values.join(", "))
+}
+
+/// A parameter; None for a program, which stands before the arguments, and for what is several keywords.
 fn param(p: &Param) -> Option<String> {
     Some(match p {
         Param::Number(x) => number(*x).0,
@@ -306,7 +317,7 @@ fn param(p: &Param) -> Option<String> {
         Param::Flag(false) => "False".into(),
         Param::None => "None".into(),
         Param::Raw(text) => text.clone(),
-        Param::Program(_) => return None,
+        Param::Program(_) | Param::Csr(_) => return None,
     })
 }
 

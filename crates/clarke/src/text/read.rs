@@ -150,6 +150,7 @@ impl Reader<'_> {
                     for item in part.into_inner() {
                         match (item.as_rule(), item.as_str()) {
                             (Rule::role, "data") => param.role = Role::Data,
+                            (Rule::role, "sparse") => param.role = Role::Sparse,
                             (Rule::role, _) => param.role = Role::Selection(None),
                             _ => param.shape = Some(self.dims(item)?),
                         }
