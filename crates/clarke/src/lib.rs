@@ -63,8 +63,8 @@ pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
-    At, Chosen, Containment, Element, Evaluator, Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Support,
-    TieMet, Witness,
+    At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement,
+    Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Support, Term, TieMet, Verdict, Witness,
 };
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};

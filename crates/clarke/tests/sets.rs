@@ -95,3 +95,55 @@ fn a_large_sum_of_kinks_is_flat_and_regular() {
         assert_eq!(set.critical(), Some(true));
     }
 }
+
+#[test]
+fn verdicts_and_their_certificates() {
+    use clarke::{Checked, Verdict};
+    let judged = |text: &str, x: Tensor| {
+        let f = parse(text, &[("x", x.shape())]).unwrap();
+        let judged = f.at(&[x]).unwrap().judge(&SetOptions::default()).unwrap();
+        let checked = judged.certificate.as_ref().map(|c| c.check(&f).unwrap());
+        (judged.verdict, judged.descent.map(|d| d.bound), checked)
+    };
+    let zero = || Tensor::scalar(0.0);
+    assert_eq!(judged("abs(x)", Tensor::scalar(1.0)), (Verdict::Smooth, Some(-1.0), Some(Checked::Verified)));
+    assert_eq!(judged("abs(x)", zero()), (Verdict::ClarkeCritical, None, Some(Checked::Verified)));
+    assert_eq!(judged("-abs(x)", zero()), (Verdict::ClarkeCritical, None, Some(Checked::Verified)));
+    assert_eq!(judged("relu(-x) + x - relu(x)", zero()), (Verdict::ClarkeCritical, None, Some(Checked::Verified)));
+    assert_eq!(
+        judged("x - (relu(-x) + x - relu(x))", zero()),
+        (Verdict::SpuriousCritical, Some(-1.0), Some(Checked::Verified))
+    );
+    assert_eq!(judged("3*relu(x) + x", zero()), (Verdict::NotCritical, Some(-1.0), Some(Checked::Verified)));
+    let (verdict, bound, checked) = judged("norm2(x) + 2*x[0]", Tensor::full(&[2], 0.0));
+    assert_eq!(verdict, Verdict::NotCritical);
+    assert!((bound.unwrap() + 1.0).abs() < 1e-9);
+    assert!(matches!(checked, Some(Checked::Unverified(_))), "{checked:?}");
+    // A certificate of something else does not pass.
+    let f = parse("x - (relu(-x) + x - relu(x))", &[("x", &[])]).unwrap();
+    let mut forged = f.at(&[zero()]).unwrap().judge(&SetOptions::default()).unwrap().certificate.unwrap();
+    forged.verdict = Verdict::ClarkeCritical;
+    assert!(matches!(forged.check(&f).unwrap(), Checked::Refuted(_)));
+    forged.verdict = Verdict::SpuriousCritical;
+    forged.descent.as_mut().unwrap().1 = -1.5;
+    assert!(matches!(forged.check(&f).unwrap(), Checked::Refuted(_)));
+}
+
+#[test]
+fn at_the_heavy_tie_a_signature_tells_patterns_apart() {
+    let f = parse("relu(x) + max(y) + norm2(y)", &[("x", &[]), ("y", &[2])]).unwrap();
+    let signature = |x: f64, y: [f64; 2]| f.at(&[x.into(), y.into()]).unwrap().signature().unwrap();
+    assert_eq!(signature(1.0, [1.0, 2.0]), signature(3.0, [0.5, 7.0]));
+    let all = [
+        (1.0, [1.0, 2.0]),
+        (-1.0, [1.0, 2.0]),
+        (0.0, [1.0, 2.0]),
+        (1.0, [2.0, 1.0]),
+        (1.0, [1.0, 1.0]),
+        (1.0, [0.0, 0.0]),
+    ];
+    let mut seen: Vec<u64> = all.iter().map(|(x, y)| signature(*x, *y)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen.len(), all.len());
+}

@@ -7,6 +7,7 @@
 
 use super::image::Image;
 use super::residual::{FaceId, Values};
+use super::set_at::{Witness, chosen};
 use super::tangents::{Rows, Tangents};
 use crate::error::Result;
 use crate::set::{Cone, open_cone};
@@ -18,8 +19,8 @@ use std::rc::Rc;
 /// A choice that directions realize.
 #[derive(Debug, Clone)]
 pub(super) struct Realized {
-    /// A direction in the open cone that realizes it.
-    pub direction: Vec<f64>,
+    /// The choices, with a direction in the open cone that realizes them.
+    pub witness: Witness,
     /// The derivative under it.
     pub point: Vec<f64>,
 }
@@ -269,7 +270,8 @@ impl<'a> Search<'a> {
     fn arrive(&mut self) {
         self.surjective &= rank(self.differences.clone()) == self.wanted;
         let point = if self.only_first { vec![] } else { self.image.residual.eval(&self.values) };
-        self.found.push(Realized { direction: self.witness.clone(), point });
+        let chosen = chosen(&self.image.residual, &self.values, None);
+        self.found.push(Realized { witness: Witness { chosen, direction: Some(self.witness.clone()) }, point });
     }
 }
 

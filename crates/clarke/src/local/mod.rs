@@ -1,6 +1,8 @@
 //! A program at a point: the ties met, gradients under policies, and what is known there.
 
 mod along;
+mod artifact;
+mod certificate;
 mod evaluator;
 mod guard;
 mod image;
@@ -11,12 +13,16 @@ mod residual;
 mod set_at;
 mod sets;
 mod tangents;
+mod verdict;
 
+pub use artifact::{Dependence, Difference};
+pub use certificate::{Certificate, Checked, Term};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
+pub use verdict::{Descent, Judgement, Verdict};
 
 use crate::derive::{Linearized, linearize_with, unroll};
 use crate::error::{Fault, Place, Result};
@@ -85,6 +91,8 @@ pub struct TieMet {
     pub pieces: Option<u64>,
     /// How far the furthest element counted as tied is from an exact tie.
     pub distance: f64,
+    /// How far the nearest piece is that does not take part; infinite if all do.
+    pub beyond: f64,
     /// The tie in the derivative program.
     pub site: Arc<Site>,
 }
@@ -114,6 +122,7 @@ impl At {
             index: (!met.index.is_empty()).then_some(met.index),
             pieces: met.pieces,
             distance: met.distance,
+            beyond: met.beyond,
             site,
         };
         Ok(self.met(&linear, tolerance)?.into_iter().map(report).collect())

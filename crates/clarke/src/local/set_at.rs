@@ -6,6 +6,7 @@ use crate::error::{Fault, Result, plural};
 use crate::program::tie::Site;
 use crate::set::{Body, MinNorm, Polytope, min_norm};
 use crate::tensor::{Tensor, size};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,20 +35,20 @@ impl fmt::Display for Known {
 }
 
 /// How an element of a set comes about.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Witness {
-    /// What is chosen at the ties where something was chosen.
-    Choices(Vec<Chosen>),
-    /// A direction that decides all ties: the element is the derivative of the smooth piece next to the point there. All
-    /// variables one after another.
-    Direction(Vec<f64>),
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Witness {
+    /// What is chosen at the ties where something is.
+    pub chosen: Vec<Chosen>,
+    /// A direction that realizes these choices: the element is the derivative of the smooth piece that is active next to
+    /// the point there. All variables one after another.
+    pub direction: Option<Vec<f64>>,
 }
 
 /// What is chosen at a tie: some entries of the value that it takes in the derivative program.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Chosen {
     /// The operator that owns the tie.
-    pub op: &'static str,
+    pub op: String,
     /// The node of that operator in the program, and the number of the tie there.
     pub tie: (usize, usize),
     /// Which element or slice.
@@ -184,7 +185,7 @@ impl SetAt {
                 let points: Vec<Vec<f64>> = leaves.iter().map(|l| l.point.clone()).collect();
                 let hull = Polytope::new(&points)?.extreme();
                 let witness = |&k: &usize| {
-                    Witness::Choices(chosen(&image.residual, &image.values(&Atom::Leaf(k)), Some(&leaves[k].choice)))
+                    of_choices(chosen(&image.residual, &image.values(&Atom::Leaf(k)), Some(&leaves[k].choice)))
                 };
                 let witnesses = hull.origins().iter().map(witness).collect();
                 Kept::Hull { hull, witnesses }
@@ -203,7 +204,8 @@ impl SetAt {
     ) -> Result<SetAt> {
         let points: Vec<Vec<f64>> = realized.iter().map(|r| r.point.clone()).collect();
         let hull = Polytope::new(&points)?.extreme();
-        let witnesses = hull.origins().iter().map(|&k| Witness::Direction(realized[k].direction.clone())).collect();
+        let witness = |&k: &usize| realized[k].witness.clone();
+        let witnesses = hull.origins().iter().map(witness).collect();
         let single = hull.len() == 1;
         Ok(SetAt { known, hypothesis, layout, body: Kept::Hull { hull, witnesses }, single })
     }
@@ -273,10 +275,10 @@ impl SetAt {
             Kept::Image(image) => {
                 let (point, atom) = image.maximize(&d);
                 let upper = image.upper(&d);
-                let witness = Witness::Choices(chosen(&image.residual, &image.values(&atom), None));
+                let witness = of_choices(chosen(&image.residual, &image.values(&atom), None));
                 (point, witness, upper)
             }
-            Kept::Nothing => (vec![], Witness::Choices(vec![]), 0.0),
+            Kept::Nothing => (vec![], Witness::default(), 0.0),
         };
         let value = super::image::dot(&d, &point);
         Ok(Support { value, upper: upper.max(value), element: self.layout.split(&point), witness })
@@ -301,12 +303,10 @@ impl SetAt {
             Kept::Image(image) => {
                 let found = min_norm(image.as_mut(), target, TOLERANCE, STEPS);
                 let image = &*image;
-                pack(&layout, target, found, |atom| {
-                    Witness::Choices(chosen(&image.residual, &image.values(atom), None))
-                })
+                pack(&layout, target, found, |atom| of_choices(chosen(&image.residual, &image.values(atom), None)))
             }
             Kept::Nothing => {
-                let weights = vec![(1.0, vec![], Witness::Choices(vec![]))];
+                let weights = vec![(1.0, vec![], Witness::default())];
                 Nearest { point: vec![], distance: 0.0, lower: 0.0, weights, scale: 0.0 }
             }
         }
@@ -404,6 +404,10 @@ fn pack<A>(layout: &Layout, target: &[f64], found: MinNorm<A>, witness: impl Fn(
     Nearest { point: layout.split(&point), distance: found.norm, lower: found.lower, weights, scale }
 }
 
+fn of_choices(chosen: Vec<Chosen>) -> Witness {
+    Witness { chosen, direction: None }
+}
+
 /// What values of the ties choose at the faces named, by default at all.
 pub(super) fn chosen(
     residual: &Residual,
@@ -415,7 +419,7 @@ pub(super) fn chosen(
         let face = &tie.faces[id.face];
         let site: &Arc<Site> = &tie.site;
         Chosen {
-            op: site.owner.name(),
+            op: site.owner.name().into(),
             tie: (site.node, site.number),
             index: face.index.clone(),
             entries: face.entries.clone(),

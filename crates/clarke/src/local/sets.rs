@@ -3,7 +3,7 @@
 use super::image::{Form, Image, Leaf, SetOptions};
 use super::limiting::{Realized, limiting, regular};
 use super::residual::Residual;
-use super::set_at::{Known, Layout, SetAt};
+use super::set_at::{Known, Layout, SetAt, Witness};
 use super::tangents::Tangents;
 use super::{At, Policy, along, guard, has_singular};
 use crate::derive::linearize_with;
@@ -135,6 +135,10 @@ impl At {
         }
     }
 
+    pub(super) fn layout_of_gradient(&self) -> Layout {
+        self.layout(Derivative::Gradient)
+    }
+
     /// Checks that derivatives exist here; whether the program is path-differentiable as far as known.
     fn sound(&self, derivative: &Program) -> Result<Option<bool>> {
         let linear = linearize_with(&self.program, &[])?;
@@ -176,7 +180,7 @@ impl At {
         let layout = self.layout(which);
         let own = label(&image, sound, options);
         if own.0 == Known::Sampled {
-            return self.sampled(which, &mut image, layout, own.1);
+            return self.sampled(which, layout, own.1);
         }
         if image.is_single() && own.0 == Known::Exact {
             return SetAt::of_image(image, layout, own.0, own.1);
@@ -206,30 +210,24 @@ impl At {
             let (known, hypothesis) = own_tolerance(options);
             return SetAt::of_image(image, layout, known, hypothesis);
         }
-        self.sampled(which, &mut image, layout, None)
+        self.sampled(which, layout, None)
     }
 
     /// Derivatives along random directions: limiting ones where the program is path-differentiable.
-    fn sampled(
-        &self,
-        which: Derivative,
-        image: &mut Image,
-        layout: Layout,
-        hypothesis: Option<String>,
-    ) -> Result<SetAt> {
+    fn sampled(&self, which: Derivative, layout: Layout, hypothesis: Option<String>) -> Result<SetAt> {
         const DIRECTIONS: usize = 64;
         let derivative = self.derivative(which)?;
         let linear = linearize_with(&self.program, &[])?;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut realized = vec![];
-        let _ = image;
         for _ in 0..DIRECTIONS {
             let directions = [self.random_direction(&mut rng), self.random_direction(&mut rng)];
             let decided = along::decide(&self.program, &linear, &self.point, &directions)?;
             let mut picker = along::Decisions(decided);
             let point = Interpreter::new(&derivative).run(&self.point, &mut picker)?;
             let flat = |e: &[Tensor]| e.iter().flat_map(|t| t.data().to_vec()).map(|x| x + 0.0).collect::<Vec<f64>>();
-            realized.push(Realized { direction: flat(&directions[0]), point: flat(&point) });
+            let witness = Witness { chosen: vec![], direction: Some(flat(&directions[0])) };
+            realized.push(Realized { witness, point: flat(&point) });
         }
         let (known, hypothesis) = match hypothesis {
             Some(why) => (Known::Sampled, Some(why)),

@@ -333,7 +333,12 @@ impl Tie for Normal {
         let lead = self.0.axes().shape(self.name(), u.shape()).unwrap_or_default();
         let met = |(k, u): (usize, &[f64])| {
             let distance = self.0.gap(u);
-            (distance <= tolerance).then(|| Met { index: unravel(k, &lead), pieces: None, distance })
+            (distance <= tolerance).then(|| Met {
+                index: unravel(k, &lead),
+                pieces: None,
+                distance,
+                beyond: f64::INFINITY,
+            })
         };
         u.data().chunks_exact(length).enumerate().filter_map(met).collect()
     }
@@ -367,6 +372,11 @@ impl Tie for Normal {
             }
             vec![0.0; u.len()]
         })
+    }
+
+    // Between its ties the value turns with the argument.
+    fn names_piece(&self) -> bool {
+        false
     }
 
     fn faces(&self, u: &Tensor) -> Vec<Face> {

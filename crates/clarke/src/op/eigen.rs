@@ -493,7 +493,7 @@ impl Tie for Eigen {
         let each = u.data().chunks_exact(n * n).enumerate();
         let met = |(k, a)| {
             let tied = Tied::of(a, n, self.k, tolerance)?;
-            Some(Met { index: unravel(k, lead), pieces: None, distance: tied.distance })
+            Some(Met { index: unravel(k, lead), pieces: None, distance: tied.distance, beyond: f64::INFINITY })
         };
         each.filter_map(met).collect()
     }
@@ -507,6 +507,11 @@ impl Tie for Eigen {
         self.select(u, |k, tied| {
             tied.resolve(&dots.iter().map(|d| &d.data()[k * n * n..(k + 1) * n * n]).collect::<Vec<_>>())
         })
+    }
+
+    // Between its ties the value turns with the argument.
+    fn names_piece(&self) -> bool {
+        false
     }
 
     fn faces(&self, u: &Tensor) -> Vec<Face> {

@@ -355,7 +355,12 @@ impl Tie for Unit {
         // The unit ball of one number is an interval, with two ends.
         let pieces = (split.length == 1).then_some(2);
         let met = |(slice, &distance): (usize, &f64)| {
-            (split.length > 0 && distance <= tolerance).then(|| Met { index: unravel(slice, &kept), pieces, distance })
+            (split.length > 0 && distance <= tolerance).then(|| Met {
+                index: unravel(slice, &kept),
+                pieces,
+                distance,
+                beyond: f64::INFINITY,
+            })
         };
         norm.iter().enumerate().filter_map(met).collect()
     }
@@ -375,6 +380,11 @@ impl Tie for Unit {
             let along = |dot: &Tensor| scaled(&positions.iter().map(|&at| dot.data()[at]).collect::<Vec<_>>(), 1.0);
             dots.iter().find_map(along).unwrap_or_else(|| vec![0.0; positions.len()])
         })
+    }
+
+    // Between its ties the value turns with the argument.
+    fn names_piece(&self) -> bool {
+        false
     }
 
     fn faces(&self, u: &Tensor) -> Vec<Face> {

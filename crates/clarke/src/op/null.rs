@@ -117,7 +117,12 @@ impl Tie for PsdDirection {
         let (lead, n, _) = matrix(u.shape());
         let met = |(k, a): (usize, &[f64])| {
             let (basis, distance) = PsdDirection::null(a, n, tolerance)?;
-            Some(Met { index: unravel(k, lead), pieces: (basis.len() == n).then_some(2), distance })
+            Some(Met {
+                index: unravel(k, lead),
+                pieces: (basis.len() == n).then_some(2),
+                distance,
+                beyond: f64::INFINITY,
+            })
         };
         u.data().chunks_exact(n * n).enumerate().filter_map(met).collect()
     }

@@ -178,7 +178,7 @@ impl Tie for Order {
         for slice in 0..u.data().len() / n.max(1) {
             row.copy_from_slice(&u.data()[slice * n..(slice + 1) * n]);
             row.sort_unstable_by(compare);
-            let (mut pieces, mut distance, mut start) = (Some(1u64), 0.0f64, 0);
+            let (mut pieces, mut distance, mut start, mut beyond) = (Some(1u64), 0.0f64, 0, f64::INFINITY);
             for k in 1..=n {
                 // A block goes on as long as the next entry is near enough; infinities are equal to themselves.
                 if k < n && (row[k] == row[k - 1] || row[k] - row[k - 1] <= tolerance) {
@@ -186,10 +186,11 @@ impl Tie for Order {
                     distance = distance.max(if row[k] == row[start] { 0.0 } else { row[k] - row[start] });
                 } else {
                     start = k;
+                    beyond = if k < n { beyond.min(row[k] - row[k - 1]) } else { beyond };
                 }
             }
             if pieces != Some(1) {
-                met.push(Met { index: unravel(slice, &u.shape()[..u.shape().len() - 1]), pieces, distance });
+                met.push(Met { index: unravel(slice, &u.shape()[..u.shape().len() - 1]), pieces, distance, beyond });
             }
         }
         met

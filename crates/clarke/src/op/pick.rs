@@ -214,7 +214,8 @@ impl Tie for Pick {
             let tied = entries().filter(|x| *x == top || top - x <= tolerance).count();
             let distance = entries().filter(|x| top - x <= tolerance).fold(0.0, |d: f64, x| d.max(top - x));
             let index = unravel(slice, &kept);
-            (count > 0 && tied > 1).then_some(Met { index, pieces: Some(tied as u64), distance })
+            let beyond = entries().map(|x| top - x).filter(|gap| *gap > tolerance).fold(f64::INFINITY, f64::min);
+            (count > 0 && tied > 1).then_some(Met { index, pieces: Some(tied as u64), distance, beyond })
         };
         (0..split.slices).filter_map(met).collect()
     }

@@ -248,7 +248,7 @@ impl Tie for Support {
             let each: u64 = if crossing { 3 } else { 2 };
             let pieces = each.checked_pow(tied.len() as u32).and_then(|p| p.checked_add(u64::from(crossing)));
             let furthest = tied.iter().copied().fold(if crossing { gap } else { 0.0 }, f64::max);
-            met.push(Met { index: unravel(k, lead), pieces, distance: furthest });
+            met.push(Met { index: unravel(k, lead), pieces, distance: furthest, beyond: f64::INFINITY });
         }
         met
     }
@@ -450,6 +450,7 @@ impl Tie for ConePiece {
                 index: unravel(k, lead),
                 pieces: (!apex).then_some(2),
                 distance: if apex { t.abs().max(length) } else { distance },
+                beyond: f64::INFINITY,
             })
         };
         u.data().chunks_exact(n).enumerate().filter_map(met).collect()
@@ -495,6 +496,11 @@ impl Tie for ConePiece {
             }
             cone_piece(&at, 0.0, s);
         })
+    }
+
+    // Between its ties the value turns with the argument.
+    fn names_piece(&self) -> bool {
+        false
     }
 
     fn faces(&self, u: &Tensor) -> Vec<Face> {

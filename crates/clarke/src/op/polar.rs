@@ -319,7 +319,7 @@ impl Tie for Polar {
             let tied = self.tied(a, m, n, tolerance)?;
             // Of one number it is the sign, with two pieces.
             let pieces = (m == 1 && n == 1).then_some(2);
-            Some(Met { index: unravel(k, lead), pieces, distance: tied.distance })
+            Some(Met { index: unravel(k, lead), pieces, distance: tied.distance, beyond: f64::INFINITY })
         };
         u.data().chunks_exact(m * n).enumerate().filter_map(met).collect()
     }
@@ -335,6 +335,11 @@ impl Tie for Polar {
                 dots.iter().map(|d| dilation(&d.data()[k * m * n..(k + 1) * m * n], m, n)).collect();
             tied.resolve(&dots.iter().map(Vec::as_slice).collect::<Vec<_>>())
         })
+    }
+
+    // Between its ties the value turns with the argument.
+    fn names_piece(&self) -> bool {
+        false
     }
 
     fn faces(&self, u: &Tensor) -> Vec<Face> {

@@ -269,17 +269,19 @@ impl Tie for Leader {
         let mut met = vec![];
         for slice in 0..u.data().len() / n.max(1) {
             let row = &u.data()[slice * n..(slice + 1) * n];
-            let (mut pieces, mut distance, mut top) = (Some(1u64), 0.0f64, f64::NAN);
+            let (mut pieces, mut distance, mut top, mut beyond) = (Some(1u64), 0.0f64, f64::NAN, f64::INFINITY);
             for (k, x) in row.iter().enumerate() {
                 let gap = if *x == top { 0.0 } else { (x - top).abs() };
                 if k > 0 && gap <= tolerance {
                     pieces = pieces.and_then(|p| p.checked_mul(2));
                     distance = distance.max(gap);
+                } else if k > 0 {
+                    beyond = beyond.min(gap);
                 }
                 top = if k == 0 || *x > top { *x } else { top };
             }
             if pieces != Some(1) {
-                met.push(Met { index: unravel(slice, &u.shape()[..u.shape().len() - 1]), pieces, distance });
+                met.push(Met { index: unravel(slice, &u.shape()[..u.shape().len() - 1]), pieces, distance, beyond });
             }
         }
         met

@@ -53,7 +53,12 @@ impl Tie for Step {
 
     fn met(&self, u: &Tensor, tolerance: f64) -> Vec<Met> {
         let met = |(i, x): (usize, &f64)| {
-            (x.abs() <= tolerance).then(|| Met { index: unravel(i, u.shape()), pieces: Some(2), distance: x.abs() })
+            (x.abs() <= tolerance).then(|| Met {
+                index: unravel(i, u.shape()),
+                pieces: Some(2),
+                distance: x.abs(),
+                beyond: f64::INFINITY,
+            })
         };
         u.data().iter().enumerate().filter_map(met).collect()
     }

@@ -43,6 +43,11 @@ pub trait Tie {
         true
     }
 
+    /// Whether its value is the same all over each of its pieces, so that it names the piece.
+    fn names_piece(&self) -> bool {
+        true
+    }
+
     /// `u` with what is tied within the absolute tolerance made exactly tied. None if the tie cannot do that.
     fn snap(&self, _u: &Tensor, _tolerance: f64) -> Option<Tensor> {
         None
@@ -147,6 +152,9 @@ pub struct Met {
     pub pieces: Option<u64>,
     /// How far the furthest of the elements counted as tied is from an exact tie; 0 at tolerance 0.
     pub distance: f64,
+    /// How far the nearest piece is that does not take part: the gap to the next largest entry of a maximum, to the next
+    /// block of a sort. Infinite if all pieces take part.
+    pub beyond: f64,
 }
 
 /// A tie as it stands in a derivative program: who wrote it, and where.

@@ -14,6 +14,8 @@ pub(crate) trait Monitor {
     fn select(&mut self, _tie: &dyn Op, _site: Option<&Arc<Site>>, _u: &Tensor) -> Option<Tensor> {
         None
     }
+    /// The value of a tie, which may be changed.
+    fn decide(&mut self, _site: &Arc<Site>, _u: &Tensor, _value: &mut Tensor) {}
     /// Told the value of each application. An error stops the run.
     fn seen(&mut self, _node: usize, _op: &dyn Op, _args: &[&Tensor], _value: &Tensor) -> Result<()> {
         Ok(())
@@ -61,20 +63,15 @@ impl<'a> Interpreter<'a> {
                 Kind::Constant(c) => c.as_ref().clone(),
                 Kind::Apply { op, args } => {
                     let mut arrays: Vec<&Tensor> = args.iter().map(|&a| &values[a]).collect();
-                    let selection = op.tie().and_then(|_| {
-                        let site = match &self.program.nodes()[args[1]].kind {
-                            Kind::Input(k) => match &self.program.inputs()[*k].role {
-                                Role::Selection(site) => site.as_ref(),
-                                _ => None,
-                            },
-                            _ => None,
-                        };
-                        monitor.select(op.as_ref(), site, arrays[0])
-                    });
+                    let site = if op.tie().is_some() { self.site(args) } else { None };
+                    let selection = op.tie().and_then(|_| monitor.select(op.as_ref(), site, arrays[0]));
                     if let Some(s) = &selection {
                         arrays[1] = s;
                     }
-                    let value = apply(op, &arrays, &node.shape);
+                    let mut value = apply(op, &arrays, &node.shape);
+                    if let Some(site) = site {
+                        monitor.decide(site, arrays[0], &mut value);
+                    }
                     monitor.seen(id, op.as_ref(), &arrays, &value)?;
                     value
                 }
@@ -82,6 +79,17 @@ impl<'a> Interpreter<'a> {
             values.push(value);
         }
         Ok(values)
+    }
+
+    /// The site of a tie, from its selection.
+    fn site(&self, args: &[usize]) -> Option<&'a Arc<Site>> {
+        match &self.program.nodes()[args[1]].kind {
+            Kind::Input(k) => match &self.program.inputs()[*k].role {
+                Role::Selection(site) => site.as_ref(),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 
