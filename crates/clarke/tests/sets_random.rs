@@ -29,7 +29,7 @@ fn linear(draw: &mut Draw, depth: usize) -> String {
         6 => format!("({a} - {b})"),
         7 => format!("(2*{a} - {b})"),
         8 => format!("clip({a}, -1, 1)"),
-        9 => format!("max([{a}, {b}, x])"),
+        9 => format!("max(stack([{a}, {b}, x]))"),
         _ => format!("leaky_relu({a}, slope=-0.5)"),
     }
 }
