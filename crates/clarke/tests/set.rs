@@ -1,7 +1,7 @@
 //! Hulls of finitely many points against slow twins: a solver of quadratic programs, linear programs, brute force.
 
 use clarabel::algebra::CscMatrix;
-use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, ZeroConeT};
+use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, NonnegativeConeT, SolverStatus, ZeroConeT};
 use clarke::set::{Body, Membership, Polytope, calculus, min_norm};
 use microlp::{ComparisonOp, OptimizationDirection, Problem};
 use proptest::prelude::*;
@@ -26,8 +26,8 @@ fn rows(hull: &Polytope) -> Vec<Vec<f64>> {
     hull.points().map(<[f64]>::to_vec).collect()
 }
 
-/// min ½ ‖x‖² subject to x = Σ w p, Σ w = 1, w ≥ 0 by an interior point method: the norm of x, to about 10⁻⁷ relative to
-/// the points.
+/// min ½ ‖x‖² subject to x = Σ w p, Σ w = 1, w ≥ 0 by an interior point method: the norm of x. With its
+/// standard tolerances: duplicate points keep it from reaching tighter ones.
 fn least_norm_by_quadratic_program(points: &[Vec<f64>]) -> f64 {
     let (n, m) = (points[0].len(), points.len());
     // Variables: x, then w. Rows: x − P w = 0, Σ w = 1, −w ≤ 0.
@@ -40,7 +40,7 @@ fn least_norm_by_quadratic_program(points: &[Vec<f64>]) -> f64 {
     }
     let mut b = vec![0.0; n + 1 + m];
     b[n] = 1.0;
-    let settings = DefaultSettingsBuilder::default().verbose(false).tol_gap_abs(1e-12).tol_gap_rel(1e-12).build().unwrap();
+    let settings = DefaultSettingsBuilder::default().verbose(false).build().unwrap();
     let cones = [ZeroConeT(n + 1), NonnegativeConeT(m)];
     let mut solver = DefaultSolver::new(
         &sparse(n + m, n + m, &identity),
@@ -52,6 +52,7 @@ fn least_norm_by_quadratic_program(points: &[Vec<f64>]) -> f64 {
     )
     .unwrap();
     solver.solve();
+    assert!(matches!(solver.solution.status, SolverStatus::Solved | SolverStatus::AlmostSolved));
     norm(&solver.solution.x[..n])
 }
 
@@ -123,11 +124,7 @@ proptest! {
         let (norm, lower) = assert_proper(&points, &vec![0.0; n], 1e-12);
         prop_assert!(norm - lower < 1e-9, "{norm} {lower}");
         let twin = least_norm_by_quadratic_program(&points);
-        // An interior point method knows a norm that is 0 from its square only.
-        prop_assert!((norm - twin).abs() < 2e-5, "{norm} {twin}");
-        if norm > 0.1 {
-            prop_assert!((norm - twin).abs() < 1e-6, "{norm} {twin}");
-        }
+        prop_assert!((norm * norm - twin * twin).abs() < 1e-6 * (1.0 + norm * norm), "{norm} {twin}");
     }
 
     #[test]
@@ -330,7 +327,8 @@ fn a_search_that_is_cut_short_has_bounds_that_hold() {
 
 #[test]
 fn a_fine_polygon_keeps_its_vertices() {
-    let circle: Vec<Vec<f64>> = (0..1000).map(|k| (k as f64 * 0.006_283_185_307_179_586).sin_cos()).map(|(s, c)| vec![c, s]).collect();
+    let circle: Vec<Vec<f64>> =
+        (0..1000).map(|k| (k as f64 * 0.006_283_185_307_179_586).sin_cos()).map(|(s, c)| vec![c, s]).collect();
     let mut points = circle.clone();
     points.extend(circle.iter().map(|p| vec![0.5 * p[0], 0.5 * p[1]]));
     points.extend(circle.windows(2).map(|w| vec![0.5 * (w[0][0] + w[1][0]), 0.5 * (w[0][1] + w[1][1])]));

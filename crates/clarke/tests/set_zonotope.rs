@@ -222,7 +222,8 @@ fn distance_by_quadratic_program(generators: &[Vec<f64>], c: &[f64]) -> f64 {
         let (i, (j, x)): (Vec<_>, (Vec<_>, Vec<_>)) = entries.iter().map(|(i, j, x)| (*i, (*j, *x))).unzip();
         CscMatrix::new_from_triplets(rows, k, i, j, x)
     };
-    let settings = DefaultSettingsBuilder::default().verbose(false).tol_gap_abs(1e-12).tol_gap_rel(1e-12).build().unwrap();
+    let settings =
+        DefaultSettingsBuilder::default().verbose(false).tol_gap_abs(1e-12).tol_gap_rel(1e-12).build().unwrap();
     let mut solver =
         DefaultSolver::new(&sparse(k, &p), &q, &sparse(2 * k, &a), &b, &[NonnegativeConeT(2 * k)], settings).unwrap();
     solver.solve();
@@ -305,7 +306,12 @@ fn an_operator_in_high_dimension() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let (n, k) = (20_000, 10_000);
     let columns: Vec<[(usize, f64); 2]> = (0..k)
-        .map(|_| [(rng.random_range(0..n), rng.random_range(-1.0..1.0)), (rng.random_range(0..n), rng.random_range(-1.0..1.0))])
+        .map(|_| {
+            [
+                (rng.random_range(0..n), rng.random_range(-1.0..1.0)),
+                (rng.random_range(0..n), rng.random_range(-1.0..1.0)),
+            ]
+        })
         .collect();
     let set = Zonotope::new(vec![0.0; n], Sparse { dimension: n, columns }).unwrap();
     for reach in [0.3, 3.0] {
@@ -326,7 +332,8 @@ fn the_diameter_of_many_generators_is_bounded() {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     // Orthogonal generators: the diameter is the diagonal.
     let n = 30;
-    let box_: Vec<Vec<f64>> = (0..n).map(|i| (0..n).map(|j| if i == j { (i + 1) as f64 } else { 0.0 }).collect()).collect();
+    let box_: Vec<Vec<f64>> =
+        (0..n).map(|i| (0..n).map(|j| if i == j { (i + 1) as f64 } else { 0.0 }).collect()).collect();
     let diagonal = (1..=n).map(|i| (i * i) as f64).sum::<f64>().sqrt();
     let found = zonotope(&vec![0.0; n], &box_).diameter();
     assert!((found.lower - diagonal).abs() < 1e-12 && (found.upper - diagonal).abs() < 1e-12);

@@ -170,7 +170,7 @@ fn weights_in_the_plane(flat: &[[f64; 2]], order: &[usize]) -> Cone {
 fn by_nearest_point(unit: &[Vec<f64>]) -> Result<Cone> {
     let hull = Polytope::new(unit)?;
     let nearest = hull.min_norm();
-    let found = opened(unit, &nearest.point);
+    let found = opened(unit, &nearest.direction);
     if let Some(Cone::Open { margin, .. }) = found
         && margin > CLEAR
     {

@@ -20,8 +20,9 @@ pub(super) struct Found {
     pub converged: bool,
 }
 
-/// The largest system that is solved directly.
+/// The largest system that is solved directly, and the most multiplications that setting it up may take.
 const DIRECT: usize = 1500;
+const MULTIPLICATIONS: usize = 1 << 32;
 
 /// The largest number of entries of columns that are held at once.
 const HELD: usize = 1 << 25;
@@ -181,7 +182,7 @@ impl<'a, G: Generators> Search<'a, G> {
         if f == 0 {
             return v.to_vec();
         }
-        if n.min(f) > DIRECT || n * f > HELD {
+        if n.min(f) > DIRECT || n * f > HELD || n * f * n.min(f) > MULTIPLICATIONS {
             return self.conjugate_gradients(tau, free, v);
         }
         let columns: Vec<Vec<f64>> = free.iter().map(|i| self.g.column(*i)).collect();

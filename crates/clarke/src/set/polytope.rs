@@ -237,7 +237,7 @@ impl Polytope {
         Ok(if residual <= tolerance * scale {
             Membership::Inside { weights, residual }
         } else if found.lower > 0.0 {
-            let direction = found.point.iter().map(|x| -x / residual).collect();
+            let direction = found.direction.iter().map(|u| -u).collect();
             Membership::Outside { direction, gap: found.lower }
         } else {
             Membership::Undecided { weights, residual }
