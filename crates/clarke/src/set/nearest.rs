@@ -51,7 +51,7 @@ struct Search<'a, G> {
     /// Gᵀ r.
     q: Vec<f64>,
     gap: f64,
-    /// The largest residual met, at least ‖c‖.
+    /// The largest of ‖c‖, ‖G‖₂ and the residuals met.
     scale: f64,
     steps: usize,
 }
@@ -102,6 +102,8 @@ impl<'a, G: Generators> Search<'a, G> {
         if curvature == 0.0 {
             return;
         }
+        // Sums of generators round relative to them, also where they cancel.
+        self.scale = self.scale.max(curvature.sqrt());
         // At first a typical entry moves by about 1; larger steps lose digits in the Newton systems.
         let slope = norm(&self.q) / (self.q.len() as f64).sqrt();
         let largest = 1e6 / curvature;

@@ -17,11 +17,11 @@ pub struct Polytope {
 /// Whether a point is in a set, with the proof of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Membership {
-    /// The point is Σ weights[i] · row i, up to a residual within the tolerance.
+    /// The point is `Σ weights[i] · row i`, up to a residual within the tolerance.
     Inside {
         /// Nonnegative, with sum 1; one a row.
         weights: Vec<f64>,
-        /// ‖Σ weights[i] · row i − point‖₂.
+        /// `‖Σ weights[i] · row i − point‖₂`.
         residual: f64,
     },
     /// A direction separates the point from the set.
@@ -35,7 +35,7 @@ pub enum Membership {
     Undecided {
         /// Nonnegative, with sum 1; one a row.
         weights: Vec<f64>,
-        /// ‖Σ weights[i] · row i − point‖₂, above the tolerance: an upper bound of the distance. The lower is 0.
+        /// `‖Σ weights[i] · row i − point‖₂`, above the tolerance: an upper bound of the distance. The lower is 0.
         residual: f64,
     },
 }

@@ -116,7 +116,7 @@ pub struct Nearest {
     /// How many times G or Gᵀ was applied.
     pub steps: usize,
     /// Whether gap ≤ relative_gap · ½ norm², or the gap is at the level of rounding: 64 ε times the square of the largest
-    /// distance to the target that was met.
+    /// of ‖G‖₂, ‖target − b‖ and the distances to the target that were met.
     pub converged: bool,
 }
 
