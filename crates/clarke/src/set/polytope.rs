@@ -150,7 +150,8 @@ impl Polytope {
     ///
     /// Tolerance: a point that lies within 10⁻¹² (10⁻¹⁴ in dimensions 1 and 2), relative to the largest distance of a row
     /// from the first, of the hull of the others counts as no extreme point. Where rounding leaves it open the point is
-    /// kept. So no vertex is lost that lies farther than that from the hull of what is kept.
+    /// kept. So no vertex is lost that lies farther than that from the hull of what is kept, except among points closer
+    /// to each other than √ε times the spread, where a nearest point is known to about 10⁻⁸ only.
     ///
     /// Cost: O(N log N + N n) in a plane; else N nearest points of the hull of the E extreme ones, each some multiple of
     /// n steps of O(E n).
