@@ -40,6 +40,7 @@
 //! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
+//! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
 //! | minimize | [`Evaluator`], [`optim`] |
 //! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
