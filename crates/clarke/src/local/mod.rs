@@ -3,6 +3,7 @@
 mod along;
 mod artifact;
 mod certificate;
+mod cube;
 mod evaluator;
 mod guard;
 mod image;
@@ -12,6 +13,7 @@ mod policy;
 mod residual;
 mod set_at;
 mod sets;
+mod tameness;
 mod tangents;
 mod verdict;
 
@@ -22,6 +24,7 @@ pub use image::SetOptions;
 pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
+pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 
 use crate::derive::{Linearized, linearize_with, unroll};
