@@ -45,6 +45,10 @@
 
 #![warn(missing_docs)]
 
+// What the tests share speaks of the crate by its name.
+#[cfg(test)]
+extern crate self as clarke;
+
 pub mod compound;
 mod derive;
 mod error;
@@ -53,15 +57,19 @@ pub mod op;
 pub mod optim;
 pub mod program;
 mod run;
+pub mod set;
 mod tensor;
 pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
-pub use local::{At, Evaluator, Policy, TieMet};
+pub use local::{
+    At, Chosen, Containment, Element, Evaluator, Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Support,
+    TieMet, Witness,
+};
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};
-pub use tensor::{Csr, Tensor};
+pub use tensor::{Boxes, Csr, Tensor};
 
 /// The operators that a program is written with, in the order of the tables: the elementary ones, and those made of
 /// programs. What lists or documents operators iterates over these.

@@ -99,6 +99,118 @@ impl<const N: usize> From<[f64; N]> for Tensor {
     }
 }
 
+/// A box of arrays: bounds for every entry, `lo ≤ hi`, both ends included.
+///
+/// An entry from −∞ to ∞ says that nothing is known: it may also be undefined.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Boxes {
+    lo: Tensor,
+    /// None for a single array.
+    hi: Option<Tensor>,
+}
+
+impl Boxes {
+    /// A single array; where it is NaN, nothing is known.
+    pub fn point(x: Tensor) -> Boxes {
+        if !x.data.iter().any(|x| x.is_nan()) {
+            return Boxes { lo: x, hi: None };
+        }
+        let ends = |end: f64| Tensor::from_fn(&x.shape, |i| if x.data[i].is_nan() { end } else { x.data[i] });
+        Boxes { lo: ends(f64::NEG_INFINITY), hi: Some(ends(f64::INFINITY)) }
+    }
+
+    /// The arrays between two. Errors: shapes that differ; an entry with lo > hi or NaN.
+    pub fn new(lo: Tensor, hi: Tensor) -> Result<Boxes> {
+        if lo.shape != hi.shape {
+            let shapes = vec![lo.shape, hi.shape];
+            return Err(Fault::Shapes { op: "box".into(), shapes, rule: "the two ends have one shape".into() }.into());
+        }
+        match std::iter::zip(&lo.data, &hi.data).find(|(l, h)| !matches!(l.partial_cmp(h), Some(o) if o.is_le())) {
+            Some((l, h)) => Err(Fault::Parameter {
+                op: "box".into(),
+                parameter: "lo".into(),
+                value: l.to_string(),
+                rule: format!("a lower end is a number not above the upper end, here {h}"),
+            }
+            .into()),
+            None if lo == hi => Ok(Boxes { lo, hi: None }),
+            None => Ok(Boxes { lo, hi: Some(hi) }),
+        }
+    }
+
+    /// All arrays of a shape.
+    pub fn whole(shape: &[usize]) -> Boxes {
+        Boxes { lo: Tensor::full(shape, f64::NEG_INFINITY), hi: Some(Tensor::full(shape, f64::INFINITY)) }
+    }
+
+    /// Entry by entry from its flat index, as its two ends; nothing is known of an entry with an end that is NaN.
+    pub fn from_fn(shape: &[usize], mut f: impl FnMut(usize) -> (f64, f64)) -> Boxes {
+        let n = size(shape);
+        let (mut lo, mut hi, mut wide) = (Vec::with_capacity(n), Vec::with_capacity(n), false);
+        for k in 0..n {
+            let (l, h) = match f(k) {
+                (l, h) if l.is_nan() || h.is_nan() => (f64::NEG_INFINITY, f64::INFINITY),
+                ends => ends,
+            };
+            wide |= l != h;
+            lo.push(l);
+            hi.push(h);
+        }
+        let tensor = |data| Tensor { shape: shape.to_vec(), data };
+        Boxes { lo: tensor(lo), hi: wide.then(|| tensor(hi)) }
+    }
+
+    /// The lower ends.
+    pub fn lo(&self) -> &Tensor {
+        &self.lo
+    }
+
+    /// The upper ends.
+    pub fn hi(&self) -> &Tensor {
+        self.hi.as_ref().unwrap_or(&self.lo)
+    }
+
+    /// The shape.
+    pub fn shape(&self) -> &[usize] {
+        &self.lo.shape
+    }
+
+    /// Whether it is a single array.
+    pub fn is_point(&self) -> bool {
+        self.hi.is_none()
+    }
+
+    /// Whether all ends are finite.
+    pub fn is_bounded(&self) -> bool {
+        self.lo.first_not_finite().is_none() && self.hi().first_not_finite().is_none()
+    }
+
+    /// Whether nothing is known of some entry.
+    pub fn has_whole(&self) -> bool {
+        let whole = |(l, h): (&f64, &f64)| *l == f64::NEG_INFINITY && *h == f64::INFINITY;
+        std::iter::zip(&self.lo.data, &self.hi().data).any(whole)
+    }
+
+    /// Whether an array lies in it. NaN lies where nothing is known.
+    pub fn contains(&self, x: &Tensor) -> bool {
+        let within =
+            |(x, (l, h)): (&f64, (&f64, &f64))| (l <= x && x <= h) || (*l == f64::NEG_INFINITY && *h == f64::INFINITY);
+        x.shape == self.lo.shape && std::iter::zip(&x.data, std::iter::zip(&self.lo.data, &self.hi().data)).all(within)
+    }
+
+    /// Whether another box lies in it.
+    pub fn includes(&self, other: &Boxes) -> bool {
+        let below = |a: &Tensor, b: &Tensor| std::iter::zip(&a.data, &b.data).all(|(a, b)| a <= b);
+        self.shape() == other.shape() && below(&self.lo, &other.lo) && below(other.hi(), self.hi())
+    }
+
+    /// The same numbers in another shape of the same size.
+    pub(crate) fn reshaped(&self, shape: &[usize]) -> Boxes {
+        let tensor = |x: &Tensor| Tensor { shape: shape.to_vec(), data: x.data.clone() };
+        Boxes { lo: tensor(&self.lo), hi: self.hi.as_ref().map(tensor) }
+    }
+}
+
 /// How many numbers an array of this shape holds; `usize::MAX` for shapes beyond every memory.
 pub fn size(shape: &[usize]) -> usize {
     if shape.contains(&0) { 0 } else { shape.iter().fold(1, |n, &k| n.saturating_mul(k)) }
@@ -121,6 +233,11 @@ pub fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
         flat /= shape[k];
     }
     index
+}
+
+/// The flat position of an index.
+pub fn ravel(index: &[usize], shape: &[usize]) -> usize {
+    std::iter::zip(index, shape).fold(0, |flat, (i, n)| flat * n + i)
 }
 
 /// The shape that two shapes broadcast to by numpy's rule (trailing axes aligned, 1 stretches), or None.

@@ -26,7 +26,7 @@ impl Program {
     }
 
     /// Which nodes depend on these inputs.
-    fn depends_on(&self, inputs: &[usize]) -> Vec<bool> {
+    pub(crate) fn depends_on(&self, inputs: &[usize]) -> Vec<bool> {
         let mut active = vec![false; self.nodes().len()];
         for (id, node) in self.nodes().iter().enumerate() {
             active[id] = match &node.kind {

@@ -2,9 +2,10 @@
 
 use crate::derive::{Linearized, linearize_with};
 use crate::error::{Fault, Result};
+use crate::program::op::Op;
 use crate::program::tie::{Convention, Site};
 use crate::program::{Kind, Program, Role};
-use crate::run::apply;
+use crate::run::{Monitor, apply};
 use crate::tensor::Tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,15 +31,7 @@ pub(super) fn decide(
     let second = linearize_with(&linear.program.with_outputs(&arguments), &[])?;
     let mut streams: Vec<Lazy<'_>> =
         directions.iter().map(|d| Lazy::new(&second.program, inputs(&second, linear, point, d))).collect();
-    // The ties of the second linearization belong to nodes of the first: the images of the program's nodes, or nodes of
-    // the expansions of its operators. They are decided as in the first.
-    let mut original: HashMap<(usize, usize), (usize, usize)> = HashMap::new();
-    for (site, _) in &ties {
-        let key = (site.node, site.number);
-        let own = (linear.image[site.node], site.number);
-        // Equal nodes of expansions are one node: its ties are those that are decided first.
-        site.within.iter().chain([&own]).for_each(|k| _ = original.entry(*k).or_insert(key));
-    }
+    let original = originals(linear, &ties);
     let mut decided = Decided::new();
     for (k, (site, _)) in ties.iter().enumerate() {
         let tie = site.tie.tie().expect("a site is the site of a tie");
@@ -49,6 +42,28 @@ pub(super) fn decide(
         decided.insert((site.node, site.number), tie.resolve(&u, &dots));
     }
     Ok(decided)
+}
+
+/// Decisions made before a run, as its monitor.
+pub(super) struct Decisions(pub Decided);
+
+impl Monitor for Decisions {
+    fn select(&mut self, _: &dyn Op, site: Option<&Arc<Site>>, _: &Tensor) -> Option<Tensor> {
+        site.and_then(|s| self.0.get(&(s.node, s.number)).cloned())
+    }
+}
+
+/// For the ties of the second linearization, by node and number, those of the first that they are decided as. They belong
+/// to nodes of the first: the images of the program's nodes, or nodes of the expansions of its operators.
+pub(super) fn originals(linear: &Linearized, ties: &[(Arc<Site>, usize)]) -> HashMap<(usize, usize), (usize, usize)> {
+    let mut original: HashMap<(usize, usize), (usize, usize)> = HashMap::new();
+    for (site, _) in ties {
+        let key = (site.node, site.number);
+        let own = (linear.image[site.node], site.number);
+        // Equal nodes of expansions are one node: its ties are those that are decided first.
+        site.within.iter().chain([&own]).for_each(|k| _ = original.entry(*k).or_insert(key));
+    }
+    original
 }
 
 /// At least one direction, each with an array for each variable.
@@ -74,7 +89,7 @@ fn check(program: &Program, directions: &[Vec<Tensor>]) -> Result<()> {
 }
 
 /// The ties of a linearized program in order, each with the node of its argument.
-fn tie_nodes(program: &Program) -> Vec<(Arc<Site>, usize)> {
+pub(super) fn tie_nodes(program: &Program) -> Vec<(Arc<Site>, usize)> {
     let site = |node: usize| match &program.nodes()[node].kind {
         Kind::Input(k) => match &program.inputs()[*k].role {
             Role::Selection(site) => site.clone(),

@@ -3,10 +3,20 @@
 mod along;
 mod evaluator;
 mod guard;
+mod image;
+mod limiting;
+mod partial;
 mod policy;
+mod residual;
+mod set_at;
+mod sets;
+mod tangents;
 
 pub use evaluator::Evaluator;
+pub use image::SetOptions;
 pub use policy::Policy;
+pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
+pub use sets::Sets;
 
 use crate::derive::{Linearized, linearize_with, unroll};
 use crate::error::{Fault, Place, Result};

@@ -93,7 +93,7 @@ impl ArrayKernel for LogSoftmax {
                 let mut sum = T::of(0.0);
                 for at in split.positions(slice) {
                     // ∞ − ∞ is no weight: the entries ∞ share it all.
-                    let infinite = top.to_f64() == f64::INFINITY && x[at] == top;
+                    let infinite = top == T::of(f64::INFINITY) && x[at] == top;
                     out[at] = if infinite { T::of(0.0) } else { x[at] - top };
                     sum = sum + out[at].exp();
                 }

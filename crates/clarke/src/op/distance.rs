@@ -11,7 +11,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
-use crate::program::tie::{Met, Tie};
+use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
 use crate::tensor::{Tensor, unravel};
 
 /// The Euclidean distance to a convex set C of vectors along the last axis, or of symmetric matrices along the last two
@@ -367,6 +367,36 @@ impl Tie for Normal {
             }
             vec![0.0; u.len()]
         })
+    }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (_, length) = self.0.points(u.shape());
+        let lead = self.0.axes().shape(self.name(), u.shape()).unwrap_or_default();
+        let mut scratch = vec![0.0; self.0.room::<f64>(length)];
+        let mut work = self.0.work(length, &mut scratch);
+        let mut faces = vec![];
+        for (k, point) in u.data().chunks_exact(length).enumerate() {
+            if self.0.side(point, &mut work) != Some(Side::Boundary) {
+                continue;
+            }
+            // Of one number the set is a segment: inward the distance stays 0, outward it grows.
+            let piece = |sign: f64| {
+                let outward = self.0.onto_normals(point, &[sign])[0] != 0.0;
+                Piece { values: vec![if outward { sign } else { 0.0 }], forms: Some(vec![vec![(k, sign)]]) }
+            };
+            let pieces = match length {
+                1 => Pieces::List(vec![piece(-1.0), piece(1.0)]),
+                _ => Pieces::Body { bound: 1.0 },
+            };
+            let entries = (k * length..(k + 1) * length).collect();
+            faces.push(Face { index: unravel(k, &lead), entries, pieces });
+        }
+        faces
+    }
+
+    // The maximum over a cone's part in the ball is attained at the projection onto the cone, scaled to norm 1.
+    fn maximize(&self, u: &Tensor, g: &Tensor) -> Option<Tensor> {
+        Some(self.resolve(u, std::slice::from_ref(g)))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
-use crate::program::tie::{Choice, Convention, Met, Tie};
+use crate::program::tie::{Choice, Convention, Face, Met, Pieces, Tie};
 use crate::tensor::{Tensor, size, unravel};
 
 /// The last two axes.
@@ -507,6 +507,37 @@ impl Tie for Eigen {
         self.select(u, |k, tied| {
             tied.resolve(&dots.iter().map(|d| &d.data()[k * n * n..(k + 1) * n * n]).collect::<Vec<_>>())
         })
+    }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (lead, n, _) = matrix(u.shape());
+        let face = |(k, a): (usize, &[f64])| {
+            Tied::of(a, n, self.k, 0.0)?;
+            let entries = (k * n * n..(k + 1) * n * n).collect();
+            Some(Face { index: unravel(k, lead), entries, pieces: Pieces::Body { bound: 1.0 } })
+        };
+        u.data().chunks_exact(n * n).enumerate().filter_map(face).collect()
+    }
+
+    // The eigenvalues of the tied block become their mean.
+    fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
+        let (_, n, _) = matrix(u.shape());
+        let mut snapped = u.clone();
+        for a in snapped.data_mut().chunks_exact_mut(n * n) {
+            let Some(tied) = Tied::of(a, n, self.k, tolerance) else { continue };
+            let (mut w, _) = eigen_of(a, n)?;
+            let block = tied.top.block(n);
+            let mean = w[block.clone()].iter().sum::<f64>() / block.len() as f64;
+            w[block].fill(mean);
+            a.fill(0.0);
+            std::iter::zip(&w, tied.v.chunks_exact(n)).for_each(|(w, v)| add_square(a, *w, v));
+        }
+        Some(snapped)
+    }
+
+    // The largest eigenvalues of Vᵀ G V are the support function, and their eigenvectors attain it.
+    fn maximize(&self, u: &Tensor, g: &Tensor) -> Option<Tensor> {
+        Some(self.resolve(u, std::slice::from_ref(g)))
     }
 }
 

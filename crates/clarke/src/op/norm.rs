@@ -12,7 +12,7 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
-use crate::program::tie::{Choice, Convention, Met, Tie};
+use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
 use crate::tensor::{Tensor, unravel};
 
 /// `norm1(x) = Σ |xᵢ|`, over all entries or along axes. Piecewise linear. At ties: those of abs.
@@ -375,6 +375,41 @@ impl Tie for Unit {
             let along = |dot: &Tensor| scaled(&positions.iter().map(|&at| dot.data()[at]).collect::<Vec<_>>(), 1.0);
             dots.iter().find_map(along).unwrap_or_else(|| vec![0.0; positions.len()])
         })
+    }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (split, kept) = self.slices(u);
+        let face = |slice: usize| {
+            let entries: Vec<usize> = split.positions(slice).collect();
+            let vanishes = !entries.is_empty() && entries.iter().all(|&at| u.data()[at] == 0.0);
+            // The unit ball of one number is the segment between its signs.
+            let sign = |at: usize, x: f64| Piece { values: vec![x], forms: Some(vec![vec![(at, x)]]) };
+            let pieces = match entries.as_slice() {
+                [at] => Pieces::List(vec![sign(*at, -1.0), sign(*at, 1.0)]),
+                _ => Pieces::Body { bound: 1.0 },
+            };
+            vanishes.then(|| Face { index: unravel(slice, &kept), entries, pieces })
+        };
+        (0..split.slices).filter_map(face).collect()
+    }
+
+    fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
+        let (split, _) = self.slices(u);
+        let mut norm = vec![0.0; split.slices];
+        norms(&split, u.data(), &mut norm);
+        let mut snapped = u.clone();
+        for slice in (0..split.slices).filter(|&k| norm[k] <= tolerance) {
+            split.positions(slice).for_each(|at| snapped.data_mut()[at] = 0.0);
+        }
+        Some(snapped)
+    }
+
+    // The support function of the unit ball is the norm.
+    fn maximize(&self, u: &Tensor, g: &Tensor) -> Option<Tensor> {
+        Some(self.select(u, |positions| {
+            let g: Vec<f64> = positions.iter().map(|&at| g.data()[at]).collect();
+            scaled(&g, 1.0).unwrap_or_else(|| vec![0.0; g.len()])
+        }))
     }
 }
 

@@ -166,4 +166,9 @@ impl Tie for PsdDirection {
             e
         })
     }
+
+    // A direction, whose derivative is taken.
+    fn is_affine(&self) -> bool {
+        false
+    }
 }

@@ -7,7 +7,7 @@ use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op};
 use crate::program::real::Scalar;
-use crate::program::tie::{Met, Tie};
+use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
 use crate::tensor::{Tensor, unravel};
 use std::cmp::Ordering;
 
@@ -215,6 +215,71 @@ impl Tie for Order {
             0.0
         })
     }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let n = u.shape().last().copied().unwrap_or(1);
+        let (mut faces, mut positions) = (vec![], vec![0.0; n]);
+        for slice in 0..u.data().len() / n.max(1) {
+            let row = &u.data()[slice * n..(slice + 1) * n];
+            rank(row, &mut positions);
+            blocks(row, &positions, |block| {
+                if block.len() > 1 {
+                    let tied: Vec<usize> = block.clone().map(|k| positions[k] as usize).collect();
+                    // Of each number triple only the entry and the weight are chosen.
+                    let entry = |k: usize| 3 * (slice * n + k);
+                    let entries = block.flat_map(|k| [entry(k), entry(k) + 2]).collect();
+                    let index = unravel(slice, &u.shape()[..u.shape().len() - 1]);
+                    faces.push(Face { index, entries, pieces: permutations(&tied, slice * n) });
+                }
+            });
+        }
+        faces
+    }
+
+    fn is_affine(&self) -> bool {
+        false
+    }
+
+    fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
+        let n = u.shape().last().copied().unwrap_or(1);
+        let (mut snapped, mut positions) = (u.clone(), vec![0.0; n]);
+        for row in snapped.data_mut().chunks_exact_mut(n.max(1)) {
+            rank(row, &mut positions);
+            // A block goes on as long as the next entry was near enough before anything moved.
+            let mut before = f64::NAN;
+            for k in 0..n {
+                let (at, last) = (positions[k] as usize, positions[k.saturating_sub(1)] as usize);
+                let own = std::mem::replace(&mut before, row[at]);
+                if k > 0 && row[at] - own <= tolerance {
+                    row[at] = row[last];
+                }
+            }
+        }
+        Some(snapped)
+    }
+}
+
+/// Blocks of up to this many entries are written out, permutation by permutation.
+const WRITTEN_OUT: usize = 6;
+
+/// All orders of a block of tied entries, given as positions in their slice, which begins at `first`.
+fn permutations(tied: &[usize], first: usize) -> Pieces {
+    if tied.len() > WRITTEN_OUT {
+        return Pieces::Unknown;
+    }
+    let mut all: Vec<Vec<usize>> = vec![vec![]];
+    for _ in tied {
+        let longer = |p: &Vec<usize>| {
+            let left: Vec<usize> = tied.iter().copied().filter(|at| !p.contains(at)).collect();
+            left.into_iter().map(|at| [p.as_slice(), &[at]].concat()).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    let piece = |p: Vec<usize>| Piece {
+        values: p.iter().flat_map(|&at| [at as f64, 1.0]).collect(),
+        forms: Some(p.windows(2).map(|w| vec![(first + w[1], 1.0), (first + w[0], -1.0)]).collect()),
+    };
+    Pieces::List(all.into_iter().map(piece).collect())
 }
 
 /// `arrange(x, order)`: x along its last axis in that order; and `arrange_back`, its transpose. Linear in x.

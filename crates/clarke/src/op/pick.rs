@@ -8,7 +8,7 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param,
 };
 use crate::program::real::Scalar;
-use crate::program::tie::{Met, Tie};
+use crate::program::tie::{Face, Met, Pieces, Tie};
 use crate::tensor::{Tensor, unravel};
 
 /// `pick(u, s)`: in each slice along the axes, the unit vector of the largest entry; shape of u.
@@ -239,6 +239,28 @@ impl Tie for Pick {
             tied.iter().map(|at| if left.contains(at) { share } else { 0.0 }).collect()
         })
     }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (split, kept) = self.slices(u);
+        let face = |slice: usize| {
+            let (top, count, _) = largest(u.data(), split.positions(slice));
+            let entries = || split.positions(slice).filter(|&at| u.data()[at] == top).collect();
+            let index = || unravel(slice, &kept);
+            (count > 1).then(|| Face { index: index(), entries: entries(), pieces: Pieces::Simplex })
+        };
+        (0..split.slices).filter_map(face).collect()
+    }
+
+    fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
+        let (split, _) = self.slices(u);
+        let mut snapped = u.clone();
+        for slice in 0..split.slices {
+            let (top, count, _) = largest(u.data(), split.positions(slice));
+            let near = split.positions(slice).filter(|&at| count > 0 && top - u.data()[at] <= tolerance);
+            near.for_each(|at| snapped.data_mut()[at] = top);
+        }
+        Some(snapped)
+    }
 }
 
 /// `pick_share(u)`: what `pick` is multiplied with in its selection, in slices with several largest entries: in an array
@@ -314,7 +336,7 @@ impl ArrayKernel for PickShare {
             let u = args[0];
             for slice in 0..split.slices {
                 let (top, count, first) = largest(u, split.positions(slice));
-                let even = T::of(if each { 1.0 } else { -1.0 / count as f64 });
+                let even = if each { T::of(1.0) } else { T::of(-1.0) / T::of(count as f64) };
                 for at in split.positions(slice) {
                     out[at] = match u[at] == top {
                         _ if count == 0 => top,

@@ -11,8 +11,8 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param};
-use crate::program::tie::{Met, Tie};
-use crate::tensor::{Tensor, unravel};
+use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
+use crate::tensor::{Tensor, ravel, unravel};
 
 /// How the selection of a tie along the last axis is read whose value has this shape.
 fn selected(op: &str, s: &[usize], out: &[usize]) -> Result<Selected, Fault> {
@@ -276,6 +276,41 @@ impl Tie for Support {
             self.decide(u, side, tau, &dots)
         })
     }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (_, n) = self.0.points(u.shape());
+        let lead = &u.shape()[..u.shape().len() - 1];
+        let mut scratch = vec![0.0; self.0.room::<f64>(n)];
+        let mut faces = vec![];
+        for (k, u) in u.data().chunks_exact(n).enumerate() {
+            let Some((side, tau)) = self.threshold(u, &mut scratch) else { continue };
+            let mut push = |at: usize, values: &[f64]| {
+                let piece = |x: &f64| Piece { values: vec![*x], forms: None };
+                let pieces = Pieces::List(values.iter().map(piece).collect());
+                faces.push(Face { index: unravel(k, lead), entries: vec![k * (n + 1) + at], pieces });
+            };
+            if self.signed() && side == Side::Inside {
+                continue;
+            }
+            for (at, x) in u.iter().enumerate() {
+                let (modulus, sign) = self.modulus(*x);
+                match modulus == tau {
+                    true if self.signed() && *x == 0.0 => push(at, &[-1.0, 0.0, 1.0]),
+                    true => push(at, &[0.0, sign]),
+                    false => {}
+                }
+            }
+            if self.signed() && side == Side::Boundary {
+                push(n, &[0.0, 1.0]);
+            }
+        }
+        faces
+    }
+
+    // The projection divides by the number of entries that take part.
+    fn is_affine(&self) -> bool {
+        false
+    }
 }
 
 /// `soc_piece(z, s)`: (ρ, ν, a, b) such that the derivative of the projection of z = (t, x) onto ‖x‖ ≤ t is
@@ -460,5 +495,30 @@ impl Tie for ConePiece {
             }
             cone_piece(&at, 0.0, s);
         })
+    }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (_, n) = Set::Soc.points(u.shape());
+        let face = |met: Met| {
+            let k = ravel(&met.index, &u.shape()[..u.shape().len() - 1]);
+            let z = &u.data()[k * n..(k + 1) * n];
+            let length = norm(&z[1..]);
+            let entries = vec![k * (n + 2) + n, k * (n + 2) + n + 1];
+            if length == 0.0 {
+                return Face { index: met.index, entries, pieces: Pieces::Unknown };
+            }
+            let piece = |inward: f64, values: Vec<f64>| {
+                let form = (0..n).map(|i| (k * n + i, inward * if i == 0 { z[0].signum() } else { -z[i] / length }));
+                Piece { values, forms: Some(vec![form.collect()]) }
+            };
+            let inside = f64::from(z[0] > 0.0);
+            let pieces = Pieces::List(vec![piece(1.0, vec![inside, 0.0]), piece(-1.0, vec![0.0, 1.0])]);
+            Face { index: met.index, entries, pieces }
+        };
+        self.met(u, 0.0).into_iter().map(face).collect()
+    }
+
+    fn is_affine(&self) -> bool {
+        false
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
-use crate::program::tie::{Choice, Convention, Met, Tie};
+use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
 use crate::tensor::{Tensor, size, unravel};
 
 /// `spectral_norm(a) = ‖a‖₂`, the largest singular value, and `nuclear_norm(a) = ‖a‖_*`, their sum, of a matrix or each
@@ -335,6 +335,25 @@ impl Tie for Polar {
                 dots.iter().map(|d| dilation(&d.data()[k * m * n..(k + 1) * m * n], m, n)).collect();
             tied.resolve(&dots.iter().map(Vec::as_slice).collect::<Vec<_>>())
         })
+    }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let (lead, m, n) = matrix(u.shape());
+        let face = |(k, a): (usize, &[f64])| {
+            self.tied(a, m, n, 0.0)?;
+            let sign = |x: f64| Piece { values: vec![x], forms: Some(vec![vec![(k, x)]]) };
+            let pieces = match m * n {
+                1 => Pieces::List(vec![sign(-1.0), sign(1.0)]),
+                _ => Pieces::Body { bound: 1.0 },
+            };
+            Some(Face { index: unravel(k, lead), entries: (k * m * n..(k + 1) * m * n).collect(), pieces })
+        };
+        u.data().chunks_exact(m * n).enumerate().filter_map(face).collect()
+    }
+
+    // As for eigenvalues, through the dilation.
+    fn maximize(&self, u: &Tensor, g: &Tensor) -> Option<Tensor> {
+        Some(self.resolve(u, std::slice::from_ref(g)))
     }
 }
 

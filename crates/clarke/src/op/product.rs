@@ -46,6 +46,8 @@ impl Product {
         if m * p == 0 {
         } else if k == 0 {
             out.fill(T::of(0.0));
+        } else if !T::MULTIPLIES_FAST && m * k * p > SMALL {
+            self.large(a, b, out);
         } else if p == 1 {
             // The elements of a single column, or of a single row transposed, are neighbours.
             matvec(level, k, self.a, a, b, out);

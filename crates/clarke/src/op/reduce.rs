@@ -224,7 +224,7 @@ impl ArrayKernel for LogSumExp {
             split.fold(x, out, T::of(f64::NEG_INFINITY), |x| x, T::max);
             for (s, y) in out.iter_mut().enumerate() {
                 let top = *y;
-                if top.to_f64().is_finite() {
+                if top.is_finite() {
                     let sum = split.positions(s).fold(T::of(0.0), |sum, at| sum + (x[at] - top).exp());
                     *y = top + sum.ln();
                 }
@@ -301,7 +301,7 @@ impl ArrayKernel for Softmax {
                 let mut sum = T::of(0.0);
                 for at in split.positions(s) {
                     // ∞ − ∞ is no weight: the entries ∞ share it all.
-                    let infinite = top.to_f64() == f64::INFINITY && x[at] == top;
+                    let infinite = top == T::of(f64::INFINITY) && x[at] == top;
                     out[at] = if infinite { T::of(1.0) } else { (x[at] - top).exp() };
                     sum = sum + out[at];
                 }

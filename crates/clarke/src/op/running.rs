@@ -13,7 +13,7 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
-use crate::program::tie::{Choice, Convention, Met, Tie};
+use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
 use crate::tensor::{Tensor, unravel};
 
 const COLUMN: &[(&str, &[usize])] = &[("x", &[3, 2])];
@@ -300,6 +300,72 @@ impl Tie for Leader {
         };
         self.select(u, ahead, || 0.0)
     }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let n = u.shape().last().copied().unwrap_or(1);
+        let mut faces = vec![];
+        for slice in 0..u.data().len() / n.max(1) {
+            let row = &u.data()[slice * n..(slice + 1) * n];
+            let mut start = 0;
+            while start < n {
+                let end = (start + 1..n).find(|&k| row[k] > row[start]).unwrap_or(n);
+                let tied: Vec<usize> = (start..end).filter(|&k| row[k] == row[start]).collect();
+                if tied.len() > 1 {
+                    // From the second one that ties on, a leader and its weight are chosen at each position.
+                    let chosen = tied[1]..end;
+                    let entries = chosen.clone().flat_map(|k| [0, 3].map(|j| 4 * (slice * n + k) + j)).collect();
+                    let index = unravel(slice, &u.shape()[..u.shape().len() - 1]);
+                    faces.push(Face { index, entries, pieces: successions(&tied, chosen, slice * n) });
+                }
+                start = end;
+            }
+        }
+        faces
+    }
+
+    fn is_affine(&self) -> bool {
+        false
+    }
+
+    fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
+        let n = u.shape().last().copied().unwrap_or(1);
+        let mut snapped = u.clone();
+        for row in snapped.data_mut().chunks_exact_mut(n.max(1)) {
+            let mut top = row[0];
+            for x in row {
+                if (*x - top).abs() <= tolerance {
+                    *x = top;
+                }
+                top = top.max(*x);
+            }
+        }
+        Some(snapped)
+    }
+}
+
+/// Runs of up to this many tied entries are written out.
+const WRITTEN_OUT: usize = 8;
+
+/// All ways in which the leader can pass along tied entries, given as positions in their slice, which begins at `first`:
+/// at each of them it stays or is taken over.
+fn successions(tied: &[usize], chosen: std::ops::Range<usize>, first: usize) -> Pieces {
+    if tied.len() > WRITTEN_OUT {
+        return Pieces::Unknown;
+    }
+    let piece = |taken: usize| {
+        let (mut leader, mut values, mut forms) = (tied[0], vec![], vec![]);
+        for k in chosen.clone() {
+            if let Some(j) = tied.iter().position(|&at| at == k) {
+                let takes = taken >> (j - 1) & 1 == 1;
+                let (ahead, behind) = if takes { (k, leader) } else { (leader, k) };
+                forms.push(vec![(first + ahead, 1.0), (first + behind, -1.0)]);
+                leader = ahead;
+            }
+            values.extend([leader as f64, 1.0]);
+        }
+        Piece { values, forms: Some(forms) }
+    };
+    Pieces::List((0..1 << (tied.len() - 1)).map(piece).collect())
 }
 
 /// `follow(x, leader)`: at each position along the last axis the entry of x that leads there; and `follow_back`, its

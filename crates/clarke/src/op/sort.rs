@@ -197,7 +197,7 @@ fn median<T: Scalar>(row: &mut [T]) -> T {
     }
     let lower = below.iter().fold(T::of(f64::NEG_INFINITY), |a, b| a.max(*b));
     let (sum, half) = (lower + upper, T::of(0.5));
-    if sum.to_f64().is_finite() { sum * half } else { lower * half + upper * half }
+    if sum.is_finite() { sum * half } else { lower * half + upper * half }
 }
 
 impl<'p> Var<'p> {

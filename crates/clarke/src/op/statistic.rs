@@ -107,7 +107,7 @@ fn between<T: Scalar>(low: T, high: T, t: T) -> T {
     let (gap, one) = (high - low, T::of(1.0));
     if low == high {
         low
-    } else if !gap.to_f64().is_finite() {
+    } else if !gap.is_finite() {
         low * (one - t) + high * t
     } else if t.to_f64() < 0.5 {
         low + gap * t

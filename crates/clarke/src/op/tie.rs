@@ -9,7 +9,7 @@ use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Linearity, Sample, Transposition};
 use crate::program::real::Real;
-use crate::program::tie::{Met, Tie};
+use crate::program::tie::{Face, Met, Pieces, Tie};
 use crate::tensor::{Tensor, unravel};
 use std::sync::Arc;
 
@@ -67,6 +67,15 @@ impl Tie for Step {
             let sign = dots.iter().map(|d| d.data()[i]).find(|x| *x != 0.0);
             sign.map_or(0.5, |x| if x > 0.0 { 1.0 } else { 0.0 })
         })
+    }
+
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let tied = u.data().iter().enumerate().filter(|(_, x)| **x == 0.0);
+        tied.map(|(i, _)| Face { index: unravel(i, u.shape()), entries: vec![i], pieces: Pieces::Segment }).collect()
+    }
+
+    fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
+        Some(Tensor::from_fn(u.shape(), |i| if u.data()[i].abs() <= tolerance { 0.0 } else { u.data()[i] }))
     }
 }
 

@@ -1,12 +1,13 @@
 //! The contract of an operator: everything the library ever asks of one.
 
 use super::class::Class;
+use super::interval::Interval;
 use super::real::Scalar;
 use super::record::Recording;
 use super::tie::{Choice, Convention, Tie};
 use super::{Program, Var};
 use crate::error::{Fault, Result};
-use crate::tensor::{Csr, Tensor};
+use crate::tensor::{Boxes, Csr, Tensor};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -129,6 +130,18 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// The value written out step by step in other operators, for operators made of programs: what the analysis at a
     /// point looks at.
     fn unroll<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+        None
+    }
+
+    /// Whether every entry of the value grows, or stays, as any entry of the arguments does: then its bounds over a box
+    /// are its values at the lower and the upper ends.
+    fn monotone(&self) -> bool {
+        false
+    }
+
+    /// Bounds of the value over boxes, where the operator knows better ones than its formula gives on intervals; None
+    /// leaves it to that. They must hold for exact arithmetic on every choice of numbers from the boxes.
+    fn enclose(&self, _args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
         None
     }
 
@@ -323,6 +336,15 @@ pub trait Kernels {
     fn kernel_f32(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f32>) -> Kernel<f32>;
     /// For f64.
     fn kernel_f64(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f64>) -> Kernel<f64>;
+    /// For intervals; the whole line for a kernel that cannot run on them.
+    fn kernel_interval(
+        &self,
+        _args: &[&[usize]],
+        _out: &[usize],
+        _compiler: &dyn Compiler<Interval>,
+    ) -> Kernel<Interval> {
+        Kernel::new(|_, out, _| out.fill(Interval::WHOLE))
+    }
 }
 
 /// A kernel over whole arrays, generic over the precision.
@@ -336,6 +358,9 @@ impl<K: ArrayKernel> Kernels for K {
         self.kernel(args, out, compiler)
     }
     fn kernel_f64(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f64>) -> Kernel<f64> {
+        self.kernel(args, out, compiler)
+    }
+    fn kernel_interval(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Interval>) -> Kernel<Interval> {
         self.kernel(args, out, compiler)
     }
 }

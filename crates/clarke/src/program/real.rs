@@ -4,10 +4,11 @@ use super::op::{Compiler, Kernel, Kernels};
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A number: f32, f64, or a type that records what is done to it ([`super::record::Rec`]).
+/// A number: f32, f64, an [`Interval`](super::interval::Interval), or a type that records what is done to it
+/// ([`super::record::Rec`]).
 ///
 /// The value of every elementwise operator is one generic, branch-free formula over this trait; so the fast kernels,
-/// the slow twin and later intervals run the same formula. Comparisons are *selections*: both sides are computed.
+/// the slow twin and intervals run the same formula. Comparisons are *selections*: both sides are computed.
 pub trait Real:
     Copy
     + Debug
@@ -200,6 +201,10 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
     fn to_f64(self) -> f64;
     /// NaN or not.
     fn is_nan(self) -> bool;
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool;
+    /// Whether numbers are multiplied and added fast one by one: if not, every product of some size goes through `gemm`.
+    const MULTIPLIES_FAST: bool = true;
     /// The kernel of this precision.
     fn prepare(kernels: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Self>) -> Kernel<Self>;
     /// `dst = alpha·dst + lhs·rhs` for a m×k and a k×n matrix with arbitrary (column, row) strides.
@@ -228,6 +233,10 @@ macro_rules! scalar {
             #[inline(always)]
             fn is_nan(self) -> bool {
                 $t::is_nan(self)
+            }
+            #[inline(always)]
+            fn is_finite(self) -> bool {
+                $t::is_finite(self)
             }
             fn prepare(k: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<$t>) -> Kernel<$t> {
                 k.$kernel(args, out, compiler)

@@ -25,6 +25,117 @@ pub trait Tie {
     /// The selection array that the directions decide: the sign (order, direction) of the first tangent in `dots`,
     /// each of the shape of `u`, that separates the tied elements; the default selection where none does.
     fn resolve(&self, u: &Tensor, dots: &[Tensor]) -> Tensor;
+
+    /// The faces at `u`: for each set that is no single point, which entries of the tie's value it moves, and what it is.
+    /// Different faces move different entries, and each is chosen from freely. `u` is exactly tied where it counts as
+    /// tied (see [`Tie::snap`]).
+    ///
+    /// By default one face of [`Pieces::Unknown`] for each tie met: an analysis then knows that there is a set, and
+    /// nothing of it.
+    fn faces(&self, u: &Tensor) -> Vec<Face> {
+        let unknown = |met: Met| Face { index: met.index, entries: vec![], pieces: Pieces::Unknown };
+        self.met(u, 0.0).into_iter().map(unknown).collect()
+    }
+
+    /// Whether the value of the tie is the element of its set itself, so that a derivative is affine in it; else it is
+    /// a code (positions, weights) that the operators which read it turn into an element.
+    fn is_affine(&self) -> bool {
+        true
+    }
+
+    /// `u` with what is tied within the absolute tolerance made exactly tied. None if the tie cannot do that.
+    fn snap(&self, _u: &Tensor, _tolerance: f64) -> Option<Tensor> {
+        None
+    }
+
+    /// The value (of the tie's shape) that maximizes ⟨g, value⟩ over the set at every face of [`Pieces::Body`]; what
+    /// stands elsewhere is not read. None if the tie has no such face, or cannot tell.
+    fn maximize(&self, _u: &Tensor, _g: &Tensor) -> Option<Tensor> {
+        None
+    }
+}
+
+/// A set of a tie that is no single point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Face {
+    /// Which element (for a tie along axes: which slice), as in [`Met`].
+    pub index: Vec<usize>,
+    /// The entries of the tie's value that the set moves, as flat positions.
+    pub entries: Vec<usize>,
+    /// What the set is.
+    pub pieces: Pieces,
+}
+
+/// What the set at a face is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Pieces {
+    /// [0, 1] in one entry: 1 where the tangent of the argument's entry at the same position is positive, 0 where it is
+    /// negative.
+    Segment,
+    /// The simplex over the entries: the unit vector of that entry whose argument has the largest tangent, the argument
+    /// having the tie's shape.
+    Simplex,
+    /// The hull of finitely many values.
+    List(Vec<Piece>),
+    /// A convex set with infinitely many extreme points, known by [`Tie::maximize`]. The entries of its values are at
+    /// most `bound` in magnitude.
+    Body {
+        /// The bound on every entry.
+        bound: f64,
+    },
+    /// Nothing is known but that there is a set.
+    Unknown,
+}
+
+/// One of finitely many values of a tie at a face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    /// The values at the face's entries.
+    pub values: Vec<f64>,
+    /// The linear forms of the argument's tangent that are positive where a direction realizes this piece; None where
+    /// that is not known.
+    pub forms: Option<Vec<Form>>,
+}
+
+/// A linear form Σ c·u̇ᵢ of the entries of a tie's argument, as pairs (flat position i, coefficient c).
+pub type Form = Vec<(usize, f64)>;
+
+impl Face {
+    /// How many pieces there are; None for infinitely many or unknown ones.
+    pub fn count(&self) -> Option<usize> {
+        match &self.pieces {
+            Pieces::Segment => Some(2),
+            Pieces::Simplex => Some(self.entries.len()),
+            Pieces::List(all) => Some(all.len()),
+            Pieces::Body { .. } | Pieces::Unknown => None,
+        }
+    }
+
+    /// Writes the k-th piece into a value of the tie.
+    pub fn write(&self, k: usize, value: &mut [f64]) {
+        match &self.pieces {
+            Pieces::Segment => value[self.entries[0]] = k as f64,
+            Pieces::Simplex => self.entries.iter().enumerate().for_each(|(j, &at)| value[at] = f64::from(j == k)),
+            Pieces::List(all) => {
+                std::iter::zip(&self.entries, &all[k].values).for_each(|(&at, x)| value[at] = *x);
+            }
+            Pieces::Body { .. } | Pieces::Unknown => {}
+        }
+    }
+
+    /// The forms that are positive where a direction realizes the k-th piece; None where that is not known.
+    pub fn forms(&self, k: usize) -> Option<Vec<Form>> {
+        match &self.pieces {
+            Pieces::Segment => Some(vec![vec![(self.entries[0], if k == 1 { 1.0 } else { -1.0 })]]),
+            Pieces::Simplex => {
+                let own = self.entries[k];
+                let others = self.entries.iter().filter(|&&at| at != own);
+                Some(others.map(|&at| vec![(own, 1.0), (at, -1.0)]).collect())
+            }
+            Pieces::List(all) => all[k].forms.clone(),
+            Pieces::Body { .. } | Pieces::Unknown => None,
+        }
+    }
 }
 
 /// A tie that was met.

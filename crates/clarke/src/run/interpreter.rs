@@ -118,14 +118,19 @@ pub(crate) fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<()> {
 /// One application, written out where the operator is defined so.
 pub(crate) fn apply(op: &Arc<dyn Op>, args: &[&Tensor], shape: &[usize]) -> Tensor {
     interpret(op.as_ref(), args, shape, &Slow).unwrap_or_else(|| {
-        let builder = Builder::new();
-        let vars: Vec<Var<'_>> =
-            args.iter().enumerate().map(|(k, a)| builder.input(&format!("x{k}"), a.shape(), Role::Argument)).collect();
-        let out = op.expand(&vars).expect("an operator executed as its expansion has one");
-        let program = builder.finish(&[out]).expect("an expansion of checked arguments");
+        let program = written_out(op, &args.iter().map(|a| a.shape()).collect::<Vec<_>>());
         let arrays: Vec<Tensor> = args.iter().map(|a| (*a).clone()).collect();
         Interpreter::new(&program).run(&arrays, &mut ()).expect("an expansion's inputs are its arguments").remove(0)
     })
+}
+
+/// The expansion of an operator as a program of its arguments.
+pub(crate) fn written_out(op: &Arc<dyn Op>, shapes: &[&[usize]]) -> Program {
+    let builder = Builder::new();
+    let vars: Vec<Var<'_>> =
+        shapes.iter().enumerate().map(|(k, s)| builder.input(&format!("x{k}"), s, Role::Argument)).collect();
+    let out = op.expand(&vars).expect("an operator executed as its expansion has one");
+    builder.finish(&[out]).expect("an expansion of checked arguments")
 }
 
 /// Compiles the programs inside operators to more interpretation.

@@ -11,6 +11,8 @@
 //!   4. [`plan`]: every number gets a place: in the caller's arrays where possible, else in one stretch of [`memory`].
 //!   5. [`execute`]: the plan is run, a tile at a time, by the [`kernels`] of the primitives.
 //!
+//! And there is a way on boxes, rounded outwards ([`interval`]).
+//!
 //! What holds: a run allocates nothing and decides nothing; an instruction never writes what it reads; no two
 //! operations are contracted into one rounding; outside of `code` and `kernels` nothing knows a primitive, and nothing
 //! here knows an operator.
@@ -19,6 +21,7 @@ mod code;
 mod compiled;
 mod execute;
 mod interpreter;
+mod interval;
 mod kernels;
 mod lower;
 mod memory;
@@ -29,6 +32,7 @@ mod tests;
 
 pub use compiled::{Compiled, Port, Workspace};
 pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs, unbound};
+pub(crate) use interval::{Arithmetic, enclose};
 
 use crate::error::Result;
 use crate::program::Program;

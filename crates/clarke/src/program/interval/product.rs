@@ -1,0 +1,138 @@
+//! Products of matrices of intervals by products of matrices of numbers.
+//!
+//! With midpoints m and radii r, A B lies within |m_A| r_B + r_A (|m_B| + r_B) of m_A m_B (Rump 1999). What the numbers'
+//! product rounds is bounded beforehand, for every order of additions, by γ_k |m_A| |m_B| with γ_k = k u/(1 − k u) (Higham
+//! 2002, section 3.5), and products that underflow by a smallest number each.
+
+use super::Interval;
+use super::rounding::{add_down, add_up, mul_up};
+use crate::program::real::Scalar;
+
+/// Products of fewer multiplications are done number by number, which is tighter.
+const SMALL: usize = 1000;
+
+type At = (*const Interval, isize, isize);
+
+/// dst = lhs · rhs, or dst += lhs · rhs: see [`Scalar::gemm`].
+///
+/// # Safety
+/// As there.
+pub unsafe fn gemm(
+    (m, n, k): (usize, usize, usize),
+    dst: (*mut Interval, isize, isize),
+    accumulate: bool,
+    lhs: At,
+    rhs: At,
+) {
+    // SAFETY: the caller vouches for pointers and strides.
+    let (a, b) = unsafe { (read(lhs, m, k), read(rhs, k, n)) };
+    let product = match m * n * k > SMALL {
+        true => fast(&a, &b, (m, n, k)).unwrap_or_else(|| slow(&a, &b, (m, n, k))),
+        false => slow(&a, &b, (m, n, k)),
+    };
+    for i in 0..m {
+        for j in 0..n {
+            // SAFETY: as above.
+            let to = unsafe { &mut *dst.0.offset(i as isize * dst.2 + j as isize * dst.1) };
+            let value = product[i * n + j];
+            *to = if accumulate { *to + value } else { value };
+        }
+    }
+}
+
+/// A matrix in row-major order. Safety: as of [`gemm`].
+unsafe fn read((from, column, row): At, m: usize, n: usize) -> Vec<Interval> {
+    let mut out = Vec::with_capacity(m * n);
+    for i in 0..m {
+        for j in 0..n {
+            // SAFETY: the caller vouches for pointer and strides.
+            out.push(unsafe { *from.offset(i as isize * row + j as isize * column) });
+        }
+    }
+    out
+}
+
+fn slow(a: &[Interval], b: &[Interval], (m, n, k): (usize, usize, usize)) -> Vec<Interval> {
+    let mut out = vec![Interval::point(0.0); m * n];
+    for i in 0..m {
+        for l in 0..k {
+            for j in 0..n {
+                out[i * n + j] = out[i * n + j] + a[i * k + l] * b[l * n + j];
+            }
+        }
+    }
+    out
+}
+
+/// A matrix as midpoints and radii; no radii if all entries are points.
+struct Balls {
+    mid: Vec<f64>,
+    radius: Option<Vec<f64>>,
+}
+
+impl Balls {
+    /// None if an entry is not bounded.
+    fn of(x: &[Interval]) -> Option<Balls> {
+        if !x.iter().all(|x| x.is_bounded()) {
+            return None;
+        }
+        let mid: Vec<f64> = x.iter().map(|x| if x.is_point() { x.lo } else { 0.5 * x.lo + 0.5 * x.hi }).collect();
+        let radius = |(x, m): (&Interval, &f64)| add_up(x.hi, -m).max(add_up(*m, -x.lo));
+        let points = x.iter().all(|x| x.is_point());
+        let radius = (!points).then(|| std::iter::zip(x, &mid).map(radius).collect());
+        Some(Balls { mid, radius })
+    }
+
+    fn magnitudes(&self) -> Vec<f64> {
+        self.mid.iter().map(|m| m.abs()).collect()
+    }
+}
+
+/// None if something is not bounded.
+fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Option<Vec<Interval>> {
+    let (a, b) = (Balls::of(a)?, Balls::of(b)?);
+    let count = size.2 as f64;
+    // At least γ of k and of 2 more roundings.
+    let gamma = (count + 4.0) * f64::EPSILON;
+    let (abs_a, abs_b) = (a.magnitudes(), b.magnitudes());
+    // |m_A| (r_B + γ |m_B|), then r_A (|m_B| + r_B).
+    let around: Vec<f64> = match &b.radius {
+        None => abs_b.iter().map(|m| mul_up(gamma, *m)).collect(),
+        Some(r) => std::iter::zip(&abs_b, r).map(|(m, r)| add_up(*r, mul_up(gamma, *m))).collect(),
+    };
+    let mut bound = times(&abs_a, &around, size);
+    let mut smallest = least(&abs_a) * least(&around).min(least(&abs_b));
+    if let Some(r) = &a.radius {
+        let reach: Vec<f64> = match &b.radius {
+            None => abs_b,
+            Some(own) => std::iter::zip(&abs_b, own).map(|(m, r)| add_up(*m, *r)).collect(),
+        };
+        smallest = smallest.min(least(r) * least(&reach));
+        std::iter::zip(&mut bound, times(r, &reach, size)).for_each(|(x, y)| *x = add_up(*x, y));
+    }
+    // No product can underflow if that of the smallest factors does not.
+    let lost = if smallest > 4.0 * f64::MIN_POSITIVE { 0.0 } else { 4.0 * count * f64::from_bits(1) };
+    let mid = times(&a.mid, &b.mid, size);
+    // The bound's own product came out too small by γ of itself, at most.
+    let outwards = |(m, r): (f64, f64)| {
+        let r = add_up(mul_up(r, 1.0 + 2.0 * gamma), lost);
+        if m.is_finite() && r.is_finite() { Interval::new(add_down(m, -r), add_up(m, r)) } else { Interval::WHOLE }
+    };
+    Some(std::iter::zip(mid, bound).map(outwards).collect())
+}
+
+/// The smallest number that is not 0.
+fn least(x: &[f64]) -> f64 {
+    x.iter().filter(|x| **x != 0.0).fold(f64::INFINITY, |l, x| l.min(*x))
+}
+
+/// The product of matrices of numbers.
+fn times(a: &[f64], b: &[f64], (m, n, k): (usize, usize, usize)) -> Vec<f64> {
+    let mut out = vec![0.0; m * n];
+    let step = |s: usize| s as isize;
+    // SAFETY: three row-major matrices of m·k, k·n and m·n numbers.
+    unsafe {
+        f64::gemm(m, n, k, (out.as_mut_ptr(), 1, step(n)), false, (a.as_ptr(), 1, step(k)), (b.as_ptr(), 1, step(n)));
+    }
+    out
+}
