@@ -1,6 +1,6 @@
 //! Activation functions made of exponentials, elementwise.
 
-use super::kinked::least_norm;
+use super::kinked::{Abs, least_norm};
 use super::pointwise::{Elementwise, Pointwise, finite};
 use super::smooth::method;
 use crate::error::Fault;
@@ -164,6 +164,36 @@ impl Pointwise for LogSigmoid {
     }
 }
 
+/// `softsign(x) = x / (1 + |x|)`, elementwise. Once continuously differentiable: no tie. Semialgebraic, between −1 and 1.
+#[derive(Debug, Clone, Default)]
+pub struct Softsign;
+
+impl Pointwise for Softsign {
+    const NAME: &'static str = "softsign";
+    const SIGNATURE: &'static str = "softsign(x)";
+    const FORMULA: &'static str = "x / (1 + |x|)";
+    const CLASS: &'static str = "semialgebraic";
+    const SOURCE: &'static str = "Glorot, Bengio 2010; torch.nn.functional.softsign";
+    const SAMPLES: &'static [Sample] = &[Sample::new("softsign(x)", X)];
+
+    fn class(&self, [x]: [Class; 1]) -> Class {
+        x.semialgebraic().bounded()
+    }
+
+    fn value<T: Real>(&self, [x]: [T; 1]) -> T {
+        x / (T::of(1.0) + x.abs())
+    }
+
+    fn slopes<'p>(&self, [x]: [Var<'p>; 1], _: Var<'p>) -> [Option<Var<'p>>; 1] {
+        [Some((1.0 + x.abs()).reciprocal().square())]
+    }
+
+    // The tie of the second derivative is that of |x| in the first.
+    fn choice(&self, tie: usize, convention: Convention) -> Choice {
+        Abs::default().choice(tie, convention)
+    }
+}
+
 /// x where positive, else alpha·(eˣ − 1).
 fn elu_value<T: Real>(x: T, alpha: f64) -> T {
     let zero = T::of(0.0);
@@ -292,6 +322,8 @@ method!(
     log_sigmoid LogSigmoid,
     /// The self-normalizing elu, elementwise.
     selu Selu,
+    /// x / (1 + |x|), elementwise.
+    softsign Softsign,
 );
 
 impl<'p> Var<'p> {

@@ -98,6 +98,7 @@ pub const OPS: &[Entry] = &[
     activation::Silu::ENTRY,
     activation::Mish::ENTRY,
     activation::LogSigmoid::ENTRY,
+    activation::Softsign::ENTRY,
     pair::Pow::ENTRY,
     pair::Hypot::ENTRY,
     kinked::Relu::ENTRY,
