@@ -86,6 +86,7 @@ pub const OPS: &[Entry] = &[
     special::Erf::ENTRY,
     special::Erfc::ENTRY,
     special::LogAddExp::ENTRY,
+    special::XLogY::ENTRY,
     trig::Tan::ENTRY,
     trig::Arcsin::ENTRY,
     trig::Arccos::ENTRY,
