@@ -100,6 +100,7 @@ pub const OPS: &[Entry] = &[
     activation::Mish::ENTRY,
     activation::LogSigmoid::ENTRY,
     activation::Softsign::ENTRY,
+    activation::Squareplus::ENTRY,
     pair::Pow::ENTRY,
     pair::Hypot::ENTRY,
     kinked::Relu::ENTRY,
