@@ -43,6 +43,8 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
     const CALL: for<'p> fn(&Call<'_, 'p>) -> Result<Var<'p>> = call::<Self, N>;
     /// The names of its parameters and their defaults, in the order of the text form.
     const PARAMS: &'static [(&'static str, f64)] = &[];
+    /// Whether its parameters are bounds, of which an infinite one is not there and is printed as None.
+    const OPEN: bool = false;
 
     /// The parameters' values, as many as `PARAMS`.
     fn params(&self) -> Vec<f64> {
@@ -176,8 +178,7 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
-        // An infinite parameter is a bound that is not there.
-        let param = |x: f64| if x.is_infinite() { Param::None } else { Param::Number(x) };
+        let param = |x: f64| if P::OPEN && x.is_infinite() { Param::None } else { Param::Number(x) };
         std::iter::zip(P::PARAMS, self.0.params()).map(|((name, _), x)| (*name, param(x))).collect()
     }
 
