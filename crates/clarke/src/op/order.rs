@@ -1,6 +1,7 @@
 //! The tie of sorting: `order(u, s)`, and the linear operator that applies it.
 
 use super::axes::{Selected, batch_tie};
+use super::enclosure;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
@@ -9,7 +10,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Met, Tie};
-use crate::tensor::{Tensor, broadcast, broadcast_strides, size, unravel, walk};
+use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, size, unravel, walk};
 use std::cmp::Ordering;
 
 /// Ascending, NaN last, as numpy sorts.
@@ -307,6 +308,10 @@ impl Op for Arrange {
         let missing = (at.ranks[0] + 1).saturating_sub(at.ranks[1]);
         let order = if at.mapped[1] { at.args[1].pad_rank_after(missing) } else { at.args[1] };
         Ok(x.apply_with(self.clone(), &[order]))
+    }
+
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        enclosure::arrange(self.back, args[0], args[1])
     }
 
     fn execution(&self) -> Execution<'_> {

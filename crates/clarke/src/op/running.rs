@@ -2,6 +2,7 @@
 
 use super::axes::{Selected, batch_tie};
 use super::cumulative::{along, from_last};
+use super::enclosure;
 use super::gather::{around, checked_axis};
 use super::order::compare;
 use crate::error::{Fault, Place, Result};
@@ -14,7 +15,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Met, Tie};
-use crate::tensor::{Tensor, broadcast, broadcast_strides, size, unravel, walk};
+use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, size, unravel, walk};
 
 const COLUMN: &[(&str, &[usize])] = &[("x", &[3, 2])];
 
@@ -387,6 +388,10 @@ impl Op for Follow {
         let missing = (at.ranks[0] + 1).saturating_sub(at.ranks[1]);
         let leader = if at.mapped[1] { at.args[1].pad_rank_after(missing) } else { at.args[1] };
         Ok(x.apply_with(self.clone(), &[leader]))
+    }
+
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        enclosure::follow(self.back, args[0], args[1])
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -170,22 +170,14 @@ fn monotone(kernels: &dyn Kernels, args: &[&Boxes], shape: &[usize]) -> Boxes {
 fn by_kernel(kernels: &dyn Kernels, args: &[&Boxes], shape: &[usize]) -> Boxes {
     let shapes: Vec<&[usize]> = args.iter().map(|a| a.shape()).collect();
     let kernel = kernels.kernel_interval(&shapes, shape, &Enclosing);
-    let arrays: Vec<Vec<Interval>> = args.iter().map(|a| intervals(a)).collect();
+    let arrays: Vec<Vec<Interval>> = args.iter().map(|a| a.intervals()).collect();
     let arrays: Vec<&[Interval]> = arrays.iter().map(Vec::as_slice).collect();
     let mut out = vec![Interval::default(); size(shape)];
     let mut scratch = vec![Interval::default(); kernel.scratch];
     match decided(|| (kernel.run)(&arrays, &mut out, &mut scratch)) {
-        Some(()) => boxes(shape, &out),
+        Some(()) => Boxes::of_intervals(shape, &out),
         None => Boxes::whole(shape),
     }
-}
-
-fn intervals(x: &Boxes) -> Vec<Interval> {
-    std::iter::zip(x.lo().data(), x.hi().data()).map(|(l, h)| Interval::new(*l, *h)).collect()
-}
-
-fn boxes(shape: &[usize], x: &[Interval]) -> Boxes {
-    Boxes::from_fn(shape, |i| (x[i].lo(), x[i].hi()))
 }
 
 /// Compiles the programs inside operators to more of this.
@@ -195,10 +187,10 @@ impl Compiler<Interval> for Enclosing {
     fn compile(&self, program: &Program) -> Kernel<Interval> {
         let program = program.clone();
         Kernel::new(move |args, out, _| {
-            let given = std::iter::zip(program.inputs(), args).map(|(i, a)| Value::Range(boxes(&i.shape, a)));
+            let given = std::iter::zip(program.inputs(), args).map(|(i, a)| Value::Range(Boxes::of_intervals(&i.shape, a)));
             let mut rest = out;
             for value in run(&program, given.collect(), Arithmetic::Rigorous) {
-                let value = intervals(&value.into_boxes());
+                let value = value.into_boxes().intervals();
                 let (own, after) = rest.split_at_mut(value.len());
                 own.copy_from_slice(&value);
                 rest = after;

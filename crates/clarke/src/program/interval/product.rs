@@ -76,7 +76,7 @@ impl Balls {
         if !x.iter().all(|x| x.is_bounded()) {
             return None;
         }
-        let mid: Vec<f64> = x.iter().map(|x| if x.is_point() { x.lo } else { 0.5 * x.lo + 0.5 * x.hi }).collect();
+        let mid: Vec<f64> = x.iter().map(|x| x.middle()).collect();
         let radius = |(x, m): (&Interval, &f64)| add_up(x.hi, -m).max(add_up(*m, -x.lo));
         let points = x.iter().all(|x| x.is_point());
         let radius = (!points).then(|| std::iter::zip(x, &mid).map(radius).collect());
