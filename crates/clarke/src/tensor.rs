@@ -189,9 +189,8 @@ impl Boxes {
 
     /// Whether an array lies in it. NaN lies where nothing is known.
     pub fn contains(&self, x: &Tensor) -> bool {
-        let within = |(x, (l, h)): (&f64, (&f64, &f64))| {
-            (l <= x && x <= h) || (*l == f64::NEG_INFINITY && *h == f64::INFINITY)
-        };
+        let within =
+            |(x, (l, h)): (&f64, (&f64, &f64))| (l <= x && x <= h) || (*l == f64::NEG_INFINITY && *h == f64::INFINITY);
         x.shape == self.lo.shape && std::iter::zip(&x.data, std::iter::zip(&self.lo.data, &self.hi().data)).all(within)
     }
 

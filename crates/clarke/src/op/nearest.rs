@@ -14,8 +14,7 @@ fn point(x: f64) -> Interval {
 /// The nearest points of the set.
 pub(super) fn project(set: Set, x: &Boxes) -> Boxes {
     let (_, length) = set.points(x.shape());
-    let out: Vec<Interval> =
-        x.intervals().chunks_exact(length.max(1)).flat_map(|x| project_one(set, x)).collect();
+    let out: Vec<Interval> = x.intervals().chunks_exact(length.max(1)).flat_map(|x| project_one(set, x)).collect();
     Boxes::of_intervals(x.shape(), &out)
 }
 
@@ -49,9 +48,7 @@ fn project_one(set: Set, x: &[Interval]) -> Vec<Interval> {
             x.iter().map(|x| (*x - tau).max(zero) + (*x + tau).min(zero)).collect()
         }
         Set::Soc => project_cone(x),
-        Set::Psd => {
-            verified::project_psd(x, x.len().isqrt()).unwrap_or_else(|| vec![Interval::WHOLE; x.len()])
-        }
+        Set::Psd => verified::project_psd(x, x.len().isqrt()).unwrap_or_else(|| vec![Interval::WHOLE; x.len()]),
     }
 }
 

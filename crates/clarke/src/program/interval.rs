@@ -237,7 +237,8 @@ impl Mul for Interval {
         } else if a.hi <= 0.0 {
             times_positive(-b, -a)
         } else {
-            let (low, high) = (mul_down(a.lo, b.hi).min(mul_down(a.hi, b.lo)), mul_up(a.lo, b.lo).max(mul_up(a.hi, b.hi)));
+            let (low, high) =
+                (mul_down(a.lo, b.hi).min(mul_down(a.hi, b.lo)), mul_up(a.lo, b.lo).max(mul_up(a.hi, b.hi)));
             Interval::new(low, high)
         }
     }
@@ -426,7 +427,12 @@ impl Scalar for Interval {
         self.is_bounded()
     }
 
-    fn prepare(k: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Interval>) -> Kernel<Interval> {
+    fn prepare(
+        k: &dyn Kernels,
+        args: &[&[usize]],
+        out: &[usize],
+        compiler: &dyn Compiler<Interval>,
+    ) -> Kernel<Interval> {
         k.kernel_interval(args, out, compiler)
     }
 

@@ -353,12 +353,7 @@ impl<K: ArrayKernel> Kernels for K {
     fn kernel_f64(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<f64>) -> Kernel<f64> {
         self.kernel(args, out, compiler)
     }
-    fn kernel_interval(
-        &self,
-        args: &[&[usize]],
-        out: &[usize],
-        compiler: &dyn Compiler<Interval>,
-    ) -> Kernel<Interval> {
+    fn kernel_interval(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Interval>) -> Kernel<Interval> {
         self.kernel(args, out, compiler)
     }
 }

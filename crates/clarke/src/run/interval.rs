@@ -187,7 +187,8 @@ impl Compiler<Interval> for Enclosing {
     fn compile(&self, program: &Program) -> Kernel<Interval> {
         let program = program.clone();
         Kernel::new(move |args, out, _| {
-            let given = std::iter::zip(program.inputs(), args).map(|(i, a)| Value::Range(Boxes::of_intervals(&i.shape, a)));
+            let given =
+                std::iter::zip(program.inputs(), args).map(|(i, a)| Value::Range(Boxes::of_intervals(&i.shape, a)));
             let mut rest = out;
             for value in run(&program, given.collect(), Arithmetic::Rigorous) {
                 let value = value.into_boxes().intervals();

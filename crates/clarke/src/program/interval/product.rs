@@ -132,15 +132,7 @@ fn times(a: &[f64], b: &[f64], (m, n, k): (usize, usize, usize)) -> Vec<f64> {
     let step = |s: usize| s as isize;
     // SAFETY: three row-major matrices of m·k, k·n and m·n numbers.
     unsafe {
-        f64::gemm(
-            m,
-            n,
-            k,
-            (out.as_mut_ptr(), 1, step(n)),
-            false,
-            (a.as_ptr(), 1, step(k)),
-            (b.as_ptr(), 1, step(n)),
-        );
+        f64::gemm(m, n, k, (out.as_mut_ptr(), 1, step(n)), false, (a.as_ptr(), 1, step(k)), (b.as_ptr(), 1, step(n)));
     }
     out
 }
