@@ -92,8 +92,8 @@ impl Balls {
 fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Option<Vec<Interval>> {
     let (a, b) = (Balls::of(a)?, Balls::of(b)?);
     let count = size.2 as f64;
-    // At least γ of k and of 2 more roundings.
-    let gamma = (count + 4.0) * f64::EPSILON;
+    // Above γ of k: u is half of ε.
+    let gamma = (count + 4.0) * (0.5 * f64::EPSILON);
     let (abs_a, abs_b) = (a.magnitudes(), b.magnitudes());
     // |m_A| (r_B + γ |m_B|), then r_A (|m_B| + r_B).
     let around: Vec<f64> = match &b.radius {

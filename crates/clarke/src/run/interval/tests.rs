@@ -9,6 +9,7 @@ use crate::tensor::{Boxes, Tensor};
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
+#[allow(dead_code)] // other tests use what these do not
 #[path = "../../../tests/common/sketch.rs"]
 mod sketch;
 
@@ -42,6 +43,20 @@ const VERIFIED: &[&str] = &[
     "hypot",
     "std",
     "group_norm2",
+];
+
+/// Those of them that start from a midpoint, which is not the same for a box and a box in it.
+const CENTERED: &[&str] = &[
+    "solve",
+    "solve_triangular",
+    "lstsq",
+    "inv",
+    "eigvalsh_max",
+    "eigvalsh_sum",
+    "spectral_norm",
+    "nuclear_norm",
+    "project_psd",
+    "dist_psd",
 ];
 
 fn each_sample(mut f: impl FnMut(&Entry, &Sample, &Program)) {
@@ -151,6 +166,9 @@ fn small_boxes_have_small_enclosures() {
 #[test]
 fn a_box_in_a_box_has_its_enclosure_in_that_of_the_other() {
     each_sample(|entry, sample, program| {
+        if CENTERED.contains(&entry.name) {
+            return;
+        }
         let mut draw = Draw::new(3);
         for (k, width) in [1e-6, 1e-2, 0.3, 3.0].into_iter().cycle().take(12).enumerate() {
             let outer = boxes_around(sample, k, width, &mut draw);
@@ -320,7 +338,8 @@ fn sums_and_products_are_as_tight_as_their_ranges() {
         }
         let fixed = Boxes::point(a.lo().clone());
         let (exact, y) = (exact_product(&fixed, &b, (m, k, p)), value_box(&program, &[fixed, b]));
-        assert!(y.includes(&exact) && wider(&exact, 1e-12).includes(&y), "{y:?} is not nearly {exact:?}");
+        // Within 60·u of the sum of 60 products of numbers below 8.
+        assert!(y.includes(&exact) && wider(&exact, 3e-11).includes(&y), "{y:?} is not nearly {exact:?}");
     }
     let x = integer_box(&[4, 500], &mut draw);
     let sum = Program::trace(&[&[4, 500]], |v| v[0].sum_axis(1)).unwrap();
@@ -356,8 +375,8 @@ fn inputs_are_checked() {
 
 #[test]
 fn gradients_of_random_programs_lie_in_their_enclosure() {
-    let config = ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() };
-    let counts = std::cell::Cell::new((0, 0));
+    let config = ProptestConfig { cases: 80, failure_persistence: None, ..ProptestConfig::default() };
+    let counts = std::cell::Cell::new((0, 0, 0));
     let mut runner = proptest::test_runner::TestRunner::new_with_rng(
         config,
         proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
@@ -365,10 +384,12 @@ fn gradients_of_random_programs_lie_in_their_enclosure() {
     let result = runner.run(&sketch::sketches(4..40), |sketch| {
         let Ok(gradient) = sketch.program(Form::Scalar).gradient() else { return Ok(()) };
         let mut draw = Draw::new(sketch.point.into());
-        let inputs = derivative_inputs(&gradient, &sketch.at(0, false));
+        let inputs = derivative_inputs(&gradient, &sketch.at(0, sketch.point % 3 == 0));
         let bounds = enclose(&gradient, &inputs, Arithmetic::Derivative).unwrap();
-        let (all, bounded) = counts.get();
-        counts.set((all + 1, bounded + usize::from(bounds.iter().all(Boxes::is_bounded))));
+        let (all, bounded, sets) = counts.get();
+        let is_bounded = bounds.iter().all(Boxes::is_bounded);
+        let is_set = is_bounded && !bounds.iter().all(Boxes::is_point);
+        counts.set((all + 1, bounded + usize::from(is_bounded), sets + usize::from(is_set)));
         for _ in 0..6 {
             let points = all_inside(&inputs, &mut draw);
             for (b, value) in std::iter::zip(&bounds, run_with_selections(&gradient, &points)) {
@@ -378,9 +399,9 @@ fn gradients_of_random_programs_lie_in_their_enclosure() {
         Ok(())
     });
     result.unwrap_or_else(|e| panic!("{e}"));
-    let (all, bounded) = counts.get();
-    println!("{bounded} of {all} gradients have bounds");
-    assert!(2 * bounded > all, "{bounded} of {all}");
+    let (all, bounded, sets) = counts.get();
+    println!("{bounded} of {all} gradients have bounds, {sets} of them as sets");
+    assert!(2 * bounded > all && 5 * sets > all, "{bounded} and {sets} of {all}");
 }
 
 /// How much longer bounds of a gradient take than the slow twin's gradient: printed, on demand.
