@@ -5,7 +5,7 @@
 //! stays what it is until a selection, or a guarded product with 0, leaves it out.
 
 mod functions;
-mod product;
+pub(crate) mod product;
 mod rounding;
 
 use super::op::{Compiler, Kernel, Kernels};
