@@ -28,7 +28,7 @@ pub unsafe fn gemm(
     // SAFETY: the caller vouches for pointers and strides.
     let (a, b) = unsafe { (read(lhs, m, k), read(rhs, k, n)) };
     let product = match m * n * k > SMALL {
-        true => fast(&a, &b, (m, n, k)).unwrap_or_else(|| slow(&a, &b, (m, n, k))),
+        true => fast(&a, &b, (m, n, k)),
         false => slow(&a, &b, (m, n, k)),
     };
     for i in 0..m {
@@ -69,26 +69,33 @@ fn slow(a: &[Interval], b: &[Interval], (m, n, k): (usize, usize, usize)) -> Vec
 struct Balls {
     mid: Vec<f64>,
     radius: Option<Vec<f64>>,
+    /// 1 where an entry is not bounded, and stands as 0 in the others; None if all are.
+    unknown: Option<Vec<f64>>,
 }
 
 /// An array by its lower and its upper ends.
 pub(crate) type Ends<'a> = (&'a [f64], &'a [f64]);
 
 impl Balls {
-    /// None if an entry is not bounded.
-    fn of((lo, hi): Ends<'_>) -> Option<Balls> {
-        let finite = |x: &[f64]| x.iter().all(|x| x.is_finite());
-        if lo == hi {
-            return finite(lo).then(|| Balls { mid: lo.to_vec(), radius: None });
+    fn of((lo, hi): Ends<'_>) -> Balls {
+        let known = |(l, h): (&f64, &f64)| l.is_finite() && h.is_finite();
+        let unknown = (!std::iter::zip(lo, hi).all(known))
+            .then(|| std::iter::zip(lo, hi).map(|ends| f64::from(!known(ends))).collect());
+        if lo == hi && unknown.is_none() {
+            return Balls { mid: lo.to_vec(), radius: None, unknown };
         }
-        if !finite(lo) || !finite(hi) {
-            return None;
-        }
-        let middle = |(l, h): (&f64, &f64)| if l == h { *l } else { 0.5 * l + 0.5 * h };
+        let middle = |(l, h): (&f64, &f64)| match (l == h, known((l, h))) {
+            (_, false) => 0.0,
+            (true, _) => *l,
+            (false, _) => 0.5 * l + 0.5 * h,
+        };
         let mid: Vec<f64> = std::iter::zip(lo, hi).map(middle).collect();
-        let radius = |((l, h), m): ((&f64, &f64), &f64)| add_up(*h, -m).max(add_up(*m, -l));
+        let radius = |((l, h), m): ((&f64, &f64), &f64)| match known((l, h)) {
+            true => add_up(*h, -m).max(add_up(*m, -l)),
+            false => 0.0,
+        };
         let radius = std::iter::zip(std::iter::zip(lo, hi), &mid).map(radius).collect();
-        Some(Balls { mid, radius: Some(radius) })
+        Balls { mid, radius: Some(radius), unknown }
     }
 
     fn magnitudes(&self) -> Vec<f64> {
@@ -97,14 +104,14 @@ impl Balls {
 }
 
 /// Lower and upper ends of Σ a_i b_j, for an operation `times` that adds at most `terms` products to each entry, rounded, in
-/// any order. None if something is not bounded.
+/// any order. Nothing is known of an entry to which something that is not bounded contributes.
 pub(crate) fn bilinear(
     a: Ends<'_>,
     b: Ends<'_>,
     terms: usize,
     times: &dyn Fn(&[f64], &[f64]) -> Vec<f64>,
-) -> Option<(Vec<f64>, Vec<f64>)> {
-    let (a, b) = (Balls::of(a)?, Balls::of(b)?);
+) -> (Vec<f64>, Vec<f64>) {
+    let (a, b) = (Balls::of(a), Balls::of(b));
     let count = terms as f64;
     // Above γ of k: u is half of ε.
     let gamma = (count + 4.0) * (0.5 * f64::EPSILON);
@@ -133,7 +140,17 @@ pub(crate) fn bilinear(
         let known = m.is_finite() && radius.is_finite();
         (*m, *r) = if known { (add_down(*m, -radius), add_up(*m, radius)) } else { (f64::NEG_INFINITY, f64::INFINITY) };
     }
-    Some((mid, bound))
+    let ones = |x: &Balls| vec![1.0; x.mid.len()];
+    let met = [
+        a.unknown.as_ref().map(|unknown| times(unknown, &ones(&b))),
+        b.unknown.as_ref().map(|unknown| times(&ones(&a), unknown)),
+    ];
+    for met in met.iter().flatten() {
+        for (at, _) in met.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+            (mid[at], bound[at]) = (f64::NEG_INFINITY, f64::INFINITY);
+        }
+    }
+    (mid, bound)
 }
 
 /// The smallest number that is not 0.
@@ -141,11 +158,11 @@ fn least(x: &[f64]) -> f64 {
     x.iter().fold(f64::INFINITY, |l, x| if *x != 0.0 { l.min(*x) } else { l })
 }
 
-fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Option<Vec<Interval>> {
+fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Vec<Interval> {
     let ends = |x: &[Interval]| -> (Vec<f64>, Vec<f64>) { x.iter().map(|x| (x.lo, x.hi)).unzip() };
     let (a, b) = (ends(a), ends(b));
-    let (lo, hi) = bilinear((&a.0, &a.1), (&b.0, &b.1), size.2, &|a, b| times(a, b, size))?;
-    Some(std::iter::zip(lo, hi).map(|(l, h)| Interval::new(l, h)).collect())
+    let (lo, hi) = bilinear((&a.0, &a.1), (&b.0, &b.1), size.2, &|a, b| times(a, b, size));
+    std::iter::zip(lo, hi).map(|(l, h)| Interval::new(l, h)).collect()
 }
 
 /// The product of matrices of numbers.

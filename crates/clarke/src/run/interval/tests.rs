@@ -341,6 +341,15 @@ fn sums_and_products_are_as_tight_as_their_ranges() {
         // Within 60·u of the sum of 60 products of numbers below 8.
         assert!(y.includes(&exact) && wider(&exact, 3e-11).includes(&y), "{y:?} is not nearly {exact:?}");
     }
+    // What is not known spoils its own row, or its own column.
+    let program = Program::trace(&[&[20, 30], &[30, 40]], |v| v[0].matmul(v[1])).unwrap();
+    let spoiled =
+        |shape: &[usize], at: usize| Boxes::from_fn(shape, |k| if k == at { (1.0, f64::INFINITY) } else { (1.0, 2.0) });
+    let y = value_box(&program, &[spoiled(&[20, 30], 95), spoiled(&[30, 40], 7)]);
+    for at in 0..800 {
+        let whole = y.lo().data()[at] == f64::NEG_INFINITY && y.hi().data()[at] == f64::INFINITY;
+        assert_eq!(whole, at / 40 == 3 || at % 40 == 7);
+    }
     let x = integer_box(&[4, 500], &mut draw);
     let sum = Program::trace(&[&[4, 500]], |v| v[0].sum_axis(1)).unwrap();
     let total = |t: &Tensor, i: usize| t.data()[i * 500..(i + 1) * 500].iter().sum::<f64>();
@@ -435,6 +444,10 @@ fn what_bounds_of_a_gradient_cost() {
         let slow = time(&|| drop(run_with_selections(&gradient, &fixed)));
         for arithmetic in [Arithmetic::Derivative, Arithmetic::Rigorous] {
             let own = time(&|| drop(enclose(&gradient, &inputs, arithmetic)));
+            let bounds = enclose(&gradient, &inputs, arithmetic).unwrap();
+            let bounded = bounds.iter().filter(|b| b.is_bounded()).count();
+            let sets = bounds.iter().filter(|b| !b.is_point()).count();
+            println!("{bounded} of {} arrays are bounded, {sets} are sets", bounds.len());
             println!(
                 "{name}: slow twin {:.1} ms, {arithmetic:?} {:.1} ms, {:.1} times",
                 1e3 * slow,
