@@ -64,8 +64,9 @@ pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
-    At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement, Known,
-    Layout, Lipschitz, Nearest, Policy, Raise, SetAt, SetOptions, Sets, Support, Tameness, Term, TieMet, Verdict, Witness,
+    At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement,
+    Known, Layout, Lipschitz, Nearest, Policy, Raise, SetAt, SetOptions, Sets, Support, Tameness, Term, TieMet,
+    Verdict, Witness,
 };
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
