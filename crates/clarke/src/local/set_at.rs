@@ -308,7 +308,8 @@ impl SetAt {
         match &mut self.body {
             Kept::Hull { hull, witnesses } => {
                 let found = min_norm(hull, target, TOLERANCE, STEPS);
-                pack(&layout, target, found, |k| witnesses[*k].clone())
+                let scale = hull.points().map(norm).fold(0.0, f64::max);
+                pack(&layout, target, found, scale, |k| witnesses[*k].clone())
             }
             Kept::Image(image) => {
                 if let Some(on) = cube::nearest(image, target) {
@@ -318,8 +319,11 @@ impl SetAt {
                     return Nearest { point, distance: on.found.norm, lower: on.found.lower, weights, scale: on.scale };
                 }
                 let found = min_norm(image.as_mut(), target, TOLERANCE, STEPS);
+                let ends = [1.0, -1.0].map(|x| norm(&image.maximize(&vec![x; target.len()]).0));
                 let image = &*image;
-                pack(&layout, target, found, |atom| of_choices(chosen(&image.residual, &image.values(atom), None)))
+                pack(&layout, target, found, ends[0].max(ends[1]), |atom| {
+                    of_choices(chosen(&image.residual, &image.values(atom), None))
+                })
             }
             Kept::Nothing => {
                 let weights = vec![(1.0, vec![], Witness::default())];
@@ -410,10 +414,14 @@ impl fmt::Display for SetAt {
     }
 }
 
-fn pack<A>(layout: &Layout, target: &[f64], found: MinNorm<A>, witness: impl Fn(&A) -> Witness) -> Nearest {
+fn norm(v: &[f64]) -> f64 {
+    super::image::dot(v, v).sqrt()
+}
+
+/// What was found as arrays; `scale` is the largest norm of an element, as far as known without it.
+fn pack<A>(layout: &Layout, target: &[f64], found: MinNorm<A>, scale: f64, witness: impl Fn(&A) -> Witness) -> Nearest {
     let point: Vec<f64> = std::iter::zip(&found.point, target).map(|(p, t)| p + t).collect();
-    let norm = |v: &[f64]| super::image::dot(v, v).sqrt();
-    let scale = found.atoms.iter().map(|(v, _)| norm(v)).fold(0.0, f64::max);
+    let scale = found.atoms.iter().map(|(v, _)| norm(v)).fold(scale, f64::max);
     let weights = std::iter::zip(&found.weights, &found.atoms)
         .map(|(w, (v, atom))| (*w, layout.split(v), witness(atom)))
         .collect();

@@ -138,9 +138,21 @@ impl Program {
         let mut given = inputs.iter();
         let mut boxes = vec![];
         for input in gradient.inputs() {
-            boxes.push(match input.role.is_selection() {
-                true => Boxes::new(Tensor::full(&input.shape, -1.0), Tensor::full(&input.shape, 1.0))?,
-                false => given.next().map(|(lo, hi)| Boxes::new(lo.clone(), hi.clone())).expect("counted above")?,
+            boxes.push(match &input.role {
+                Role::Selection(site) => {
+                    let segment = site.as_ref().is_some_and(|s| s.tie.tie().is_some_and(|t| t.is_interval()));
+                    let low = if segment { 0.0 } else { -1.0 };
+                    Boxes::new(Tensor::full(&input.shape, low), Tensor::full(&input.shape, 1.0))?
+                }
+                role => {
+                    let (lo, hi) = given.next().expect("counted above");
+                    // On a point a tie over axes would be taken for what one number selects.
+                    if role.is_argument() && std::iter::zip(lo.data(), hi.data()).any(|(l, h)| l >= h) {
+                        let rule = "every variable needs a lower bound below its upper one".to_string();
+                        return Err(Fault::Setting { setting: "box", given: input.name.clone(), rule }.into());
+                    }
+                    Boxes::new(lo.clone(), hi.clone())?
+                }
             });
         }
         let all: Vec<usize> = (0..gradient.nodes().len()).collect();
