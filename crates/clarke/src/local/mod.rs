@@ -3,6 +3,8 @@
 mod along;
 mod artifact;
 mod certificate;
+#[cfg(test)]
+mod cost;
 mod cube;
 mod evaluator;
 mod guard;
@@ -155,7 +157,7 @@ impl At {
         let met = self.met(&linear, 0.0)?;
         guard::check(&self.program, &self.values, &met)?;
         let both = self.program.value_and_gradient()?;
-        let mut picker = Picker::new(policy, &self.program, &linear, &self.point)?;
+        let mut picker = Picker::new(policy, self, &linear)?;
         let mut gradient = Interpreter::new(&both).run(&self.point, &mut picker)?;
         gradient.remove(0);
         let finite = gradient.iter().all(|g| g.first_not_finite().is_none());
@@ -164,8 +166,7 @@ impl At {
             Interpreter::new(&both).run(&self.point, &mut replay)?;
         }
         if !finite {
-            let values = Interpreter::new(&both)
-                .values(&self.point, &mut Picker::new(policy, &self.program, &linear, &self.point)?)?;
+            let values = Interpreter::new(&both).values(&self.point, &mut Picker::new(policy, self, &linear)?)?;
             return Err(first_not_finite(&both, &values));
         }
         Ok(gradient)
@@ -246,7 +247,7 @@ fn can_be_undefined(program: &Program) -> bool {
 
 /// The error that names the first operator that made something not finite out of finite arguments.
 fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
-    let pruned: Vec<bool> = needed(program);
+    let pruned: Vec<bool> = program.needed();
     for (id, node) in program.nodes().iter().enumerate() {
         let Kind::Apply { op, args } = &node.kind else { continue };
         let Some((flat, value)) = values[id].first_not_finite() else { continue };
@@ -272,18 +273,4 @@ fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
     let place = program.nodes().iter().find(constant).map_or(Place::Unknown, |n| n.place.clone());
     let advice = "a constant in it is not a finite number";
     Fault::NotFinite { op: "the program".into(), value, argument: vec![], index: vec![], advice }.at(place)
-}
-
-/// Which nodes the outputs need.
-fn needed(program: &Program) -> Vec<bool> {
-    let mut needed = vec![false; program.nodes().len()];
-    program.outputs().iter().for_each(|&k| needed[k] = true);
-    for (id, node) in program.nodes().iter().enumerate().rev() {
-        if needed[id]
-            && let Kind::Apply { args, .. } = &node.kind
-        {
-            args.iter().for_each(|&a| needed[a] = true);
-        }
-    }
-    needed
 }

@@ -204,6 +204,20 @@ impl Program {
         Program::assemble(self.nodes().to_vec(), self.inputs().to_vec(), outputs.to_vec())
     }
 
+    /// Which nodes the outputs need.
+    pub(crate) fn needed(&self) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes().len()];
+        self.outputs().iter().for_each(|&k| needed[k] = true);
+        for (id, node) in self.nodes().iter().enumerate().rev() {
+            if needed[id]
+                && let Kind::Apply { args, .. } = &node.kind
+            {
+                args.iter().for_each(|&a| needed[a] = true);
+            }
+        }
+        needed
+    }
+
     fn check_names(&self, names: &[&str]) -> Result<()> {
         for name in names {
             if !self.inputs().iter().any(|i| i.name == *name) {

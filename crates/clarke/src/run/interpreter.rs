@@ -34,14 +34,19 @@ impl<'a> Interpreter<'a> {
         Interpreter { program }
     }
 
-    /// The outputs, from values for the inputs that are no selections.
+    /// The outputs, from values for the inputs that are no selections. Only what they need is computed.
     pub fn run(&self, inputs: &[Tensor], monitor: &mut dyn Monitor) -> Result<Vec<Tensor>> {
-        let values = self.values(inputs, monitor)?;
+        let values = self.computed(inputs, monitor, &self.program.needed())?;
         Ok(self.program.outputs().iter().map(|&k| values[k].clone()).collect())
     }
 
     /// The values of all nodes.
     pub fn values(&self, inputs: &[Tensor], monitor: &mut dyn Monitor) -> Result<Vec<Tensor>> {
+        self.computed(inputs, monitor, &vec![true; self.program.nodes().len()])
+    }
+
+    /// The values of the nodes that are wanted, whose arguments must be; nothing for the others.
+    fn computed(&self, inputs: &[Tensor], monitor: &mut dyn Monitor, wanted: &[bool]) -> Result<Vec<Tensor>> {
         check_inputs(self.program, inputs)?;
         let mut given = inputs.iter();
         let filled: Vec<Tensor> = self
@@ -61,6 +66,7 @@ impl<'a> Interpreter<'a> {
             let value = match &node.kind {
                 Kind::Input(k) => filled[*k].clone(),
                 Kind::Constant(c) => c.as_ref().clone(),
+                Kind::Apply { .. } if !wanted[id] => Tensor::vector(vec![]),
                 Kind::Apply { op, args } => {
                     let mut arrays: Vec<&Tensor> = args.iter().map(|&a| &values[a]).collect();
                     let site = if op.tie().is_some() { self.site(args) } else { None };
@@ -123,8 +129,16 @@ pub(crate) fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<()> {
     Ok(())
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many entries this thread has computed slowly: a measure of cost for tests.
+    pub(crate) static COMPUTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// One application, written out where the operator is defined so.
 pub(crate) fn apply(op: &Arc<dyn Op>, args: &[&Tensor], shape: &[usize]) -> Tensor {
+    #[cfg(test)]
+    COMPUTED.set(COMPUTED.get() + size(shape));
     interpret(op.as_ref(), args, shape, &Slow).unwrap_or_else(|| {
         let program = written_out(op, &args.iter().map(|a| a.shape()).collect::<Vec<_>>());
         let arrays: Vec<Tensor> = args.iter().map(|a| (*a).clone()).collect();
