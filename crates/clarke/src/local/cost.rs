@@ -1,8 +1,15 @@
 //! What sets cost, counted in entries computed, and that budgets hold.
 
-use super::SetOptions;
+use super::{Known, Policy, SetOptions, Verdict};
+use crate::error::Result;
+use crate::op::OPS;
+use crate::program::{Program, Registry};
 use crate::run::COMPUTED;
-use crate::{Known, Policy, Program, Tensor, Verdict, parse};
+use crate::tensor::Tensor;
+
+fn parse(text: &str, inputs: &[(&str, &[usize])]) -> Result<Program> {
+    crate::text::parse(&Registry::new(OPS.iter().cloned()), text, inputs)
+}
 
 fn computed<R>(f: impl FnOnce() -> R) -> (R, usize) {
     let before = COMPUTED.get();

@@ -29,7 +29,7 @@ pub use sets::Sets;
 pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 
-use crate::derive::{Linearized, linearize_with, unroll};
+use crate::derive::{Linearized, gradient_of, linearize_with, unroll};
 use crate::error::{Fault, Place, Result};
 use crate::program::op::Op;
 use crate::program::tie::{Met, Site};
@@ -156,18 +156,17 @@ impl At {
         let linear = linearize_with(&self.program, &[])?;
         let met = self.met(&linear, 0.0)?;
         guard::check(&self.program, &self.values, &met)?;
-        let both = self.program.value_and_gradient()?;
-        let mut picker = Picker::new(policy, self, &linear)?;
-        let mut gradient = Interpreter::new(&both).run(&self.point, &mut picker)?;
-        gradient.remove(0);
+        let (program, images) = gradient_of(&linear)?;
+        let known: Vec<(usize, &Tensor)> = std::iter::zip(images, &self.values).collect();
+        let run = |monitor: &mut dyn Monitor| Interpreter::new(&program).run_from(&known, &self.point, monitor);
+        let gradient = run(&mut Picker::new(policy, self, &linear)?)?;
         let finite = gradient.iter().all(|g| g.first_not_finite().is_none());
         if !finite || (!met.is_empty() && has_singular(&self.program)) {
-            let mut replay = guard::Replay::new(&both, &self.program, &self.values);
-            Interpreter::new(&both).run(&self.point, &mut replay)?;
+            run(&mut guard::Replay::new(&program, &self.program, &self.values))?;
         }
         if !finite {
-            let values = Interpreter::new(&both).values(&self.point, &mut Picker::new(policy, self, &linear)?)?;
-            return Err(first_not_finite(&both, &values));
+            let values = Interpreter::new(&program).values(&self.point, &mut Picker::new(policy, self, &linear)?)?;
+            return Err(first_not_finite(&program, &values));
         }
         Ok(gradient)
     }
@@ -194,7 +193,8 @@ impl At {
         let mut inputs = self.point.clone();
         inputs.extend(linear.tangents.iter().map(|&k| Tensor::full(&program.inputs()[k].shape, 0.0)));
         let mut list = List { tolerance, met: vec![] };
-        Interpreter::new(&program).run(&inputs, &mut list)?;
+        let known: Vec<(usize, &Tensor)> = std::iter::zip(linear.image.iter().copied(), &self.values).collect();
+        Interpreter::new(&program).run_from(&known, &inputs, &mut list)?;
         Ok(list.met)
     }
 }
