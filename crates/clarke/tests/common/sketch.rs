@@ -28,6 +28,8 @@ pub enum Form {
     Careless,
     /// The scalar, with a further input for each step by which its value is moved, in units of its magnitude.
     Moved,
+    /// The scalar, of operators that users write alone: none that only derivatives are made of.
+    Plain,
 }
 
 const INPUTS: [(&str, &[usize]); 4] = [("x", &[3]), ("y", &[2, 3]), ("z", &[]), ("w", &[2, 2, 3])];
@@ -43,7 +45,13 @@ struct Piece {
 }
 
 /// The samples whose derivative is that of their value everywhere, by operator.
-static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
+static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| table(|_| true));
+
+/// Those of operators that users write.
+static PLAIN: LazyLock<Vec<Vec<Piece>>> =
+    LazyLock::new(|| table(|name| clarke::op::DERIVATIVE_OPS.iter().all(|e| e.name != name)));
+
+fn table(of: impl Fn(&str) -> bool) -> Vec<Vec<Piece>> {
     let registry = registry();
     let piece = |sample: &clarke::program::op::Sample| Piece {
         program: text::parse(&registry, sample.text, sample.inputs).unwrap(),
@@ -52,8 +60,8 @@ static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
     };
     let of_value = |s: &&clarke::program::op::Sample| matches!(s.derivative, clarke::program::op::Derivative::OfValue);
     let pieces = |e: &clarke::program::op::Entry| e.samples.iter().filter(of_value).map(piece).collect::<Vec<_>>();
-    registry.entries().iter().map(pieces).filter(|p| !p.is_empty()).collect()
-});
+    registry.entries().iter().filter(|e| of(e.name)).map(pieces).filter(|p| !p.is_empty()).collect()
+}
 
 /// How many operators the programs are made of: entries of the table that are written in others do not count.
 pub fn operators() -> usize {
@@ -149,8 +157,9 @@ impl Sketch {
         let mut pool = Pool { known: known.collect(), draw: Draw::new(0), careless: form == Form::Careless };
         let moved = |v: Var<'_>| form == Form::Moved && !v.is_poisoned();
         for (k, step) in self.steps.iter().enumerate() {
-            let pieces = &TABLE[step[0] as usize % TABLE.len()];
-            let piece = &pieces[step[0] as usize / TABLE.len() % pieces.len()];
+            let table = if form == Form::Plain { &*PLAIN } else { &*TABLE };
+            let pieces = &table[step[0] as usize % table.len()];
+            let piece = &pieces[step[0] as usize / table.len() % pieces.len()];
             pool.draw = Draw::new(step[1].into());
             let arguments: Vec<(Var<'_>, usize)> =
                 piece.shapes.iter().map(|shape| pool.argument(shape, piece.domain)).collect();
