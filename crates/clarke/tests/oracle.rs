@@ -7,17 +7,17 @@ mod sketch;
 
 use clarke::program::op::{Derivative, Sample};
 use clarke::{Convention, Policy, Program, Tensor, compound, op, text};
-use common::{Draw, numbers};
+use common::Draw;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 use sketch::Form;
 
 /// How many points of each kind a sample is compared at.
-const POINTS: usize = 4;
+const POINTS: usize = 12;
 
 /// How many random programs are compared.
-const PROGRAMS: usize = 24;
+const PROGRAMS: usize = 12;
 
 /// A number, or nan and inf, which JSON has no numbers for.
 fn number(x: &f64) -> Value {
@@ -61,11 +61,14 @@ fn points(sample: &Sample, program: &Program) -> (Vec<Value>, Vec<Value>) {
     let f = projected(program);
     let mut draw = Draw::new(1);
     let (mut smooth, mut tied) = (vec![], vec![]);
-    for k in 0..100 {
+    // Three numbers: what ties often ties with more than one.
+    let centre = ((sample.domain.0 + sample.domain.1) / 2.0).round();
+    let middle = (sample.domain.0.max(centre - 0.5), sample.domain.1.min(centre + 0.5));
+    for k in 0..300 {
         let on_grid = k % 2 == 1;
         let shapes = sample.inputs.iter().map(|(_, shape)| *shape);
         let x: Vec<Tensor> = match on_grid {
-            true => shapes.map(|s| draw.grid(s, sample.domain)).collect(),
+            true => shapes.map(|s| draw.grid(s, if k % 4 == 1 { sample.domain } else { middle })).collect(),
             false => shapes.map(|s| draw.tensor(s, sample.domain)).collect(),
         };
         let at = f.at(&x).unwrap();

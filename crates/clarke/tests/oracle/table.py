@@ -31,9 +31,13 @@ def flat_or(f):
 
 
 def extreme(reduce, pair):
+    """Over axes, or of two arrays, or of several, which are stacked."""
+
     def of(x, *more, axis=None, keepdims=False):
+        if len(more) == 1:
+            return pair(x, *more)
         if more:
-            return functools.reduce(pair, more, x)
+            return reduce(jnp.stack(jnp.broadcast_arrays(x, *more)), axis=0)
         return reduce(x, axis=axis, keepdims=keepdims)
 
     return of
@@ -79,7 +83,7 @@ def matmul(a, b, transpose_a=False, transpose_b=False):
     return jnp.matmul(turn(a, transpose_a), turn(b, transpose_b))
 
 
-def systems(f, rank=2):
+def systems(f):
     """A solver of one matrix, over leading axes of either argument; a second argument of one axis is a vector."""
 
     def of(a, b, **options):
@@ -129,9 +133,23 @@ def window_sizes(x, dims, kernel_size, stride, padding, dilation):
 def max_pool(dims):
     def of(x, kernel_size, stride=None, padding=0, dilation=1):
         (k, s, d), pads = window_sizes(x, dims, kernel_size, stride, padding, dilation)
-        return lax.reduce_window(x, -jnp.inf, lax.max, k, s, pads, window_dilation=d)
+        if math.prod(d) > 1:
+            # JAX has no derivative of a dilated maximum: that of an undilated one over each of the interleaved parts.
+            assert math.prod(s) == 1 and not any(map(sum, pads))
+            return undilated(x, k, d)
+        return lax.reduce_window(x, -jnp.inf, lax.max, k, s, pads)
 
     return of
+
+
+def undilated(x, k, d):
+    """The maxima over windows of k entries, d apart, for d of at most one axis other than 1."""
+    axis = max(range(x.ndim), key=lambda a: d[a])
+    parts = [x[(slice(None),) * axis + (slice(first, None, d[axis]),)] for first in range(d[axis])]
+    pooled = [lax.reduce_window(part, -jnp.inf, lax.max, k, (1,) * x.ndim, "VALID") for part in parts]
+    count = x.shape[axis] - (k[axis] - 1) * d[axis]
+    picked = [lax.index_in_dim(pooled[i % d[axis]], i // d[axis], axis, keepdims=False) for i in range(count)]
+    return jnp.stack(picked, axis)
 
 
 def avg_pool(dims):
@@ -193,9 +211,12 @@ def csr_matmul(x, shape, indptr, indices, values, transpose=False):
     return (a.T if transpose else a) @ x
 
 
-def scan(body, init, *rows, length=None, consts=(), reverse=False, last_state=False):
-    step = lambda c, x: (lambda y: (y, y))(jnp.asarray(body(c, *x, *consts), float))
-    final, states = lax.scan(step, jnp.asarray(init, float), rows, length=length, reverse=reverse)
+def scan(body, init, *arrays, length=None, consts=(), rows=None, last_state=False):
+    """As users write it, with `consts`; or as it is printed, where the first `rows` arrays are gone through."""
+    seen = arrays if rows is None else arrays[:rows]
+    whole = list(consts) if rows is None else arrays[rows:]
+    step = lambda c, x: (lambda y: (y, y))(jnp.asarray(body(c, *x, *whole), float))
+    final, states = lax.scan(step, jnp.asarray(init, float), seen, length=length)
     return final if last_state else states
 
 
@@ -438,9 +459,7 @@ JAX = {
     "triu": jnp.triu,
     "einsum": jnp.einsum,
     "outer": jnp.outer,
-    "index_add": lambda x, indices, source, axis=0: at_axis(x, indices, axis).add(
-        source if axis % x.ndim == 0 else source
-    ),
+    "index_add": lambda x, indices, source, axis=0: at_axis(x, indices, axis).add(source),
     "conv1d": conv(1),
     "conv2d": conv(2),
     "max_pool1d": max_pool(1),
@@ -450,7 +469,7 @@ JAX = {
 }
 
 WRITTEN = {
-    "soft_threshold": lambda x, t: jnp.sign(x) * jnp.maximum(jnp.abs(x) - t, 0),
+    "soft_threshold": lambda x, t: jnp.maximum(x - t, 0) - jnp.maximum(-x - t, 0),
     "hard_shrink": lambda x, lambd=0.5: jnp.where(jnp.abs(x) > lambd, x, 0.0),
     "prelu": lambda x, weight: jnp.where(x >= 0, x, weight * x),
     "huber": lambda x, delta=1: jnp.where(jnp.abs(x) <= delta, x * x / 2, delta * (jnp.abs(x) - delta / 2)),
@@ -488,10 +507,13 @@ WRITTEN = {
     "fold": functools.partial(scan, last_state=True),
 }
 
+# What neither JAX has nor a formula in its functions says, with the reason.
 NONE = {}
 
-# How far two results may differ, relative to the largest entry of the array; 1e-12 where nothing is said.
-TOLERANCE = {}
-
-# Where the preset `jax` is not what JAX does at ties, with the reason.
-TIES_DIFFER = {}
+# Where the preset `jax` is not everywhere what JAX does at ties, with the reason. Values are compared all the same.
+TIES_DIFFER = {
+    "cummax": "JAX reduces in a tree of maxima of two, which split evenly: among three or more not the even split",
+    "cummin": "as cummax",
+    "spectral_norm": "rounding parts equal singular values, and JAX takes the pair of vectors that comes first by chance",
+    "nuclear_norm": "where the rank is not full JAX takes the null vectors that its decomposition happens to return",
+}
