@@ -15,7 +15,11 @@ const FRAMEWORKS: [(&str, &str, Convention); 3] = [
 
 /// What the record has and no expression here says, with the reason.
 const NOT_EXPRESSED: &[(&str, &[&str], &str)] = &[
-    ("x_log_x", &["jax", "pytorch"], "no operator: x * log(x) has no value at 0, where xlogy has; its slope is infinite"),
+    (
+        "x_log_x",
+        &["jax", "pytorch"],
+        "no operator: x * log(x) has no value at 0, where xlogy has; its slope is infinite",
+    ),
     ("sinc", &["jax", "pytorch"], "no operator: sin(x) / x has no value at 0"),
     ("fmax_tie", &["jax", "pytorch"], "no operator: fmax drops NaN, maximum keeps it"),
     ("fmin_tie", &["jax", "pytorch"], "no operator: fmin drops NaN, minimum keeps it"),

@@ -6,7 +6,7 @@ mod common;
 mod sketch;
 
 use clarke::program::op::{Derivative, Sample};
-use clarke::{Convention, Policy, Program, Tensor, compound, op, text};
+use clarke::{Convention, Policy, Program, Tensor, compound, op};
 use common::Draw;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
