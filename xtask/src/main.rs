@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask test` checks everything, `cargo xtask docs` writes what is generated.
 
 mod oracle;
+mod soak;
 
 use std::env;
 use std::fs;
@@ -13,6 +14,7 @@ usage: cargo xtask <chore>
   test     format, clippy, unit, integration and doc tests, every operator against JAX, documentation, examples,
            generated documents; stops at the first failure
   oracle   only every operator against JAX, in a Python environment under target/
+  soak     the laws of random programs with fresh seeds, until stopped: soak [minutes] [first seed]
   docs     write docs/ops.md anew from the table of operators";
 
 /// What went wrong, to be printed as one line.
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["docs"] => docs(),
         ["oracle"] => oracle::compare(),
+        ["soak"] => soak::run(None, None),
+        ["soak", minutes] => soak::run(Some(minutes), None),
+        ["soak", minutes, seed] => soak::run(Some(minutes), Some(seed)),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -70,9 +70,11 @@ impl Bindings {
     }
 }
 
-/// Reads an expression whose names are given by an option.
+/// Reads an expression whose names are given by an option. What the library prints is read too, with the operators that
+/// derivatives are written with; mistakes are reported as if there were none of these.
 pub fn parse(expression: &str, inputs: &[(&str, &[usize])], option: &str) -> Result<Program, Exit> {
-    clarke::parse(expression, inputs).map_err(|error| {
+    let printed = || clarke::text::parse(&clarke::registry(), expression, inputs).ok();
+    clarke::parse(expression, inputs).or_else(|error| printed().ok_or(error)).map_err(|error| {
         let missing = match &*error.fault {
             Fault::UnknownName { kind: "name", name, .. } => Some(format!("{option} {name}=… gives it a value")),
             Fault::UnknownName { kind: "function", close, .. } if close.is_empty() => {

@@ -1,5 +1,7 @@
 //! The laws of random programs: how one is asserted, and what the laws are made of.
 
+#![allow(dead_code)]
+
 use super::sketch::{Sketch, sketches, sketches_of_all_sizes};
 use clarke::{At, Program, Tensor};
 use proptest::prelude::*;
@@ -21,6 +23,9 @@ impl Counts {
     }
 }
 
+/// How many smaller programs are tried after a failure.
+const SHRINK: u32 = 2000;
+
 /// Asserts a law of random programs of 4 to 60 steps; the counts are what it counted.
 pub fn law(name: &'static str, share: u32, test: impl Fn(&Sketch, &Counts) -> TestCaseResult) -> Counts {
     let counts = Counts::default();
@@ -29,6 +34,7 @@ pub fn law(name: &'static str, share: u32, test: impl Fn(&Sketch, &Counts) -> Te
         cases: cases(share),
         rng_seed: RngSeed::Fixed(seed(name)),
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),
+        max_shrink_iters: SHRINK,
         ..Config::default()
     };
     let result = TestRunner::new(config).run(&sketches(4..60), |sketch| {
@@ -51,6 +57,7 @@ pub fn cheap_law(name: &'static str, share: u32, test: impl Fn(&Sketch, &Counts)
             cases: cases(share).div_ceil(THREADS),
             rng_seed: RngSeed::Fixed(seed(name).wrapping_add(thread.into())),
             failure_persistence: None,
+            max_shrink_iters: SHRINK,
             ..Config::default()
         };
         TestRunner::new(config).run(&sketches_of_all_sizes(), |sketch| {

@@ -255,8 +255,8 @@ impl fmt::Debug for Sketch {
         let printed = self.program(Form::Scalar).to_string();
         // The statements of the last function, and the functions that it uses.
         let start = printed.rfind("def ").unwrap_or(0);
-        let body = printed[start..].split_once('\n').map_or("", |(_, body)| body);
-        writeln!(f, "clarke explain '{}{}' \\", &printed[..start], body.replace("return ", "").trim())?;
+        let body = printed[start..].lines().skip(1).map(|line| line.trim_start().trim_start_matches("return "));
+        writeln!(f, "clarke explain '{}{}' \\", &printed[..start], body.collect::<Vec<_>>().join("\n"))?;
         for ((name, shape), array) in std::iter::zip(&INPUTS, self.at(0, false)) {
             write!(f, " --at '{name}={}'", nested(shape, array.data()))?;
         }
