@@ -1,6 +1,8 @@
 //! What is fuzzed: bytes in, and no panic whatever they are. `crates/clarke/tests/fuzz_seeds.rs` runs the same functions on
 //! the seeds, which have what crashed before.
 
+#![allow(dead_code)]
+
 use clarke::program::Kind;
 use clarke::program::op::Param;
 use clarke::{Convention, Policy, Program, Tensor, registry, text};

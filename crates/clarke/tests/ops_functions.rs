@@ -6,10 +6,7 @@
 #[path = "common/scalars.rs"]
 mod scalars;
 
-use clarke::program::class::Level;
-use clarke::program::tie::Convention::{self, Jax, MinNorm, PyTorch, TensorFlow};
-use clarke::program::tie::Site;
-use clarke::{Evaluator, Fault, Policy, Program, Tensor, Var, parse};
+use clarke::program::tie::Convention::MinNorm;
 use scalars::*;
 
 /// Points, values and slopes, computed by mpmath 1.3 with 1500 digits, the slopes as central differences of step 1e-450.

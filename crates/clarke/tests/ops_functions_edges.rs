@@ -6,10 +6,11 @@
 #[path = "common/scalars.rs"]
 mod scalars;
 
+use clarke::op::pointwise::Elementwise;
+use clarke::op::smooth::Power;
 use clarke::program::class::Level;
-use clarke::program::tie::Convention::{self, Jax, MinNorm, PyTorch, TensorFlow};
-use clarke::program::tie::Site;
-use clarke::{Evaluator, Fault, Policy, Program, Tensor, Var, parse};
+use clarke::program::tie::Convention::{Jax, MinNorm, PyTorch, TensorFlow};
+use clarke::{Evaluator, Fault, Policy, Program, Tensor, parse};
 use scalars::*;
 
 #[test]
@@ -315,5 +316,15 @@ fn parameters_that_are_no_good_are_named() {
     ] {
         let found = complaint(text);
         assert!(found.contains(says), "{text}: {found}");
+    }
+}
+
+/// However they got there: a program that held them would print what cannot be read.
+#[test]
+fn parameters_that_are_no_good_are_in_no_program() {
+    for exponent in [f64::INFINITY, f64::NAN] {
+        let op = || Elementwise(Power { exponent });
+        let error = Program::trace(&[&[2]], |v| v[0].apply(op())).unwrap_err().to_string();
+        assert!(error.contains("exponent is") && error.contains("finite"), "{error}");
     }
 }

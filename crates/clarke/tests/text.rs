@@ -3,15 +3,9 @@
 #[path = "common/language.rs"]
 mod language;
 
-use clarke::op::pointwise::Pointwise;
-use clarke::program::call::{Comparison, Guard, Value};
-use clarke::program::class::Class;
-use clarke::program::op::{Batching, Entry, Execution, Notation, Op, Param, Sample};
-use clarke::program::real::Real;
+use clarke::program::op::Op;
 use clarke::program::{Kind, Role};
-use clarke::{Builder, Fault, Place, Program, Registry, Tensor, Var, text};
-use proptest::prelude::*;
-use std::sync::Arc;
+use clarke::{Builder, Program, Tensor, Var, text};
 use language::*;
 
 #[test]

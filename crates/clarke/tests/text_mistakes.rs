@@ -3,16 +3,10 @@
 #[path = "common/language.rs"]
 mod language;
 
-use clarke::op::pointwise::Pointwise;
-use clarke::program::call::{Comparison, Guard, Value};
-use clarke::program::class::Class;
-use clarke::program::op::{Batching, Entry, Execution, Notation, Op, Param, Sample};
 use clarke::program::real::Real;
-use clarke::program::{Kind, Role};
-use clarke::{Builder, Fault, Place, Program, Registry, Tensor, Var, text};
-use proptest::prelude::*;
-use std::sync::Arc;
+use clarke::{Fault, Place, text};
 use language::*;
+use proptest::prelude::*;
 
 #[test]
 fn every_mistake_has_its_message() {

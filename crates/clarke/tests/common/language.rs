@@ -6,8 +6,7 @@ use clarke::program::call::{Comparison, Guard, Value};
 use clarke::program::class::Class;
 use clarke::program::op::{Batching, Entry, Execution, Notation, Op, Param, Sample};
 use clarke::program::real::Real;
-use clarke::program::{Kind, Role};
-use clarke::{Builder, Fault, Place, Program, Registry, Tensor, Var, text};
+use clarke::{Fault, Program, Registry, Var, text};
 use std::sync::Arc;
 
 // Operators of every notation, so that these tests need no table but their own.

@@ -70,7 +70,7 @@ pub fn cheap_law(name: &'static str, share: u32, test: impl Fn(&Sketch, &Counts)
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     println!("{name}: {:?}", counts.0.lock().unwrap());
-    for failure in results.into_iter().filter_map(Result::err) {
+    if let Some(failure) = results.into_iter().find_map(Result::err) {
         panic!("{name}: {failure}");
     }
     counts

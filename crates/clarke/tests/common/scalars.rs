@@ -3,7 +3,7 @@
 
 use clarke::program::tie::Convention;
 use clarke::program::tie::Site;
-use clarke::{Program, Tensor, Var};
+use clarke::{Policy, Program, Tensor, Var};
 
 pub type Unary = for<'p> fn(Var<'p>) -> Var<'p>;
 pub type Binary = for<'p> fn(Var<'p>, Var<'p>) -> Var<'p>;
