@@ -3,7 +3,6 @@
 #[path = "common/language.rs"]
 mod language;
 
-use clarke::program::real::Real;
 use clarke::{Fault, Place, text};
 use language::*;
 use proptest::prelude::*;
