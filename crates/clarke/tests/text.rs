@@ -3,7 +3,6 @@
 #[path = "common/language.rs"]
 mod language;
 
-use clarke::program::op::Op;
 use clarke::program::{Kind, Role};
 use clarke::{Builder, Program, Tensor, Var, text};
 use language::*;
