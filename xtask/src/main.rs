@@ -1,5 +1,8 @@
 //! Chores of the repository: `cargo xtask test` checks everything, `cargo xtask docs` writes what is generated.
 
+mod oracle;
+mod soak;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,9 +11,11 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test   format, clippy, unit, integration and doc tests, documentation, examples, generated documents; stops at the
-         first failure
-  docs   write docs/ops.md anew from the table of operators";
+  test     format, clippy, unit, integration and doc tests, every operator against JAX, documentation, examples,
+           generated documents; stops at the first failure
+  oracle   only every operator against JAX, in a Python environment under target/
+  soak     the laws of random programs with fresh seeds, until stopped: soak [minutes] [first seed]
+  docs     write docs/ops.md anew from the table of operators";
 
 /// What went wrong, to be printed as one line.
 type Failure = String;
@@ -20,6 +25,10 @@ fn main() -> ExitCode {
     let done = match chores.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(),
         ["docs"] => docs(),
+        ["oracle"] => oracle::compare(),
+        ["soak"] => soak::run(None, None),
+        ["soak", minutes] => soak::run(Some(minutes), None),
+        ["soak", minutes, seed] => soak::run(Some(minutes), Some(seed)),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -39,6 +48,7 @@ fn test() -> Result<(), Failure> {
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo("unit, integration and doc tests", &["test", "--workspace"])?;
+    oracle::compare()?;
     documentation()?;
     examples()?;
     generated()?;

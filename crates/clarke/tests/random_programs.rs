@@ -1,129 +1,34 @@
-//! Laws of random programs of some hundred nodes over all operators of the table.
+//! Laws of random programs over all operators of the table, of up to some hundred nodes.
 //!
-//! `CLARKE_CASES` sets how many programs each law is tested on, `CLARKE_SEED` which ones. A failure prints the smallest
-//! program found, as a command of `clarke explain`.
+//! `CLARKE_CASES` sets how many programs each law is tested on (100: as the laws say), `CLARKE_SEED` which ones. A failure
+//! prints the smallest program found, as a command of `clarke explain`. `cargo xtask soak` goes on with further seeds.
 
 mod common;
+#[path = "common/law.rs"]
+mod law;
 #[path = "common/sketch.rs"]
 mod sketch;
 
 use clarke::program::Kind;
-use clarke::{At, Evaluator, Fault, Policy, Program, Tensor, registry, text};
+use clarke::{Evaluator, Fault, Policy, Program, Tensor, registry, text};
 use common::{Draw, compile_filled, dot, numbers};
+use law::*;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, FileFailurePersistence, RngSeed, TestCaseResult, TestRunner};
-use sketch::{Form, Sketch, sketches};
-use std::cell::RefCell;
+use proptest::test_runner::TestCaseResult;
+use sketch::{Form, Sketch};
 use std::collections::BTreeMap;
-
-/// How often something happened, by name.
-#[derive(Default)]
-struct Counts(RefCell<BTreeMap<&'static str, usize>>);
-
-impl Counts {
-    fn add(&self, what: &'static str) {
-        *self.0.borrow_mut().entry(what).or_default() += 1;
-    }
-
-    fn of(&self, what: &str) -> usize {
-        self.0.borrow().get(what).copied().unwrap_or(0)
-    }
-}
-
-/// Asserts a law of random programs; the counts are what it counted.
-fn law(name: &'static str, share: u32, test: impl Fn(&Sketch, &Counts) -> TestCaseResult) -> Counts {
-    let number = |name: &str, default: u64| match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text}")),
-        Err(_) => default,
-    };
-    let seed = name.bytes().fold(number("CLARKE_SEED", 0), |s, b| s.wrapping_mul(31).wrapping_add(b.into()));
-    let config = Config {
-        cases: (number("CLARKE_CASES", 100) as u32 * share / 100).max(1),
-        rng_seed: RngSeed::Fixed(seed),
-        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/random_programs.regressions"
-        )))),
-        ..Config::default()
-    };
-    let counts = Counts::default();
-    let result = TestRunner::new(config).run(&sketches(4..60), |sketch| {
-        counts.add("all");
-        test(&sketch, &counts)
-    });
-    println!("{name}: {:?}", counts.0.borrow());
-    if let Err(failure) = result {
-        panic!("{name}: {failure}");
-    }
-    counts
-}
-
-fn fail(why: String) -> TestCaseResult {
-    Err(TestCaseError::fail(why))
-}
-
-/// An error of the library where none is true: all arguments stay inside of their domains, where the operators are
-/// Lipschitz, and the conditions are continuous.
-fn sound<T>(result: clarke::Result<T>) -> Result<T, TestCaseError> {
-    result.map_err(|e| TestCaseError::fail(format!("an error that is not true: {e}")))
-}
-
-fn moved(x: &[Tensor], d: &[Tensor], h: f64) -> Vec<Tensor> {
-    std::iter::zip(x, d).map(|(x, d)| Tensor::from_fn(x.shape(), |i| x.data()[i] + h * d.data()[i])).collect()
-}
-
-/// A tie as its node, its number there, its element and its pieces.
-type Tie = (usize, usize, Option<Vec<usize>>, Option<u64>);
-
-/// The ties met: where, and between how many pieces.
-fn ties(at: &At, tolerance: f64) -> Result<Vec<Tie>, TestCaseError> {
-    let ties = sound(at.ties(tolerance))?;
-    Ok(ties.into_iter().map(|t| (t.site.node, t.site.number, t.index, t.pieces)).collect())
-}
-
-/// The largest magnitude; NaN if one of them is.
-fn largest(x: &[f64]) -> f64 {
-    x.iter().fold(0.0, |m: f64, x| if x.is_nan() || m.is_nan() { f64::NAN } else { m.max(x.abs()) })
-}
-
-/// Whether two numbers are this close; NaN never is.
-fn within(a: f64, b: f64, tolerance: f64) -> bool {
-    (a - b).abs() <= tolerance
-}
-
-/// |a − b| ≤ relative · (1 + the largest number of both), entry by entry.
-fn agree(what: &str, a: &[f64], b: &[f64], relative: f64) -> TestCaseResult {
-    let scale = 1.0 + largest(a).max(largest(b));
-    let fine = a.len() == b.len() && std::iter::zip(a, b).all(|(x, y)| within(*x, *y, relative * scale));
-    if fine { Ok(()) } else { fail(format!("{what}: {a:?} is not {b:?}")) }
-}
-
-/// Whether only ties between equal pieces are met at x: what is tied is tied nearby too, in a generic direction, and
-/// nothing else is about to be. Then the program is smooth there, and every selection gives its derivative.
-fn is_smooth(f: &Program, x: &[Tensor], d: &[Tensor], h: f64) -> Result<bool, TestCaseError> {
-    let at = sound(f.at(x))?;
-    let here = ties(&at, 0.0)?;
-    if ties(&at, 1e-4)? != here {
-        return Ok(false);
-    }
-    for step in [h, -h] {
-        if ties(&sound(f.at(&moved(x, d, step)))?, 0.0)? != here {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
+use std::sync::Mutex;
 
 #[test]
 fn the_programs_are_large_and_made_of_all_operators() {
-    let seen = RefCell::new(BTreeMap::<String, usize>::new());
-    let nodes = RefCell::new(vec![]);
+    let seen = Mutex::new(BTreeMap::<String, usize>::new());
+    let nodes = Mutex::new(vec![]);
     let counts = law("all operators", 200, |sketch, counts| {
         let program = sketch.program(Form::Scalar);
-        nodes.borrow_mut().push(program.prune().nodes().len());
+        nodes.lock().unwrap().push(program.prune().nodes().len());
         for node in program.prune().nodes() {
             if let Kind::Apply { op, .. } = &node.kind {
-                *seen.borrow_mut().entry(op.name().into()).or_default() += 1;
+                *seen.lock().unwrap().entry(op.name().into()).or_default() += 1;
             }
         }
         // A step matters where moving its value moves the output.
@@ -135,11 +40,74 @@ fn the_programs_are_large_and_made_of_all_operators() {
         }
         Ok(())
     });
-    let mut nodes = nodes.into_inner();
+    let mut nodes = nodes.into_inner().unwrap();
     nodes.sort();
     assert!(counts.of("alive") > 2 * counts.of("dead"), "most steps have no influence");
     assert!(nodes[nodes.len() / 2] >= 150, "half of the programs have no more than {} nodes", nodes[nodes.len() / 2]);
-    assert!(seen.borrow().len() >= sketch::operators() * 9 / 10, "{:?}", seen.borrow().keys());
+    assert!(seen.lock().unwrap().len() >= sketch::operators() * 9 / 10, "{:?}", seen.lock().unwrap().keys());
+}
+
+/// Whether a node of the program is one of an operator that this holds of.
+fn has(program: &Program, of: impl Fn(&dyn clarke::program::op::Op) -> bool) -> bool {
+    program.nodes().iter().any(|n| matches!(&n.kind, Kind::Apply { op, .. } if of(op.as_ref())))
+}
+
+/// What the programs are, to be asserted: the laws are worth what they are tested on.
+fn count_what_it_is(f: &Program, at: &clarke::At, counts: &Counts) -> TestCaseResult {
+    let is = |yes: bool, what| {
+        if yes {
+            counts.add(what)
+        }
+    };
+    is(f.nodes().len() >= 200, "hundreds of nodes");
+    is(has(f, |op| !op.programs().is_empty()), "loops");
+    is(has(f, |op| op.boundary().is_some_and(|b| b.parts().is_some())), "conditions");
+    is(!ties(at, 0.0)?.is_empty(), "ties");
+    Ok(())
+}
+
+/// At points with ties, a hundred thousand programs: all values are finite, and forward and reverse mode give one
+/// derivative.
+#[test]
+fn a_hundred_thousand_programs_have_one_derivative_in_both_modes() {
+    let counts = cheap_law("both modes", 100_000, |sketch, counts| {
+        let f = sketch.program(Form::Scalar);
+        let (x, d) = (sketch.at(0, false), sketch.direction(0));
+        if sketch.point.is_multiple_of(16) {
+            count_what_it_is(&f, &sound(f.at(&x))?, counts)?;
+            counts.add("looked at");
+        }
+        let both = numbers(&sound(sound(f.value_and_gradient())?.eval(&x))?);
+        let forward = numbers(&sound(sound(f.linearize())?.eval(&[x, d.clone()].concat()))?);
+        prop_assert!(largest(&both).is_finite() && largest(&forward).is_finite());
+        prop_assert_eq!(both[0], forward[0], "the values of two derivative programs");
+        let derivative = dot(&both[1..], &numbers(&d));
+        let scale = 1.0 + largest(&both[1..]).max(largest(&forward));
+        prop_assert!(within(derivative, forward[1], 1e-10 * scale), "{} is not {}", derivative, forward[1]);
+        Ok(())
+    });
+    let share = |what: &str| counts.of(what) as f64 / counts.of("looked at") as f64;
+    assert!(counts.of("looked at") >= counts.of("all") / 20);
+    for (what, least) in [("ties", 0.5), ("hundreds of nodes", 0.03), ("loops", 0.1), ("conditions", 0.02)] {
+        assert!(share(what) > least, "{what}: only {}", share(what));
+    }
+}
+
+/// Of ten thousand: what runs them agrees, and what prints them is read back as what it was.
+#[test]
+fn ten_thousand_programs_run_and_print_as_they_are() {
+    let registry = registry();
+    cheap_law("run and print", 10_000, |sketch, _| {
+        let f = sketch.program(Form::Several);
+        let x = sketch.at(0, false);
+        let slow = sound(f.eval(&x))?;
+        prop_assert_eq!(&sound(f.compile::<f64>(clarke::Convention::MinNorm).call(&x))?, &slow, "compiled");
+        let printed = f.to_string();
+        let back = sound(text::parse_program(&registry, &printed))?;
+        prop_assert_eq!(&back.to_string(), &printed);
+        prop_assert_eq!(&sound(back.eval(&x))?, &slow, "{}", &printed);
+        Ok(())
+    });
 }
 
 #[test]
@@ -339,38 +307,47 @@ fn compiled_gradients_are_those_of_the_analysis_at_a_point() {
     });
 }
 
+/// At points with ties, the derivative along a direction is one-sided.
+fn derivative_is_one_sided(sketch: &Sketch, counts: &Counts, points: u64) -> TestCaseResult {
+    let f = sketch.program(Form::Scalar);
+    let fast = f.compile_with::<f64>(&|_| 0.0);
+    for k in 0..points {
+        let (x, d) = (sketch.at(k, false), sketch.direction(k));
+        let at = sound(f.at(&x))?;
+        let met = ties(&at, 0.0)?;
+        let gradient = numbers(&sound(at.gradient(&Policy::Along(vec![d.clone()])))?);
+        if ties(&at, 1e-5)? != met {
+            counts.add("next to another tie");
+            continue;
+        }
+        let derivative = dot(&gradient, &numbers(&d));
+        let here = sound(at.value())?;
+        let quotient = |h: f64| (fast.call(&moved(&x, &d, h)).unwrap()[0].item() - here) / h;
+        // Exact for a quadratic piece.
+        let richardson = |p: i32| 2.0 * quotient(2f64.powi(p - 1)) - quotient(2f64.powi(p));
+        let (coarse, fine) = (richardson(-18), richardson(-20));
+        if !within(coarse, fine, 1e-4 * (1.0 + fine.abs())) {
+            counts.add("no limit in sight");
+            continue;
+        }
+        counts.add(if met.is_empty() { "smooth" } else { "tied" });
+        if !within(derivative, fine, (coarse - fine).abs() + 1e-5 * (1.0 + fine.abs())) {
+            return fail(format!("point {k}: {derivative} is not {fine} ({coarse})"));
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn the_derivative_along_a_direction_is_one_sided() {
-    let counts = law("directions", 100, |sketch, counts| {
-        let f = sketch.program(Form::Scalar);
-        let fast = f.compile_with::<f64>(&|_| 0.0);
-        for k in 0..2 {
-            let (x, d) = (sketch.at(k, false), sketch.direction(k));
-            let at = sound(f.at(&x))?;
-            let met = ties(&at, 0.0)?;
-            let gradient = numbers(&sound(at.gradient(&Policy::Along(vec![d.clone()])))?);
-            if ties(&at, 1e-5)? != met {
-                counts.add("next to another tie");
-                continue;
-            }
-            let derivative = dot(&gradient, &numbers(&d));
-            let here = sound(at.value())?;
-            let quotient = |h: f64| (fast.call(&moved(&x, &d, h)).unwrap()[0].item() - here) / h;
-            // Exact for a quadratic piece.
-            let richardson = |p: i32| 2.0 * quotient(2f64.powi(p - 1)) - quotient(2f64.powi(p));
-            let (coarse, fine) = (richardson(-18), richardson(-20));
-            if !within(coarse, fine, 1e-4 * (1.0 + fine.abs())) {
-                counts.add("no limit in sight");
-                continue;
-            }
-            counts.add(if met.is_empty() { "smooth" } else { "tied" });
-            if !within(derivative, fine, (coarse - fine).abs() + 1e-5 * (1.0 + fine.abs())) {
-                return fail(format!("point {k}: {derivative} is not {fine} ({coarse})"));
-            }
-        }
-        Ok(())
-    });
+    let counts = law("directions", 100, |sketch, counts| derivative_is_one_sided(sketch, counts, 2));
     assert!(counts.of("tied") >= counts.of("all"));
+}
+
+#[test]
+fn the_derivative_along_a_direction_is_one_sided_in_ten_thousand_programs() {
+    let counts = cheap_law("many directions", 10_000, |sketch, counts| derivative_is_one_sided(sketch, counts, 1));
+    assert!(counts.of("tied") * 2 >= counts.of("all"));
 }
 
 /// Slopes that are infinite or not defined are met, hidden by ties or not: then there is an error, and never a number

@@ -66,9 +66,9 @@ impl Inv {
             Ok(call.apply(Inv { positive: flag(call, "positive", 1)? }, &[call.var(0)?]))
         },
         samples: &[
-            Sample::new("inv(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2])]),
-            Sample::new("inv(a + 6 * [[0, 1], [1, 0]])", &[("a", &[3, 2, 2])]),
-            Sample::new("inv(a + 6 * [[1, 0], [0, 1]], positive=True)", &[("a", &[2, 2])]),
+            Sample::new("inv(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2])]).on(-1.75, 1.75),
+            Sample::new("inv(a + 6 * [[0, 1], [1, 0]])", &[("a", &[3, 2, 2])]).on(-1.75, 1.75),
+            Sample::new("inv(a + 6 * [[1, 0], [0, 1]], positive=True)", &[("a", &[2, 2])]).on(-1.75, 1.75),
         ],
     };
 }
@@ -198,8 +198,8 @@ impl Cholesky {
             Ok(call.apply(Cholesky, &[call.var(0)?]))
         },
         samples: &[
-            Sample::new("cholesky(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2])]),
-            Sample::new("cholesky(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2, 2])]),
+            Sample::new("cholesky(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2])]).on(-1.75, 1.75),
+            Sample::new("cholesky(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2, 2])]).on(-1.75, 1.75),
         ],
     };
 }
@@ -294,8 +294,8 @@ impl LogDet {
             Ok(call.apply(LogDet, &[call.var(0)?]))
         },
         samples: &[
-            Sample::new("logdet(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2])]),
-            Sample::new("logdet(a + 6 * [[1, 0], [0, 1]])", &[("a", &[3, 2, 2])]),
+            Sample::new("logdet(a + 6 * [[1, 0], [0, 1]])", &[("a", &[2, 2])]).on(-1.75, 1.75),
+            Sample::new("logdet(a + 6 * [[1, 0], [0, 1]])", &[("a", &[3, 2, 2])]).on(-1.75, 1.75),
         ],
     };
 }

@@ -140,8 +140,10 @@ impl Pointwise for HardShrink {
     const FORMULA: &'static str = "x if |x| > lambd, else 0";
     const CLASS: &'static str = "piecewise linear, discontinuous";
     const SOURCE: &'static str = "Donoho, Johnstone 1994; jumps at x = ±lambd, no derivative there";
-    const SAMPLES: &'static [Sample] =
-        &[Sample::new("hard_shrink(x)", X).deriving(Derivative::OffJumps), Sample::new("hard_shrink(x, lambd=0.3)", X)];
+    const SAMPLES: &'static [Sample] = &[
+        Sample::new("hard_shrink(x)", X).deriving(Derivative::OffJumps),
+        Sample::new("hard_shrink(x, lambd=0.31830989)", X),
+    ];
     const PARAMS: &'static [(&'static str, f64)] = &[("lambd", 0.5)];
 
     fn params(&self) -> Vec<f64> {

@@ -197,6 +197,8 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
             let rule = format!("it takes {N} arguments");
             return Err(Fault::Shapes { op: P::NAME.into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule });
         }
+        // Whoever made the operator: one whose parameters are not allowed would print what cannot be read.
+        self.0.clone().with_params(&self.0.params())?;
         args.iter().try_fold(vec![], |a, b| {
             tensor::broadcast(&a, b).ok_or_else(|| Fault::Shapes {
                 op: P::NAME.into(),

@@ -65,10 +65,10 @@ impl System {
             Ok(call.apply(op, &[call.var(0)?, call.var(1)?]))
         },
         samples: &[
-            Sample::new("solve(a + 6 * [[1, 0], [0, 1]], b)", SQUARE),
-            Sample::new("solve(a + 6 * [[1, 0], [0, 1]], b)", WIDE),
-            Sample::new("solve(a + 6 * [[1, 0], [0, 1]], b)", STACK),
-            Sample::new("solve(a + 6 * [[0, 1], [1, 0]], b, transpose=True)", SQUARE),
+            Sample::new("solve(a + 6 * [[1, 0], [0, 1]], b)", SQUARE).on(-1.75, 1.75),
+            Sample::new("solve(a + 6 * [[1, 0], [0, 1]], b)", WIDE).on(-1.75, 1.75),
+            Sample::new("solve(a + 6 * [[1, 0], [0, 1]], b)", STACK).on(-1.75, 1.75),
+            Sample::new("solve(a + 6 * [[0, 1], [1, 0]], b, transpose=True)", SQUARE).on(-1.75, 1.75),
             Sample::new("solve([[2, 1], [0, 3]], b)", &[("b", &[2])]),
         ],
     };
@@ -86,9 +86,10 @@ impl System {
             Ok(call.apply(op, &[call.var(0)?, call.var(1)?]))
         },
         samples: &[
-            Sample::new("solve_triangular(a + 6 * [[1, 0], [0, 1]], b)", SQUARE),
-            Sample::new("solve_triangular(a + 6 * [[1, 0], [0, 1]], b, lower=True)", WIDE),
-            Sample::new("solve_triangular(a + 6 * [[1, 0], [0, 1]], b, lower=True, transpose=True)", STACK),
+            Sample::new("solve_triangular(a + 6 * [[1, 0], [0, 1]], b)", SQUARE).on(-1.75, 1.75),
+            Sample::new("solve_triangular(a + 6 * [[1, 0], [0, 1]], b, lower=True)", WIDE).on(-1.75, 1.75),
+            Sample::new("solve_triangular(a + 6 * [[1, 0], [0, 1]], b, lower=True, transpose=True)", STACK)
+                .on(-1.75, 1.75),
         ],
         ..System::SOLVE
     };
@@ -105,9 +106,11 @@ impl System {
             Ok(call.apply(op, &[call.var(0)?, call.var(1)?]))
         },
         samples: &[
-            Sample::new("lstsq(a + 6 * [[1, 0], [0, 1], [0, 0]], b)", TALL),
-            Sample::new("lstsq(a + 6 * [[1, 0], [0, 1], [0, 0]], b)", &[("a", &[2, 3, 2]), ("b", &[3, 2])]),
-            Sample::new("lstsq(a + 6 * [[1, 0], [0, 0], [0, 1]], b, transpose=True)", &[("a", &[3, 2]), ("b", &[2])]),
+            Sample::new("lstsq(a + 6 * [[1, 0], [0, 1], [0, 0]], b)", TALL).on(-1.75, 1.75),
+            Sample::new("lstsq(a + 6 * [[1, 0], [0, 1], [0, 0]], b)", &[("a", &[2, 3, 2]), ("b", &[3, 2])])
+                .on(-1.75, 1.75),
+            Sample::new("lstsq(a + 6 * [[1, 0], [0, 0], [0, 1]], b, transpose=True)", &[("a", &[3, 2]), ("b", &[2])])
+                .on(-1.75, 1.75),
         ],
         ..System::SOLVE
     };

@@ -57,7 +57,7 @@ impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut functions = Functions::of(self);
         let name = functions.fresh("f");
-        for (name, program) in &functions.list {
+        for Function { name, program, .. } in functions.list.iter().filter(|f| f.first) {
             writeln!(f, "{}", definition(name, program, &functions))?;
         }
         write!(f, "{}", definition(&name, self, &functions))
@@ -97,10 +97,19 @@ fn inlined(program: &Program, id: usize, functions: &Functions<'_>, left: &mut u
 
 /// The programs inside a program's operators, each once and innermost first, with names.
 struct Functions<'a> {
-    list: Vec<(String, &'a Program)>,
+    list: Vec<Function<'a>>,
     taken: HashSet<String>,
     /// Whether sparse matrices are written out.
     whole: bool,
+}
+
+struct Function<'a> {
+    name: String,
+    program: &'a Program,
+    /// Its definition without a name. Programs that are printed alike are read back as one, and so have one name.
+    text: String,
+    /// Whether it is the first with this name.
+    first: bool,
 }
 
 impl<'a> Functions<'a> {
@@ -127,10 +136,14 @@ impl<'a> Functions<'a> {
             let Kind::Apply { op, .. } = &program.nodes()[id].kind else { continue };
             for inner in op.programs() {
                 self.collect(inner);
-                if !self.list.iter().any(|(_, known)| *known == inner) {
-                    let name = self.fresh("g");
-                    self.list.push((name, inner));
+                if self.list.iter().any(|known| known.program == inner) {
+                    continue;
                 }
+                let text = definition("", inner, self);
+                let alike = self.list.iter().find(|known| known.text == text).map(|known| known.name.clone());
+                let first = alike.is_none();
+                let name = alike.unwrap_or_else(|| self.fresh("g"));
+                self.list.push(Function { name, program: inner, text, first });
             }
         }
     }
@@ -148,7 +161,7 @@ impl<'a> Functions<'a> {
     }
 
     fn name(&self, program: &Program) -> String {
-        self.list.iter().find(|(_, known)| *known == program).map_or("…".into(), |(name, _)| name.clone())
+        self.list.iter().find(|known| known.program == program).map_or("…".into(), |known| known.name.clone())
     }
 }
 

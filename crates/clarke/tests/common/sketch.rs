@@ -3,6 +3,8 @@
 //! A step is two numbers: the first names a sample of the table, the second decides from which earlier values its
 //! arguments are made, and how. No operator is named here, apart from what brings an array to a shape and a domain.
 
+#![allow(dead_code)]
+
 use super::common::Draw;
 use clarke::program::Role;
 use clarke::{Builder, Program, Tensor, Var, registry, text};
@@ -28,12 +30,18 @@ pub enum Form {
     Careless,
     /// The scalar, with a further input for each step by which its value is moved, in units of its magnitude.
     Moved,
+    /// The scalar, of operators that users write alone: none that only derivatives are made of.
+    Plain,
 }
 
 const INPUTS: [(&str, &[usize]); 4] = [("x", &[3]), ("y", &[2, 3]), ("z", &[]), ("w", &[2, 2, 3])];
 
 /// How often a value may be taken as it is before it has to be clipped: bounds all numbers.
 const LOOSE: usize = 1;
+
+/// One step of so many is a loop over a random body of so many samples.
+const SCANS: u16 = 48;
+const BODY: usize = 4;
 
 /// A sample of the table, read once.
 struct Piece {
@@ -43,7 +51,13 @@ struct Piece {
 }
 
 /// The samples whose derivative is that of their value everywhere, by operator.
-static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
+static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| table(|_| true));
+
+/// Those of operators that users write.
+static PLAIN: LazyLock<Vec<Vec<Piece>>> =
+    LazyLock::new(|| table(|name| clarke::op::DERIVATIVE_OPS.iter().all(|e| e.name != name)));
+
+fn table(of: impl Fn(&str) -> bool) -> Vec<Vec<Piece>> {
     let registry = registry();
     let piece = |sample: &clarke::program::op::Sample| Piece {
         program: text::parse(&registry, sample.text, sample.inputs).unwrap(),
@@ -52,8 +66,13 @@ static TABLE: LazyLock<Vec<Vec<Piece>>> = LazyLock::new(|| {
     };
     let of_value = |s: &&clarke::program::op::Sample| matches!(s.derivative, clarke::program::op::Derivative::OfValue);
     let pieces = |e: &clarke::program::op::Entry| e.samples.iter().filter(of_value).map(piece).collect::<Vec<_>>();
-    registry.entries().iter().map(pieces).filter(|p| !p.is_empty()).collect()
-});
+    registry.entries().iter().filter(|e| of(e.name)).map(pieces).filter(|p| !p.is_empty()).collect()
+}
+
+fn some_piece(table: &[Vec<Piece>], number: usize) -> &Piece {
+    let pieces = &table[number % table.len()];
+    &pieces[number / table.len() % pieces.len()]
+}
 
 /// How many operators the programs are made of: entries of the table that are written in others do not count.
 pub fn operators() -> usize {
@@ -77,6 +96,8 @@ struct Known<'p> {
 /// The values so far.
 struct Pool<'p> {
     known: Vec<Known<'p>>,
+    /// How many of these are inputs.
+    inputs: usize,
     draw: Draw,
     careless: bool,
 }
@@ -84,7 +105,7 @@ struct Pool<'p> {
 impl<'p> Pool<'p> {
     /// An input as often as one of the latest values.
     fn choose(&mut self) -> Known<'p> {
-        let (inputs, all) = (INPUTS.len(), self.known.len());
+        let (inputs, all) = (self.inputs, self.known.len());
         let k = match self.draw.below(2) {
             0 => self.draw.below(inputs),
             _ => all - 1 - self.draw.below(all.min(12)),
@@ -108,6 +129,36 @@ impl<'p> Pool<'p> {
         let middle = if domain.0 < 0.0 { 0.0 } else { (2.0 * (domain.0 + domain.1)).round() / 4.0 };
         let value = if middle == 0.0 { value } else { value + middle };
         (value.clip(domain.0, domain.1), 0)
+    }
+
+    /// A sample applied to earlier values.
+    fn step(&mut self, builder: &'p Builder, piece: &Piece) {
+        let arguments: Vec<(Var<'p>, usize)> =
+            piece.shapes.iter().map(|shape| self.argument(shape, piece.domain)).collect();
+        let loose = arguments.iter().map(|(_, loose)| loose + 1).max().unwrap_or(0);
+        let arguments: Vec<Var<'p>> = arguments.into_iter().map(|(v, _)| v).collect();
+        let value = builder.inline(&piece.program, &arguments)[0];
+        self.known.push(Known { value, loose, used: false });
+    }
+
+    /// A loop over the rows of an earlier value, whose body is a random program of its own.
+    fn scan(&mut self, table: &'static [Vec<Piece>]) {
+        let everywhere = (-2.0, 2.0);
+        let [(state, _), (rows, _), (whole, _)] = [&[3][..], &[2, 3], &[3]].map(|s| self.argument(s, everywhere));
+        let seed = self.draw.next();
+        let value = state.scan(&[rows], &[whole], |c, rows, whole| {
+            let inputs = [c, rows[0], whole[0]].map(|value| Known { value, loose: 0, used: false });
+            let mut pool =
+                Pool { known: inputs.to_vec(), inputs: inputs.len(), draw: Draw::new(seed), careless: false };
+            for _ in 0..BODY {
+                let piece = some_piece(table, pool.draw.next() as usize);
+                pool.step(c.builder(), piece);
+            }
+            let [last, before] = [1, 2].map(|back| pool.known[pool.known.len() - back]);
+            // A contraction, so that few steps magnify little.
+            ((pool.fit(last, &[3]).0 - 0.5 * pool.fit(before, &[3]).0).clip(-4.0, 4.0) + c) / 4.0
+        });
+        self.known.push(Known { value, loose: 0, used: false });
     }
 
     fn fit(&mut self, from: Known<'p>, shape: &[usize]) -> (Var<'p>, usize) {
@@ -146,22 +197,21 @@ impl Sketch {
             loose: 0,
             used: false,
         });
-        let mut pool = Pool { known: known.collect(), draw: Draw::new(0), careless: form == Form::Careless };
+        let careless = form == Form::Careless;
+        let mut pool = Pool { known: known.collect(), inputs: INPUTS.len(), draw: Draw::new(0), careless };
         let moved = |v: Var<'_>| form == Form::Moved && !v.is_poisoned();
         for (k, step) in self.steps.iter().enumerate() {
-            let pieces = &TABLE[step[0] as usize % TABLE.len()];
-            let piece = &pieces[step[0] as usize / TABLE.len() % pieces.len()];
             pool.draw = Draw::new(step[1].into());
-            let arguments: Vec<(Var<'_>, usize)> =
-                piece.shapes.iter().map(|shape| pool.argument(shape, piece.domain)).collect();
-            let loose = arguments.iter().map(|(_, loose)| loose + 1).max().unwrap_or(0);
-            let arguments: Vec<Var<'_>> = arguments.into_iter().map(|(v, _)| v).collect();
-            let mut value = builder.inline(&piece.program, &arguments)[0];
-            if moved(value) {
-                let by = builder.input(&format!("e{k}"), &value.shape(), Role::Argument);
-                value = value + by * (value.abs() + 1.0);
+            let table = if form == Form::Plain { &*PLAIN } else { &*TABLE };
+            match step[1] % SCANS {
+                0 => pool.scan(table),
+                _ => pool.step(&builder, some_piece(table, step[0].into())),
             }
-            pool.known.push(Known { value, loose, used: false });
+            let made = pool.known.last_mut().expect("a step makes a value");
+            if moved(made.value) {
+                let by = builder.input(&format!("e{k}"), &made.value.shape(), Role::Argument);
+                made.value = made.value + by * (made.value.abs() + 1.0);
+            }
         }
         let mut weights = Draw::new(1);
         let mut total = builder.constant(0.0);
@@ -205,8 +255,8 @@ impl fmt::Debug for Sketch {
         let printed = self.program(Form::Scalar).to_string();
         // The statements of the last function, and the functions that it uses.
         let start = printed.rfind("def ").unwrap_or(0);
-        let body = printed[start..].split_once('\n').map_or("", |(_, body)| body);
-        writeln!(f, "clarke explain '{}{}' \\", &printed[..start], body.replace("return ", "").trim())?;
+        let body = printed[start..].lines().skip(1).map(|line| line.trim_start().trim_start_matches("return "));
+        writeln!(f, "clarke explain '{}{}' \\", &printed[..start], body.collect::<Vec<_>>().join("\n"))?;
         for ((name, shape), array) in std::iter::zip(&INPUTS, self.at(0, false)) {
             write!(f, " --at '{name}={}'", nested(shape, array.data()))?;
         }
@@ -223,6 +273,11 @@ fn nested(shape: &[usize], numbers: &[f64]) -> String {
             format!("[{}]", parts.collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// Random sketches of all sizes: most of them small and cheap, a share with hundreds of nodes.
+pub fn sketches_of_all_sizes() -> impl Strategy<Value = Sketch> {
+    prop_oneof![90 => sketches(2..8), 9 => sketches(8..40), 1 => sketches(60..120)]
 }
 
 /// Random sketches with this many steps.

@@ -1,4 +1,4 @@
-//! Reductions, order statistics and losses of the second set, against numbers that other libraries computed: numpy 2.4,
+//! Moments, order statistics and losses, against numbers that other libraries computed: numpy 2.4,
 //! scipy 1.17 and jax 0.10.2 in double precision, on the matrix X unless another array stands there.
 
 mod common;

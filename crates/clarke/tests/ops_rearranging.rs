@@ -235,10 +235,10 @@ fn mistakes_say_what_is_wrong() {
 fn mistakes_in_rust_have_their_line() {
     let line = line!() + 1;
     let error = Program::trace(&[&[2, 3]], |v| v[0].einsum("ij,jk->ik", &[v[0]])).expect_err("3 is not 2");
-    assert!(error.to_string().contains(&format!("ops2_arrays.rs:{line}")), "{error}");
+    assert!(error.to_string().contains(&format!("ops_rearranging.rs:{line}")), "{error}");
     let line = line!() + 1;
     let error = Program::trace(&[&[2]], |v| v[0].pad(&[(9, 0)], PadMode::Wrap)).expect_err("9 is over 2");
-    assert!(error.to_string().contains(&format!("ops2_arrays.rs:{line}")), "{error}");
+    assert!(error.to_string().contains(&format!("ops_rearranging.rs:{line}")), "{error}");
 }
 
 #[test]
