@@ -156,7 +156,7 @@ fn the_clarke_set_of_a_piecewise_linear_program_is_that_of_gradients_nearby() {
             let Some(d) = &witness.direction else { continue };
             let found = nearby(&f, &point, d, 1e-5);
             assert!(
-                inside(&[found.clone()], std::slice::from_ref(&vertex)),
+                inside(std::slice::from_ref(&found), std::slice::from_ref(&vertex)),
                 "{text} at {point:?}: {vertex:?} is {found:?} along {d:?}"
             );
         }

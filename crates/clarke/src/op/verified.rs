@@ -59,7 +59,7 @@ pub(super) fn solve(a: &[Interval], b: &[Interval], n: usize, columns: usize) ->
     let near = Inv::of(&middles(a), n)?;
     let near = points(&near);
     let gap = norm_inf(&less_identity(times(&near, a, (n, n, n)), n), n);
-    if !(gap < 1.0) {
+    if gap.is_nan() || gap >= 1.0 {
         return None;
     }
     let x: Vec<f64> = middles(&times(&near, &points(&middles(b)), (n, n, columns)));
@@ -149,7 +149,7 @@ fn eigenvalues(s: &[Interval], n: usize) -> Option<Vec<Interval>> {
     (0..n).for_each(|i| moved[i * n + i] = moved[i * n + i] - point(w[i]));
     let error = norm_inf(&moved, n);
     let skew = norm_inf(&less_identity(times(&back, &v, (n, n, n)), n), n);
-    if !(skew < 1.0) || !error.is_finite() {
+    if skew.is_nan() || skew >= 1.0 || !error.is_finite() {
         return None;
     }
     let factor = point(1.0).widened(skew);

@@ -50,7 +50,7 @@ impl Interval {
     /// From lo to hi; the whole line if one of them is NaN.
     #[inline(always)]
     pub fn new(lo: f64, hi: f64) -> Interval {
-        debug_assert!(!(lo > hi), "an interval from {lo} to {hi}");
+        debug_assert!(lo <= hi || lo.is_nan() || hi.is_nan(), "an interval from {lo} to {hi}");
         if lo.is_nan() || hi.is_nan() { Interval::WHOLE } else { Interval { lo, hi } }
     }
 

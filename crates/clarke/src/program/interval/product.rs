@@ -103,14 +103,12 @@ impl Balls {
     }
 }
 
+/// A product of two arrays of numbers, rounded.
+pub(crate) type Times<'a> = &'a dyn Fn(&[f64], &[f64]) -> Vec<f64>;
+
 /// Lower and upper ends of Σ a_i b_j, for an operation `times` that adds at most `terms` products to each entry, rounded, in
 /// any order. Nothing is known of an entry to which something that is not bounded contributes.
-pub(crate) fn bilinear(
-    a: Ends<'_>,
-    b: Ends<'_>,
-    terms: usize,
-    times: &dyn Fn(&[f64], &[f64]) -> Vec<f64>,
-) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn bilinear(a: Ends<'_>, b: Ends<'_>, terms: usize, times: Times<'_>) -> (Vec<f64>, Vec<f64>) {
     let (a, b) = (Balls::of(a), Balls::of(b));
     let count = terms as f64;
     // Above γ of k: u is half of ε.

@@ -19,7 +19,7 @@ impl Numbers {
 
     /// Of every magnitude; often small integers and halves.
     fn any(&mut self) -> f64 {
-        let sign = if self.next() % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if self.next().is_multiple_of(2) { 1.0 } else { -1.0 };
         sign * match self.next() % 8 {
             0 => (self.next() % 5) as f64 / 2.0,
             1 => f64::from_bits(self.next() % (1 << 52)),
@@ -114,8 +114,10 @@ fn primitives_of_points_are_narrow() {
 fn directed_sums_and_products_are_the_nearest_bounds() {
     let mut numbers = Numbers(9);
     for _ in 0..20_000 {
-        let mut integer =
-            || (numbers.next() >> (11 + numbers.next() % 40)) as i64 * if numbers.next() % 2 == 0 { 1 } else { -1 };
+        let mut integer = || {
+            (numbers.next() >> (11 + numbers.next() % 40)) as i64
+                * if numbers.next().is_multiple_of(2) { 1 } else { -1 }
+        };
         let (i, j) = (integer(), integer());
         let (a, b) = (i as f64, j as f64);
         let exact = [i128::from(i) + i128::from(j), i128::from(i) * i128::from(j)];

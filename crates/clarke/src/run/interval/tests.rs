@@ -9,7 +9,6 @@ use crate::tensor::{Boxes, Tensor};
 
 #[path = "../../../tests/common/mod.rs"]
 mod common;
-#[allow(dead_code)] // other tests use what these do not
 #[path = "../../../tests/common/sketch.rs"]
 mod sketch;
 
@@ -353,7 +352,10 @@ fn sums_and_products_are_as_tight_as_their_ranges() {
     let x = integer_box(&[4, 500], &mut draw);
     let sum = Program::trace(&[&[4, 500]], |v| v[0].sum_axis(1)).unwrap();
     let total = |t: &Tensor, i: usize| t.data()[i * 500..(i + 1) * 500].iter().sum::<f64>();
-    assert_eq!(value_box(&sum, &[x.clone()]), Boxes::from_fn(&[4], |i| (total(x.lo(), i), total(x.hi(), i))));
+    assert_eq!(
+        value_box(&sum, std::slice::from_ref(&x)),
+        Boxes::from_fn(&[4], |i| (total(x.lo(), i), total(x.hi(), i)))
+    );
 }
 
 #[test]
