@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// position given for that place; and its transpose, `put_along_axis`, which adds entries up where they came from.
 ///
 /// Shapes: the indices have as many axes as x and, but for the axis, lengths that broadcast to those of x; without an
-/// axis x is taken flat. Errors: a position outside of the axis. Cost: linear in what is taken.
+/// axis x is taken flat. With an axis counted from the last they may have fewer, for all that lies before. Errors: a position outside of the axis. Cost: linear in what is taken.
 #[derive(Debug, Clone)]
 pub struct TakeAlong {
     /// The positions along the axis, of the shape of the value without axes that were mapped.
@@ -116,6 +116,10 @@ fn take_along<'p>(x: Var<'p>, indices: &[i64], shape: &[usize], axis: Option<i64
         _ => x,
     };
     let own = x.shape();
+    // Counted from the last, the axes of the indices may be fewer, as where the operator was batched: the same positions
+    // for all that lies before.
+    let lead = if axis.is_some_and(|a| a < 0) { own.len().saturating_sub(shape.len()) } else { 0 };
+    let own = own[lead..].to_vec();
     let make = || -> Result<TakeAlong, Fault> {
         let axis = axis_of("take_along_axis", &own, axis.unwrap_or(0))?;
         let wanted: Vec<usize> =
