@@ -39,6 +39,7 @@
 //! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`] |
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
+//! | check a gradient written by hand | [`check_conservative`], [`check_operator`] |
 //! | minimize | [`Evaluator`], [`optim`] |
 //! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
@@ -65,6 +66,16 @@ pub use local::{
     At, Chosen, Containment, Element, Evaluator, Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Support,
     TieMet, Witness,
 };
+pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
+
+/// What the checks of gradients written by hand say: the parts of [`CheckReport`], and rules of operators.
+pub mod check {
+    pub use crate::local::{
+        Agreement, Bounded, ClosedGraph, Conservative, Course, Differences, Disagree, Disagreement, Escape, Exact,
+        ForwardRule, Member, Membership, NotSemismooth, OperatorReport, Passed, Refused, Refutation, ReverseRule,
+        Semismooth, Unbounded,
+    };
+}
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};

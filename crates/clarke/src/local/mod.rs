@@ -1,6 +1,7 @@
 //! A program at a point: the ties met, gradients under policies, and what is known there.
 
 mod along;
+mod check;
 mod evaluator;
 mod guard;
 mod image;
@@ -12,6 +13,11 @@ mod set_at;
 mod sets;
 mod tangents;
 
+pub use check::{
+    Agreement, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative, Course, Differences, Disagree,
+    Disagreement, Escape, Exact, ForwardRule, GradientRule, Member, Membership, NotSemismooth, OperatorReport, Passed,
+    PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Unbounded, check_conservative, check_operator,
+};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;

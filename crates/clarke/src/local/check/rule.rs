@@ -1,0 +1,91 @@
+//! Gradients that somebody wrote by hand.
+
+use crate::derive::{linearize_with, unroll};
+use crate::error::Result;
+use crate::local::policy::Picker;
+use crate::local::{Evaluator, Policy};
+use crate::program::Program;
+use crate::run::Interpreter;
+use crate::tensor::Tensor;
+use std::cell::RefCell;
+
+/// A rule for the gradient of a scalar program: at a point (all inputs of that program, data included) one array for each
+/// of its variables.
+///
+/// Programs of the same inputs are rules, and so are closures `Fn(&[Tensor]) -> Result<Vec<Tensor>>`; what a policy
+/// returns is [`PolicyRule`].
+///
+/// ```
+/// use clarke::{GradientRule, Program, Tensor};
+/// let own = |x: &[Tensor]| Ok(vec![Tensor::scalar(if x[0].item() > 0.0 { 1.0 } else { 0.0 })]);
+/// assert_eq!(own.gradient(&[2.0.into()])?[0].item(), 1.0);
+/// # Ok::<(), clarke::Error>(())
+/// ```
+pub trait GradientRule {
+    /// The gradient at a point. An error means that the rule gives none there.
+    fn gradient(&self, point: &[Tensor]) -> Result<Vec<Tensor>>;
+
+    /// The rule as a program, if it is one: its own conditions are then looked at as closely as the function's ties.
+    fn program(&self) -> Option<&Program> {
+        None
+    }
+}
+
+impl GradientRule for Program {
+    fn gradient(&self, point: &[Tensor]) -> Result<Vec<Tensor>> {
+        self.eval(point)
+    }
+
+    fn program(&self) -> Option<&Program> {
+        Some(self)
+    }
+}
+
+impl<F: Fn(&[Tensor]) -> Result<Vec<Tensor>>> GradientRule for F {
+    fn gradient(&self, point: &[Tensor]) -> Result<Vec<Tensor>> {
+        self(point)
+    }
+}
+
+/// What backpropagation through a program returns under a policy, as a rule: by Theorem 8 of Bolte and Pauwels 2021 it is
+/// conservative if the derivatives of the operators are, which for operators of the user's own is what is to be checked.
+pub struct PolicyRule {
+    program: Program,
+    policy: Policy,
+    fast: Option<(RefCell<Evaluator>, Vec<usize>)>,
+}
+
+impl PolicyRule {
+    /// The rule of a scalar program under a policy. Errors: the output is not one scalar, an operator without derivative.
+    pub fn new(program: &Program, policy: Policy) -> Result<PolicyRule> {
+        program.expect_scalar("a gradient rule")?;
+        let inputs = program.inputs().iter().filter(|i| !i.role.is_selection());
+        let variables: Vec<usize> =
+            inputs.clone().enumerate().filter(|(_, i)| i.role.is_argument()).map(|(k, _)| k).collect();
+        // Data would have to be known in advance.
+        let fast = match policy.is_fixed() && inputs.count() == variables.len() {
+            true => Some((RefCell::new(Evaluator::new(program, &[], policy.clone())?), variables)),
+            false => None,
+        };
+        Ok(PolicyRule { program: unroll(program)?.prune(), policy, fast })
+    }
+}
+
+impl GradientRule for PolicyRule {
+    fn gradient(&self, point: &[Tensor]) -> Result<Vec<Tensor>> {
+        if let Some((evaluator, variables)) = &self.fast {
+            let x: Vec<f64> = variables.iter().flat_map(|&k| point[k].data().iter().copied()).collect();
+            let mut flat = vec![0.0; x.len()];
+            let mut evaluator = evaluator.borrow_mut();
+            evaluator.value_and_gradient(&x, &mut flat)?;
+            return Ok(evaluator.split(&flat));
+        }
+        if let Policy::Random(_) = self.policy {
+            // Nothing has to be looked up in advance, and the analysis at the point is slow.
+            let linear = linearize_with(&self.program, &[])?;
+            let mut picker = Picker::new(&self.policy, &self.program, &linear, point)?;
+            return Interpreter::new(&self.program.gradient()?).run(point, &mut picker);
+        }
+        self.program.at(point)?.gradient(&self.policy)
+    }
+}
