@@ -73,7 +73,7 @@ pub mod check {
     pub use crate::local::{
         Agreement, Bounded, ClosedGraph, Conservative, Course, Differences, Disagree, Disagreement, Escape, Exact,
         ForwardRule, Member, Membership, NotSemismooth, OperatorReport, Passed, Refused, Refutation, ReverseRule,
-        Semismooth, Unbounded,
+        Semismooth, Unbounded, joined,
     };
 }
 pub use program::tie::Convention;

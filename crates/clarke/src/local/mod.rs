@@ -16,7 +16,7 @@ mod tangents;
 pub use check::{
     Agreement, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative, Course, Differences, Disagree,
     Disagreement, Escape, Exact, ForwardRule, GradientRule, Member, Membership, NotSemismooth, OperatorReport, Passed,
-    PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Unbounded, check_conservative, check_operator,
+    PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Unbounded, check_conservative, check_operator, joined,
 };
 pub use evaluator::Evaluator;
 pub use image::SetOptions;

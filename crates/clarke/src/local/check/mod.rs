@@ -42,7 +42,7 @@ pub use report::{
     Bounded, CheckReport, ClosedGraph, Conservative, Course, Differences, Disagreement, Escape, Exact, Member,
     Membership, NotSemismooth, Passed, Refused, Refutation, Semismooth, Unbounded,
 };
-pub use rule::{GradientRule, PolicyRule};
+pub use rule::{GradientRule, PolicyRule, joined};
 
 use super::image::SetOptions;
 use crate::error::{Fault, Result};

@@ -1,10 +1,10 @@
 //! Gradients that somebody wrote by hand.
 
 use crate::derive::{linearize_with, unroll};
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::local::policy::Picker;
 use crate::local::{Evaluator, Policy};
-use crate::program::Program;
+use crate::program::{Builder, Program, Var};
 use crate::run::Interpreter;
 use crate::tensor::Tensor;
 use std::cell::RefCell;
@@ -88,4 +88,32 @@ impl GradientRule for PolicyRule {
         }
         self.program.at(point)?.gradient(&self.policy)
     }
+}
+
+/// Several programs of the same inputs as one that returns all their outputs: a rule given by one program a variable.
+///
+/// Errors: none given; inputs that differ.
+pub fn joined(parts: &[Program]) -> Result<Program> {
+    let Some(first) = parts.first() else {
+        let rule = "it needs a program for each variable".to_string();
+        return Err(Fault::Setting { setting: "rule", given: "none".into(), rule }.into());
+    };
+    let builder = Builder::new();
+    let inputs: Vec<Var<'_>> =
+        first.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
+    let mut outputs = vec![];
+    for part in parts {
+        for (own, input) in std::iter::zip(first.inputs(), part.inputs()) {
+            if own.shape != input.shape {
+                let (expected, given) = (own.shape.clone(), input.shape.clone());
+                return Err(Fault::InputShape { input: input.name.clone(), expected, given }.into());
+            }
+        }
+        if part.inputs().len() != inputs.len() {
+            let names = first.inputs().iter().map(|i| i.name.clone()).collect();
+            return Err(Fault::InputCount { expected: inputs.len(), given: part.inputs().len(), names }.into());
+        }
+        outputs.extend(builder.inline(part, &inputs));
+    }
+    builder.finish(&outputs)
 }
