@@ -3,6 +3,7 @@
 mod common;
 #[path = "common/rules.rs"]
 mod rules;
+#[allow(dead_code)]
 #[path = "common/sketch.rs"]
 mod sketch;
 
@@ -106,8 +107,7 @@ fn random_programs_pass_under_the_presets() {
         let steps = (0..count).map(|_| [draw.next() as u16, draw.next() as u16]).collect();
         let sketch = Sketch { steps, point: draw.next() as u16 };
         let f = sketch.program(Form::Scalar);
-        let policy =
-            [Policy::pytorch(), Policy::jax(), Policy::tensorflow(), Policy::min_norm()][seed as usize % 4].clone();
+        let policy = policies()[seed as usize % 4].clone();
         let point = sketch.at(0, false);
         // Where no derivative exists, as where a `where` jumps, there is nothing to check.
         if (0..4).any(|k| f.at(&sketch.at(k, false)).and_then(|at| at.path_differentiable()) != Ok(Some(true))) {
@@ -205,7 +205,7 @@ fn a_tie_that_is_met_with_a_tolerance_is_refuted_beside_it() {
         let close = (v[0] - v[1]).abs() <= 1e-6;
         vec![f64::from(v[0] > v[1] || close), f64::from(v[1] > v[0] || close)]
     });
-    let report = check(&f, &rule, &[0.5.into(), -0.25.into()]);
+    let report = check(&f, &rule, &[0.5.into(), (-0.25).into()]);
     assert!(matches!(refuted(&f, &rule, &report).course, Course::Inside | Course::Near(_)), "{report}");
 }
 

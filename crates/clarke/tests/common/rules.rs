@@ -54,7 +54,7 @@ pub fn refuted(f: &Program, rule: &dyn GradientRule, report: &CheckReport) -> Re
     assert!((integral - found.integral).abs() <= 0.05 * gap.abs(), "{integral} is not {}\n{report}", found.integral);
     assert!((increment - integral).abs() > 5.0 * found.error, "{report}");
     assert!(!report.passes());
-    found.clone()
+    found.as_ref().clone()
 }
 
 pub fn inside(found: &Refutation, operator: &str) {

@@ -7,6 +7,7 @@ use super::report::{
 };
 use super::subject::{Bounds, Subject, along, dot, minus, norm};
 use crate::error::Result;
+use crate::local::image::SetOptions;
 use crate::local::set_at::{Containment, Known, SetAt};
 use rand::RngExt;
 
@@ -179,13 +180,18 @@ fn grows(norms: &[(f64, f64)]) -> bool {
     quarters.windows(2).all(|w| w[1] > 2.0 * w[0] && w[1] > 0.0) && quarters[3] > 1e2 * quarters[0]
 }
 
+/// How far from a tie, relative to its size, a point counts as on it where limits are compared.
+const MISSED: f64 = 1e-6;
+
 /// Limits of the rule's values along sequences 2^-k d → 0 in random directions against the conservative gradient at the
 /// points. (Inside a tie a rule may be what it likes to be across it, and so are its limits there.)
 pub(super) fn closed_graph(probe: &mut Probe<'_, '_>, points: &[Vec<f64>]) -> ClosedGraph {
     let mut found = ClosedGraph { limits: 0, unresolved: 0, failure: None };
     for p in points {
         let at = probe.subject.program.at(&probe.subject.inputs(p));
-        let Ok(mut set) = at.and_then(|at| at.conservative(&probe.options.sets)) else { continue };
+        // From where the sequences end, a tie that the point misses by a rounding is met.
+        let options = SetOptions { tolerance: MISSED * (1.0 + norm(p)), ..probe.options.sets };
+        let Ok(mut set) = at.and_then(|at| at.conservative(&options)) else { continue };
         for (d, _) in probe.looks(p).into_iter().filter(|(_, inside)| !inside) {
             let values: Option<Vec<Vec<f64>>> =
                 [-20, -24, -28].iter().map(|k| probe.subject.rule(&along(p, 2f64.powi(*k), &d))).collect();

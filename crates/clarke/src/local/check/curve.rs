@@ -46,7 +46,7 @@ struct Stretch {
     to: f64,
     integral: f64,
     error: f64,
-    /// The largest |⟨v, d⟩| seen.
+    /// The largest Σ |vᵢ dᵢ| seen: what rounding in ⟨v, d⟩ is relative to.
     size: f64,
     /// The rule's vector, if all that were seen are equal.
     constant: Option<Vec<f64>>,
@@ -71,7 +71,8 @@ impl Segment<'_, '_> {
                 let t = from + (to - from) * (2 * k + 1) as f64 / (2 * count) as f64;
                 let v = self.subject.rule(&along(self.a, t, &self.d))?;
                 let value = dot(&v, &self.d);
-                (low, high, size) = (low.min(value), high.max(value), size.max(value.abs()));
+                let terms: f64 = std::iter::zip(&v, &self.d).map(|(v, d)| (v * d).abs()).sum();
+                (low, high, size) = (low.min(value), high.max(value), size.max(terms));
                 sum += value;
                 constant = Some(match constant {
                     None => Some(v),

@@ -26,6 +26,8 @@ pub(super) struct Probe<'a, 's> {
 const BUDGET: usize = 40;
 /// How many more where it seems to refute.
 const CONFIRMING: usize = 120;
+/// At what distance from a tie, relative to the size of the point, a curve counts as close to it.
+const CLOSE: f64 = 1e-3;
 /// How many stretches a curve inside a smooth stratum has.
 const STRETCHES: usize = 32;
 /// Exponents k of the distances 2^-k from a tie, relative to the size of the point.
@@ -325,9 +327,10 @@ impl<'a, 's> Probe<'a, 's> {
     fn refutation(&self, points: Vec<Vec<f64>>, measured: &Measured, course: Course) -> Refutation {
         let d = minus(&points[points.len() - 1], &points[0]);
         let middle = if points.len() == 2 { along(&points[0], 0.5, &d) } else { points[points.len() / 2].clone() };
+        let course = if points.len() == 2 && course != Course::Jump { self.course(&points[0], &d) } else { course };
         let tolerance = match course {
             Course::Inside => 0.0,
-            Course::Near(distance) => 4.0 * distance,
+            Course::Near(distance) => 1.5 * distance,
             Course::Open | Course::Jump => 2.0 * norm(&d),
         };
         let sources = |s: Option<&Switches>| s.map_or(vec![], |s| s.sources(self.subject, &middle, tolerance));
@@ -342,6 +345,28 @@ impl<'a, 's> Probe<'a, 's> {
             exact: measured.exact.clone(),
             course,
             operators,
+        }
+    }
+
+    /// How a segment lies, whatever it was meant for: inside what is tied in the middle and at two other points, close to the
+    /// nearest tie, or neither.
+    fn course(&self, from: &[f64], d: &[f64]) -> Course {
+        let middle = along(from, 0.5, d);
+        let group = self.tied(&middle);
+        let holds = |list: &[Tied], s: Option<&Switches>| {
+            list.iter().any(|t| {
+                [0.25, 0.6875].iter().all(|at| s.is_some_and(|s| s.holds(self.subject, &along(from, *at, d), &[t])))
+            })
+        };
+        if holds(&group.function, self.function) || holds(&group.own, self.own) {
+            return Course::Inside;
+        }
+        let within = CLOSE * (1.0 + norm(&middle));
+        let inputs = self.subject.inputs(&middle);
+        let nearest = |s: Option<&Switches>| s.and_then(|s| s.distances(&inputs, within).first().copied());
+        match [nearest(self.function), nearest(self.own)].into_iter().flatten().reduce(f64::min) {
+            Some(distance) => Course::Near(distance),
+            None => Course::Open,
         }
     }
 

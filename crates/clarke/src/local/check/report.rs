@@ -88,7 +88,7 @@ pub struct Passed {
     pub near: usize,
     /// How many were checked without any rounding.
     pub exact: usize,
-    /// Curves left out, since the function or the rule is not finite on them.
+    /// Curves left out: the function or the rule is not finite on them, or the quadrature did not settle.
     pub skipped: usize,
     /// The largest difference, relative to the length of the curve times the largest slope along it.
     pub worst: f64,
@@ -305,7 +305,7 @@ impl fmt::Display for CheckReport {
                 )?;
                 if p.skipped > 0 {
                     let left = plural(p.skipped, "curve");
-                    writeln!(f, "  left out, since the function or the rule is not finite on it: {left}")?;
+                    writeln!(f, "  left out, not finite or too rough to integrate: {left}")?;
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! Gradients that somebody wrote by hand.
 
-use crate::derive::{linearize_with, unroll};
+use crate::derive::{Linearized, linearize_with, unroll};
 use crate::error::{Fault, Result};
 use crate::local::policy::Picker;
 use crate::local::{Evaluator, Policy};
 use crate::program::{Builder, Program, Var};
-use crate::run::Interpreter;
+use crate::run::{Interpreter, check_inputs};
 use crate::tensor::Tensor;
 use std::cell::RefCell;
 
@@ -52,41 +52,46 @@ impl<F: Fn(&[Tensor]) -> Result<Vec<Tensor>>> GradientRule for F {
 pub struct PolicyRule {
     program: Program,
     policy: Policy,
-    fast: Option<(RefCell<Evaluator>, Vec<usize>)>,
+    /// For policies that must look at the point: the gradient program and the linearization.
+    slow: Option<(Program, Linearized)>,
+    /// For the others: an evaluator with the data that it was made for.
+    fast: RefCell<Option<(Vec<Tensor>, Evaluator)>>,
 }
 
 impl PolicyRule {
     /// The rule of a scalar program under a policy. Errors: the output is not one scalar, an operator without derivative.
     pub fn new(program: &Program, policy: Policy) -> Result<PolicyRule> {
         program.expect_scalar("a gradient rule")?;
-        let inputs = program.inputs().iter().filter(|i| !i.role.is_selection());
-        let variables: Vec<usize> =
-            inputs.clone().enumerate().filter(|(_, i)| i.role.is_argument()).map(|(k, _)| k).collect();
-        // Data would have to be known in advance.
-        let fast = match policy.is_fixed() && inputs.count() == variables.len() {
-            true => Some((RefCell::new(Evaluator::new(program, &[], policy.clone())?), variables)),
-            false => None,
+        let program = unroll(program)?.prune();
+        let slow = match policy.is_fixed() {
+            true => None,
+            false => Some((program.gradient()?, linearize_with(&program, &[])?)),
         };
-        Ok(PolicyRule { program: unroll(program)?.prune(), policy, fast })
+        Ok(PolicyRule { program, policy, slow, fast: RefCell::new(None) })
     }
 }
 
 impl GradientRule for PolicyRule {
     fn gradient(&self, point: &[Tensor]) -> Result<Vec<Tensor>> {
-        if let Some((evaluator, variables)) = &self.fast {
-            let x: Vec<f64> = variables.iter().flat_map(|&k| point[k].data().iter().copied()).collect();
-            let mut flat = vec![0.0; x.len()];
-            let mut evaluator = evaluator.borrow_mut();
-            evaluator.value_and_gradient(&x, &mut flat)?;
-            return Ok(evaluator.split(&flat));
+        check_inputs(&self.program, point)?;
+        if let Some((gradient, linear)) = &self.slow {
+            let mut picker = Picker::new(&self.policy, &self.program, linear, point)?;
+            return Interpreter::new(gradient).run(point, &mut picker);
         }
-        if let Policy::Random(_) = self.policy {
-            // Nothing has to be looked up in advance, and the analysis at the point is slow.
-            let linear = linearize_with(&self.program, &[])?;
-            let mut picker = Picker::new(&self.policy, &self.program, &linear, point)?;
-            return Interpreter::new(&self.program.gradient()?).run(point, &mut picker);
-        }
-        self.program.at(point)?.gradient(&self.policy)
+        let inputs = self.program.inputs().iter().filter(|i| !i.role.is_selection());
+        let (variables, data): (Vec<_>, Vec<_>) =
+            std::iter::zip(inputs, point).partition(|(i, _)| i.role.is_argument());
+        let data: Vec<Tensor> = data.into_iter().map(|(_, array)| array.clone()).collect();
+        let x: Vec<f64> = variables.iter().flat_map(|(_, array)| array.data().iter().copied()).collect();
+        let mut fast = self.fast.borrow_mut();
+        let evaluator = match fast.take() {
+            Some((own, evaluator)) if own == data => evaluator,
+            _ => Evaluator::new(&self.program, &data, self.policy.clone())?,
+        };
+        let (_, evaluator) = fast.insert((data, evaluator));
+        let mut flat = vec![0.0; x.len()];
+        evaluator.value_and_gradient(&x, &mut flat)?;
+        Ok(evaluator.split(&flat))
     }
 }
 

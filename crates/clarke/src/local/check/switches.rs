@@ -76,7 +76,7 @@ impl Switches {
     }
 
     /// How far from being tied the elements are that are within some distance, the nearest first.
-    fn distances(&self, inputs: &[Tensor], within: f64) -> Vec<f64> {
+    pub fn distances(&self, inputs: &[Tensor], within: f64) -> Vec<f64> {
         let Some(arguments) = self.arguments(inputs) else { return vec![] };
         let of = |(site, u): (&Arc<Site>, &Tensor)| match site.tie.tie() {
             Some(tie) => tie.met(u, within).into_iter().map(|m| m.distance).collect(),
