@@ -35,6 +35,9 @@ impl Measured {
 /// By what factor a difference must exceed its error bound.
 pub(super) const CLEAR: f64 = 10.0;
 
+/// The relative error of an integral that needs no refinement.
+const ENOUGH: f64 = 1e-7;
+
 /// How many midpoints a stretch is looked at by: 1, 2, 4 and 8, extrapolated to order 8 (Romberg). They are open, so that an
 /// end on another tie does not count; and dyadic, so that x + t·d is not rounded where x and d have few digits, and stays
 /// where an argument is tied.
@@ -110,9 +113,22 @@ fn romberg(sums: &[f64]) -> f64 {
 /// Measures a segment; halves the stretch with the largest error until the difference is clear, or small, or the budget of
 /// stretches is spent. None if the function or the rule is not finite somewhere on it.
 pub(super) fn segment(subject: &Subject<'_>, from: &[f64], to: &[f64], budget: usize) -> Option<Measured> {
+    measure(subject, from, to, &[0.0, 1.0], budget)
+}
+
+/// The same from stretches that get shorter towards both ends.
+pub(super) fn segment_closely(subject: &Subject<'_>, from: &[f64], to: &[f64], budget: usize) -> Option<Measured> {
+    const SHORTEST: i32 = 20;
+    let near = (1..=SHORTEST).rev().map(|k| (0.5f64).powi(k));
+    let far = (2..=SHORTEST).map(|k| 1.0 - (0.5f64).powi(k));
+    let breaks: Vec<f64> = [0.0].into_iter().chain(near).chain(far).chain([1.0]).collect();
+    measure(subject, from, to, &breaks, budget)
+}
+
+fn measure(subject: &Subject<'_>, from: &[f64], to: &[f64], breaks: &[f64], budget: usize) -> Option<Measured> {
     let (low, high) = (subject.bounds(from)?, subject.bounds(to)?);
     let line = Segment { subject, a: from, d: minus(to, from) };
-    let mut stretches = vec![line.stretch(0.0, 1.0)?];
+    let mut stretches: Vec<Stretch> = breaks.windows(2).map(|w| line.stretch(w[0], w[1])).collect::<Option<_>>()?;
     let (increment, rounded) = (high.middle() - low.middle(), low.radius() + high.radius());
     let rounded = rounded + f64::EPSILON * (high.middle().abs() + low.middle().abs()) * slack(low, high);
     loop {
@@ -120,7 +136,7 @@ pub(super) fn segment(subject: &Subject<'_>, from: &[f64], to: &[f64], budget: u
         let error: f64 = stretches.iter().map(|s| s.error).sum::<f64>() + rounded;
         let scale = stretches.iter().fold(increment.abs(), |m, s| m.max(s.size));
         let gap = (increment - integral).abs();
-        let decided = gap > CLEAR * error && error <= 1e-3 * gap || error <= 1e-9 * scale;
+        let decided = gap > CLEAR * error && error <= 1e-3 * gap || error <= ENOUGH * scale;
         if decided || stretches.len() >= budget {
             let exact = exact(low, high, &stretches, &line.d);
             return Some(Measured { increment, integral, error, scale, exact });

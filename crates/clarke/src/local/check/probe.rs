@@ -1,7 +1,7 @@
 //! Curves on which a rule is tried: any, inside ties, and close to ties.
 
 use super::CheckOptions;
-use super::curve::{CLEAR, Confirmed, Measured, arc, confirm, segment};
+use super::curve::{Confirmed, Measured, arc, confirm, segment, segment_closely};
 use super::report::{Conservative, Course, Passed, Refutation};
 use super::subject::{Subject, along, dot, minus, norm};
 use super::switches::{Switches, Tied, directions, project};
@@ -297,7 +297,7 @@ impl<'a, 's> Probe<'a, 's> {
             return None;
         };
         let tolerance = self.options.tolerance;
-        if measured.gap().abs() > CLEAR * measured.error && measured.differs(tolerance) {
+        if measured.differs(tolerance) {
             match confirm(self.subject, from, to, tolerance, CONFIRMING) {
                 Some(Confirmed::Steady { from, to, measured }) => {
                     return Some(self.refutation(vec![from, to], &measured, course));
@@ -307,8 +307,17 @@ impl<'a, 's> Probe<'a, 's> {
                 }
                 None => {}
             }
-            self.passed.skipped += 1;
-            return None;
+            // What the first look missed, as a tie crossed right at an end, a closer one sees.
+            return match segment_closely(self.subject, from, to, CONFIRMING) {
+                Some(measured) if !measured.differs(tolerance) => {
+                    self.count(&measured, course);
+                    None
+                }
+                _ => {
+                    self.passed.skipped += 1;
+                    None
+                }
+            };
         }
         self.count(&measured, course);
         None
