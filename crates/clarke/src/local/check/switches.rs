@@ -45,6 +45,9 @@ impl Tied {
     }
 }
 
+/// A form of a tie's argument, and how far it is from what it is where the element is tied.
+type Off = (Form, f64);
+
 /// Steps of Newton's method.
 const STEPS: usize = 25;
 
@@ -100,7 +103,7 @@ impl Switches {
     pub fn tied(&self, subject: &Subject<'_>, x: &[f64], tolerance: f64) -> Vec<Tied> {
         let inputs = subject.inputs(x);
         let Some(arguments) = self.arguments(&inputs) else { return vec![] };
-        let mut found: Vec<(usize, Face, Vec<(Form, f64)>)> = vec![];
+        let mut found: Vec<(usize, Face, Vec<Off>)> = vec![];
         for (k, (site, u)) in std::iter::zip(&self.sites, &arguments).enumerate() {
             let Some(tie) = site.tie.tie() else { continue };
             let Some(snapped) = (if tolerance > 0.0 { tie.snap(u, tolerance) } else { Some(u.clone()) }) else {
@@ -111,7 +114,7 @@ impl Switches {
                     let off = form.iter().map(|&(at, c)| c * (u.data()[at] - snapped.data()[at])).sum();
                     (form, off)
                 };
-                let forms: Vec<(Form, f64)> = forms(&face, u.data().len()).into_iter().map(off).collect();
+                let forms: Vec<Off> = forms(&face, u.data().len()).into_iter().map(off).collect();
                 if !forms.is_empty() {
                     found.push((k, face, forms));
                 }
@@ -124,7 +127,7 @@ impl Switches {
         let row = |site: usize, form: &Form| -> Vec<f64> {
             columns.iter().map(|column| form.iter().map(|&(at, c)| c * column[site].data()[at]).sum()).collect()
         };
-        let tied = |(site, face, forms): (usize, Face, Vec<(Form, f64)>)| Tied {
+        let tied = |(site, face, forms): (usize, Face, Vec<Off>)| Tied {
             site,
             index: face.index,
             rows: forms.iter().map(|(form, _)| row(site, form)).collect(),
