@@ -1,6 +1,7 @@
 //! The command `clarke`: text in, answers out; no mathematics.
 
 mod bind;
+mod check;
 mod data;
 mod explain;
 mod minimize;
@@ -24,6 +25,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
@@ -31,6 +33,10 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Check(args) => match check::run(&args) {
+            Ok(false) => return ExitCode::from(1),
+            other => other.map(|_| ()),
+        },
         Command::Explain(args) => explain::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),

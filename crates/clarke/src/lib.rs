@@ -41,6 +41,7 @@
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
+//! | check a gradient written by hand | [`check_conservative`], [`check_operator`] |
 //! | minimize | [`Evaluator`], [`optim`] |
 //! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
@@ -68,6 +69,16 @@ pub use local::{
     Known, Layout, Lipschitz, Nearest, Policy, Raise, SetAt, SetOptions, Sets, Support, Tameness, Term, TieMet,
     Verdict, Witness,
 };
+pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
+
+/// What the checks of gradients written by hand say: the parts of [`CheckReport`], and rules of operators.
+pub mod check {
+    pub use crate::local::{
+        Agreement, Bounded, ClosedGraph, Conservative, Course, Differences, Disagree, Disagreement, Escape, Exact,
+        ForwardRule, Member, Membership, NotSemismooth, OperatorReport, Passed, Refused, Refutation, ReverseRule,
+        Semismooth, Unbounded, joined,
+    };
+}
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};

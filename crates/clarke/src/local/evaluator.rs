@@ -197,7 +197,7 @@ impl Watch {
 }
 
 /// The program with zero for some inputs.
-fn without(program: &Program, inputs: &[usize]) -> Result<Program> {
+pub(super) fn without(program: &Program, inputs: &[usize]) -> Result<Program> {
     let builder = Builder::new();
     let arg = |(k, input): (usize, &Input)| match inputs.contains(&k) {
         true => builder.constant(Tensor::full(&input.shape, 0.0)),

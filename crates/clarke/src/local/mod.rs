@@ -3,6 +3,7 @@
 mod along;
 mod artifact;
 mod certificate;
+mod check;
 #[cfg(test)]
 mod cost;
 mod cube;
@@ -21,6 +22,11 @@ mod verdict;
 
 pub use artifact::{Dependence, Difference};
 pub use certificate::{Certificate, Checked, Term};
+pub use check::{
+    Agreement, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative, Course, Differences, Disagree,
+    Disagreement, Escape, Exact, ForwardRule, GradientRule, Member, Membership, NotSemismooth, OperatorReport, Passed,
+    PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Unbounded, check_conservative, check_operator, joined,
+};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;

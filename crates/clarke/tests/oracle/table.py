@@ -375,6 +375,7 @@ JAX = {
     "cosh": jnp.cosh,
     "gelu": lambda x: jax.nn.gelu(x, approximate=False),
     "gelu_tanh": lambda x: jax.nn.gelu(x, approximate=True),
+    "softsign": jax.nn.soft_sign,
     "silu": jax.nn.silu,
     "mish": jax.nn.mish,
     "log_sigmoid": jax.nn.log_sigmoid,
