@@ -3,7 +3,6 @@
 mod common;
 #[path = "common/rules.rs"]
 mod rules;
-#[allow(dead_code)]
 #[path = "common/sketch.rs"]
 mod sketch;
 

@@ -33,7 +33,7 @@ fn minima_are_critical_for_both_sets() {
     for (text, at) in minima() {
         let inputs: Vec<(&str, &[usize])> = at.iter().map(|(n, x)| (*n, x.shape())).collect();
         let point: Vec<Tensor> = at.iter().map(|(_, x)| x.clone()).collect();
-        let f = read(&text, &inputs);
+        let f = read(text, &inputs);
         // Of a minimum known to ten digits only the ties within 1e-8 are exact.
         let tolerance = if text.contains("**4, (2") && !text.contains("**4 + x[1]**2") { 1e-7 } else { 0.0 };
         let options = SetOptions { tolerance, ..SetOptions::default() };
