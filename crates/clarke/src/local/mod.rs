@@ -7,11 +7,13 @@ mod evaluator;
 mod guard;
 mod image;
 mod limiting;
+mod outline;
 mod partial;
 mod policy;
 mod residual;
 mod set_at;
 mod sets;
+mod strata;
 mod tangents;
 mod verdict;
 
@@ -22,6 +24,7 @@ pub use image::SetOptions;
 pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
+pub use strata::{Kink, Strata};
 pub use verdict::{Descent, Judgement, Verdict};
 
 use crate::derive::{Linearized, linearize_with, unroll};
