@@ -101,6 +101,11 @@ pub struct TieMet {
 }
 
 impl At {
+    /// The point: the values of the inputs, selections excepted.
+    pub fn point(&self) -> &[Tensor] {
+        &self.point
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> Vec<Tensor> {
         self.program.outputs().iter().map(|&k| self.values[k].clone()).collect()
