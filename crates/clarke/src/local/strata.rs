@@ -3,7 +3,6 @@
 use super::At;
 use crate::derive::{linearize_with, unroll};
 use crate::error::Result;
-use crate::program::op::Op;
 use crate::program::tie::Site;
 use crate::program::{Kind, Program};
 use crate::run::{Interpreter, Monitor, check_inputs};
