@@ -46,7 +46,9 @@ pub struct Nested<'a> {
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((&count, inner)) = self.shape.split_first() else { return serializer.serialize_f64(self.data[0] + 0.0) };
+        let Some((&count, inner)) = self.shape.split_first() else {
+            return serializer.serialize_f64(self.data[0] + 0.0);
+        };
         let size: usize = inner.iter().product();
         let mut list = serializer.serialize_seq(Some(count))?;
         for k in 0..count {
@@ -81,7 +83,8 @@ impl Target {
             return Err(Exit::input(format!("{option} {}: there is no folder {}", path.display(), folder.display())));
         }
         // The error's own text names a temporary file; its kind is what matters.
-        let refused = |e: std::io::Error| format!("{option} {}: cannot make a file there: {}", path.display(), e.kind());
+        let refused =
+            |e: std::io::Error| format!("{option} {}: cannot make a file there: {}", path.display(), e.kind());
         beside(&path).map_err(|e| Exit::input(refused(e)))?;
         Ok(Target { path })
     }

@@ -39,7 +39,8 @@ fn texts(svg: &str) -> Vec<String> {
 fn a_function_of_one_number_is_drawn_with_its_sets() {
     let svg = svg("relu(-x) + x - relu(x)", &["x=0"], &["--policy", "pytorch"]);
     let texts = texts(&svg);
-    for text in ["relu(-x) + x - relu(x)", "conservative gradient", "Clarke subdifferential", "gradient, pytorch", "x"] {
+    for text in ["relu(-x) + x - relu(x)", "conservative gradient", "Clarke subdifferential", "gradient, pytorch", "x"]
+    {
         assert!(texts.iter().any(|t| t == text), "{text}: {texts:?}");
     }
     assert!(svg.len() < 60_000, "{}", svg.len());
@@ -47,7 +48,9 @@ fn a_function_of_one_number_is_drawn_with_its_sets() {
 
 #[test]
 fn kinks_are_found_in_the_range() {
-    let bars = |range: &str| svg("abs(x) + abs(x - 1/3) + relu(x - 2)", &["x=0"], &["--range", range]).matches("#0072B2").count();
+    let bars = |range: &str| {
+        svg("abs(x) + abs(x - 1/3) + relu(x - 2)", &["x=0"], &["--range", range]).matches("#0072B2").count()
+    };
     // One dark bar a kink, and one in the legend; none of either where there is no kink.
     assert_eq!([bars("-1:0.2"), bars("-1:1"), bars("-1:3"), bars("-3:-1")], [2, 3, 4, 0]);
 }
@@ -59,6 +62,7 @@ fn functions_of_two_numbers_show_strata_and_sets() {
     assert!(words.iter().any(|t| t == "4 smooth pieces in the plane, and the point"), "{words:?}");
     assert!(words.iter().any(|t| t == "∂f/∂x[1]"), "{words:?}");
     assert!(words.iter().any(|t| t.contains("pytorch")), "{words:?}");
+    assert!(both.len() < 30_000, "{}", both.len());
     for (expression, at) in [
         ("norm2(x)", &["x=[0,0]"][..]),
         ("maximum(x, y)", &["x=1", "y=1"]),
@@ -72,18 +76,55 @@ fn functions_of_two_numbers_show_strata_and_sets() {
     svg("maximum(x, y)", &["x=0", "y=0"], &["--range", "-1:2,-3:0.5"]);
 }
 
+/// The positions of the shapes of a kind, with the fill given.
+fn corners(svg: &str, fill: &str) -> Vec<Vec<(f64, f64)>> {
+    let shapes = svg.split("<polygon ").skip(1).filter(|s| s.split('>').next().is_some_and(|s| s.contains(fill)));
+    let points = |shape: &str| {
+        let list = shape.split("points=\"").nth(1).and_then(|s| s.split('"').next()).unwrap_or_default().to_string();
+        let pair = |p: &str| p.split_once(',').map(|(x, y)| (x.parse().unwrap(), y.parse().unwrap()));
+        list.split_whitespace().filter_map(pair).collect()
+    };
+    shapes.map(points).collect()
+}
+
 #[test]
-fn odd_functions_are_drawn() {
-    for (expression, at) in [("3", "x=0"), ("x", "x=1e9"), ("1/x", "x=0.5"), ("log(x)", "x=0.1"), ("exp(20*abs(x))", "x=0"),
-        ("abs(sin(10*x))", "x=0"), ("norm2(x)", "x=[0]"), ("where(x > 0, x, -x)", "x=0"), ("abs(x) * 1e-12", "x=0")]
-    {
-        clarke_quiet(expression, at);
+fn strata_are_whole_areas_and_cover_the_box() {
+    // Lines through 0, an island within another, and a line that ends where the function does.
+    for (expression, pieces) in [
+        ("abs(x[0] + x[1]) - abs(x[0]) - abs(x[1])", 6),
+        ("abs(norm2(x) - 0.5) + abs(norm2(x) - 0.2)", 3),
+        ("abs(x[0] - 3)", 1),
+    ] {
+        let drawn = svg(expression, &["x=[0.9,0.1]"], &["--range", "-1:1"]);
+        let title = if pieces == 1 { "1 smooth piece".to_string() } else { format!("{pieces} smooth pieces") };
+        assert!(texts(&drawn).iter().any(|t| t.starts_with(&title)), "{expression}: {:?}", texts(&drawn));
+        // The areas in the left half that are no marker's: as many as pieces, and the largest box is the panel's.
+        let areas: Vec<_> =
+            corners(&drawn, "opacity=\"1\"").into_iter().filter(|c| c.iter().all(|p| p.0 < 3300.0)).collect();
+        assert_eq!(areas.len(), pieces, "{expression}");
+        let ends = |f: fn(f64, f64) -> f64, k: usize| {
+            areas.iter().flatten().map(|p| if k == 0 { p.0 } else { p.1 }).reduce(f).unwrap()
+        };
+        let found = [ends(f64::min, 0), ends(f64::max, 0), ends(f64::min, 1), ends(f64::max, 1)];
+        assert_eq!(found, [512.0, 3232.0, 672.0, 3392.0], "{expression}");
     }
 }
 
-/// Warnings are allowed.
-fn clarke_quiet(expression: &str, at: &str) {
-    assert!(svg(expression, &[at], &[]).contains("<polyline"), "{expression}");
+#[test]
+fn odd_functions_are_drawn() {
+    for (expression, at) in [
+        ("3", "x=0"),
+        ("x", "x=1e9"),
+        ("1/x", "x=0.5"),
+        ("log(x)", "x=0.1"),
+        ("exp(20*abs(x))", "x=0"),
+        ("abs(sin(10*x))", "x=0"),
+        ("norm2(x)", "x=[0]"),
+        ("where(x > 0, x, -x)", "x=0"),
+        ("abs(x) * 1e-12", "x=0"),
+    ] {
+        assert!(svg(expression, &[at], &[]).contains("<polyline"), "{expression}");
+    }
 }
 
 #[test]

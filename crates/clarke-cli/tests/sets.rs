@@ -229,7 +229,10 @@ fn the_text_says_what_the_sets_mean() {
         text.split_whitespace().collect::<Vec<_>>().join(" ")
     };
     let zero = text(&["relu(-x) + x - relu(x)", "--at", "x=0", "--policy", "pytorch"]);
-    assert!(zero.contains("is an artifact of the formula") && zero.contains("critical for the function itself"), "{zero}");
+    assert!(
+        zero.contains("is an artifact of the formula") && zero.contains("critical for the function itself"),
+        "{zero}"
+    );
     let one = text(&["x - (relu(-x) + x - relu(x))", "--at", "x=0"]);
     assert!(one.contains("only for the program as it is written"), "{one}");
     assert!(one.contains("along x = -1 it falls with slope -1 or steeper"), "{one}");

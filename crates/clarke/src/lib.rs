@@ -63,8 +63,8 @@ pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
-    At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement, Kink,
-    Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Strata, Support, Term, TieMet, Verdict, Witness,
+    At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement,
+    Kink, Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Strata, Support, Term, TieMet, Verdict, Witness,
 };
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};

@@ -349,9 +349,25 @@ class     piecewise linear
   relu      relu(-x)  —        2
   relu      relu(x)   —        2
 
-                   conservative  Clarke
+            conservative  Clarke
 known       exact         exact
-TODO
+vertices    x = -1        x = 0
+            x = 1
+least norm  0             0
+critical    yes           yes
+
+At a tie an elementary function has several pieces and its derivative is a set,
+of which the policy pytorch chose one element at each. All choices together give
+the conservative gradient, which depends on how the function is written. The
+Clarke subdifferential, the averages of the limits of gradients at nearby
+points, depends on the function alone. The program is path-differentiable: with
+any choice the chain rule holds along every Lipschitz curve, at almost every
+time.
+
+The gradient under this policy is an artifact of the formula: it lies outside
+the Clarke subdifferential, so it is not even an average of gradients of the
+function at nearby points. The point is critical for the function itself, as
+every local minimum is: 0 lies in the Clarke subdifferential.
 ";
         assert_eq!(text(&relu2()), expected);
     }

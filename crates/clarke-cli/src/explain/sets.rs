@@ -134,7 +134,12 @@ impl SetsReport {
 impl SetReport {
     fn new(set: &mut SetAt, least: &Nearest, critical: Option<bool>) -> SetReport {
         let layout = set.layout().clone();
-        let vertices = set.vertices();
+        // Sorted, so that they do not depend on how they were found.
+        let mut vertices = set.vertices();
+        let flat = |e: &Element| e.iter().flat_map(|t| t.data().to_vec()).map(|x| x + 0.0).collect::<Vec<f64>>();
+        if let Some(all) = &mut vertices {
+            all.sort_by(|a, b| flat(a).partial_cmp(&flat(b)).unwrap_or(std::cmp::Ordering::Equal));
+        }
         SetReport {
             known: set.known().to_string(),
             bounds: None,
@@ -157,15 +162,22 @@ fn bounds(set: &mut SetAt) -> Bounds {
     Bounds(std::iter::zip(set.layout().names.iter().cloned(), both).map(|(name, (l, h))| (name, l, h)).collect())
 }
 
-/// The entries whose value depends on a choice.
+/// The entries whose value depends on a choice; of an array whose entries all have the same bounds, one for all.
 fn entries(layout: &Layout, found: &Dependence) -> Vec<Entry> {
     let mut all = vec![];
     for (k, name) in layout.names.iter().enumerate() {
-        let range = |(low, high): &(Element, Element), i: usize| (low[k].data()[i], high[k].data()[i]);
-        for i in 0..found.over_choices.0[k].data().len() {
-            let (presets, choices) = (range(&found.over_presets, i), range(&found.over_choices, i));
+        let range = |(low, high): &(Element, Element), i: usize| (low[k].data()[i] + 0.0, high[k].data()[i] + 0.0);
+        let count = found.over_choices.0[k].data().len();
+        let of = |i: usize| (range(&found.over_presets, i), range(&found.over_choices, i));
+        let uniform = count > 3 && (1..count).all(|i| of(i) == of(0));
+        for i in 0..if uniform { 1 } else { count } {
+            let (presets, choices) = of(i);
             if presets.0 < presets.1 || choices.0 < choices.1 {
-                all.push(Entry { name: entry_name(name, &layout.shapes[k], i), presets, choices });
+                let name = match uniform {
+                    true => format!("{name}, all {count}"),
+                    false => entry_name(name, &layout.shapes[k], i),
+                };
+                all.push(Entry { name, presets, choices });
             }
         }
     }

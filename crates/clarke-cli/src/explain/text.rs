@@ -5,7 +5,7 @@ use super::{ExplainReport, TieMet};
 use crate::ops::align;
 use crate::output::Named;
 use crate::show;
-use clarke::Verdict;
+use clarke::{Tensor, Verdict};
 
 /// How many ties the text lists.
 const LISTED: usize = 20;
@@ -21,7 +21,10 @@ pub fn text(report: &ExplainReport) -> String {
     let mut out = String::new();
     out += &show::hanging("f = ", &report.expression);
     if let Some(program) = &report.simplified {
-        out += &show::hanging("simplified: ", program.lines().last().unwrap_or_default().trim_start_matches("    return "));
+        out += &show::hanging(
+            "simplified: ",
+            program.lines().last().unwrap_or_default().trim_start_matches("    return "),
+        );
     }
     out += &named("at", &report.point);
     out += &format!("\nvalue     {}\n", show::number(report.value));
@@ -43,7 +46,7 @@ pub fn text(report: &ExplainReport) -> String {
 /// Lines `title     name = value`, the title on the first.
 fn named(title: &str, all: &Named) -> String {
     let width = all.0.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
-    let line = |(k, (name, value)): (usize, &(String, clarke::Tensor))| {
+    let line = |(k, (name, value)): (usize, &(String, Tensor))| {
         let title = if k == 0 { title } else { "" };
         format!("{title:<10}{name:<width$} = {}\n", show::array(value, 13 + width))
     };
@@ -152,10 +155,17 @@ fn interval(low: f64, high: f64) -> String {
     }
 }
 
+/// The element of least norm; what is 0 up to rounding is 0.
 fn least(set: &SetReport) -> Vec<String> {
+    if set.critical == Some(true) {
+        return vec!["0".into()];
+    }
     let norm = format!("{} at ", show::short(set.min_norm.norm));
+    let round = |x: &f64| if x.abs() < 1e-12 * set.min_norm.norm { 0.0 } else { *x };
+    let rounded = |x: &Tensor| Tensor::from_fn(x.shape(), |i| round(&x.data()[i]));
+    let element: Vec<_> = set.min_norm.element.0.iter().map(|(name, x)| (name.clone(), rounded(x))).collect();
     let room = CELL - norm.chars().count().min(CELL / 2);
-    vec![norm + &show::brief(&set.min_norm.element.0, room)]
+    vec![norm + &show::brief(&element, room)]
 }
 
 /// Where each entry of the gradient lies over the presets and over all choices, if that depends on them.
@@ -195,15 +205,15 @@ fn meaning(report: &ExplainReport) -> Option<String> {
                    ordinary one, and every policy returns it. Both sets consist of it alone."
             .into(),
         (n, Some(true)) => format!(
-            "At a tie an elementary function has several pieces, and {policy} chose one {}. All choices together give \
-             the conservative gradient, a set that depends on how the function is written. The Clarke subdifferential, \
-             the averages of the gradients found arbitrarily close to the point, depends on the function alone. The \
-             program is path-differentiable: with any choice the chain rule holds along every Lipschitz curve, at \
-             almost every time.",
+            "At a tie an elementary function has several pieces and its derivative is a set, of which {policy} chose one \
+             element{}. All choices together give the conservative gradient, which depends on how the function is \
+             written. The Clarke subdifferential, the averages of the limits of gradients at nearby points, depends on \
+             the function alone. The program is path-differentiable: with any choice the chain rule holds along every \
+             Lipschitz curve, at almost every time.",
             match (n, n == report.ties.len()) {
-                (1, true) => "of them",
-                (_, true) => "at each",
-                (_, false) => "at each tie met exactly",
+                (1, true) => "",
+                (_, true) => " at each",
+                (_, false) => " at each tie met exactly",
             },
         ),
         (_, Some(false)) => format!(
@@ -233,7 +243,7 @@ fn verdict(report: &ExplainReport) -> Vec<String> {
     let gradient = match sets.artifact {
         Some(true) => format!(
             "The gradient under this policy is an artifact of the formula: it lies outside the {enlarged}Clarke \
-             subdifferential, so it is no gradient of the function, nor an average of gradients nearby."
+             subdifferential, so it is not even an average of gradients of the function at nearby points."
         ),
         Some(false) => format!(
             "The gradient under this policy is no artifact of the formula: it is an element of the {enlarged}Clarke \
@@ -249,17 +259,16 @@ fn verdict(report: &ExplainReport) -> Vec<String> {
 /// What the point is.
 fn point(report: &ExplainReport) -> String {
     let along = match &report.sets.descent {
-        Some((direction, bound)) => format!(
-            "along {} it falls with slope {} or steeper",
-            show::brief(&direction.0, 60),
-            show::short(*bound)
-        ),
+        Some((direction, bound)) => {
+            format!("along {} it falls with slope {} or steeper", show::brief(&direction.0, 60), show::short(*bound))
+        }
         None => "it falls in some direction".into(),
     };
     let (within, enlarged) = if report.tolerance > 0.0 { (" within the tolerance", "enlarged ") } else { ("", "") };
     match report.sets.verdict {
         Verdict::ClarkeCritical => {
-            let whose = if report.tolerance > 0.0 { within } else { " for the function itself, as every local minimum is" };
+            let whose =
+                if report.tolerance > 0.0 { within } else { " for the function itself, as every local minimum is" };
             format!("The point is critical{whose}: 0 lies in the {enlarged}Clarke subdifferential.")
         }
         Verdict::SpuriousCritical => format!(

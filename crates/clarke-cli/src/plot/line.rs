@@ -35,11 +35,19 @@ pub fn scene(subject: &Subject, given: Option<(f64, f64)>) -> Result<Scene, Exit
     let mut scene = Scene::new(760.0, 620.0);
     let (left, right) = (76.0, 736.0);
     scene.text([(left + right) / 2.0, 26.0], 18.0, fitted(subject.expression, 18.0, 660.0), Anchor::Centre, INK);
-    let finite = values.iter().map(|p| p.1);
-    let above = Panel { left, right, top: 72.0, bottom: 282.0, x: (low, high), y: range(finite, 0.08) };
-    let of_sets = sets.iter().flat_map(|s| [s.conservative.0, s.conservative.1, s.clarke.0, s.clarke.1]);
-    let slopes = pieces.iter().flatten().map(|p| p.1).chain(of_sets);
-    let below = Panel { top: 338.0, bottom: 548.0, y: range(slopes, 0.12), ..above };
+    let own: Vec<f64> = subject.at.value().into_iter().filter(|_| (low..=high).contains(&x0)).collect();
+    let above = Panel {
+        left,
+        right,
+        top: 72.0,
+        bottom: 282.0,
+        x: (low, high),
+        y: range(values.iter().map(|p| p.1), &own, 0.08),
+    };
+    let of_sets = |s: &Interval| [s.conservative.0, s.conservative.1, s.clarke.0, s.clarke.1];
+    let must: Vec<f64> = sets.iter().flat_map(of_sets).collect();
+    let slopes = pieces.iter().flatten().map(|p| p.1);
+    let below = Panel { top: 338.0, bottom: 548.0, y: range(slopes, &must, 0.12), ..above };
     above.grid(&mut scene, 8, 5);
     below.grid(&mut scene, 8, 5);
     title(&mut scene, &above, &format!("value f({name})"));
@@ -52,15 +60,12 @@ pub fn scene(subject: &Subject, given: Option<(f64, f64)>) -> Result<Scene, Exit
         }
     }
     above.curve(&mut scene, &values, 2.4, INK);
-    if let Ok(value) = subject.at.value()
-        && (low..=high).contains(&x0)
-        && (above.y.0..=above.y.1).contains(&value)
-    {
+    for value in own {
         scene.marker(above.at(x0, value), 4.5, INK);
     }
     let room = (right - left) / sets.len().max(1) as f64;
-    sets.iter().for_each(|s| interval(&mut scene, &below, s, room));
     pieces.iter().for_each(|piece| below.curve(&mut scene, piece, 2.4, INK));
+    sets.iter().for_each(|s| interval(&mut scene, &below, s, room));
     for (set, y) in sets.iter().filter_map(|s| s.picked.map(|y| (s, y))) {
         scene.marker(below.at(set.at, y), 4.5, PICKED);
     }
@@ -71,6 +76,8 @@ pub fn scene(subject: &Subject, given: Option<(f64, f64)>) -> Result<Scene, Exit
     if !sets.is_empty() {
         items.push((Sign::Wide, "conservative gradient".into()));
         items.push((Sign::Narrow, "Clarke subdifferential".into()));
+    }
+    if sets.iter().any(|s| s.picked.is_some()) {
         items.push((Sign::Dot, format!("gradient, {}", show::clipped(&subject.policy.to_string(), 24))));
     }
     legend(&mut scene, (left - 40.0, right), 590.0, &items);
@@ -134,13 +141,13 @@ fn intervals(subject: &Subject, kinks: &[Kink]) -> Result<Vec<Interval>, Exit> {
 fn interval(scene: &mut Scene, panel: &Panel, set: &Interval, room: f64) {
     let bar = |(low, high): (f64, f64), half: f64| -> (Spot, Spot) {
         let ([x, a], [_, b]) = (panel.at(set.at, high), panel.at(set.at, low));
-        let more = (half - (b - a) / 2.0).max(0.0);
+        let more = (half.min(5.0) - (b - a) / 2.0).max(0.0);
         ([x - half, (a - more).max(panel.top)], [x + half, (b + more).min(panel.bottom)])
     };
-    let half = (0.3 * room).clamp(2.0, 9.0);
+    let half = (0.3 * room).clamp(2.0, 10.0);
     let (a, b) = bar(set.conservative, half);
     scene.block(a, b, CONSERVATIVE.veil(0.55));
-    let (a, b) = bar(set.clarke, 0.38 * half);
+    let (a, b) = bar(set.clarke, 0.42 * half);
     scene.block(a, b, CLARKE);
 }
 
@@ -161,7 +168,13 @@ fn curves(
         let mut piece = vec![];
         for k in 0..=count {
             // The derivative is asked for next to the ends, where it is that of the piece.
-            let next = if k == 0 { 1e-6 } else if k == count { count as f64 - 1e-6 } else { k as f64 };
+            let next = if k == 0 {
+                1e-6
+            } else if k == count {
+                count as f64 - 1e-6
+            } else {
+                k as f64
+            };
             let place = |k: f64| a + (b - a) * (k / count as f64);
             values.push((place(k as f64), evaluator.value(&[place(k as f64)]).unwrap_or(f64::NAN)));
             let mut slope = [f64::NAN];

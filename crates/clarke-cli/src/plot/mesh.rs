@@ -3,10 +3,10 @@
 use super::Subject;
 use crate::report::Exit;
 use clarke::Strata;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How many samples a side has.
-const SIDE: usize = 72;
+const SIDE: usize = 120;
 
 /// How often a crossing is bisected: beyond what a picture shows.
 const HALVINGS: usize = 16;
@@ -17,9 +17,11 @@ type Pattern = Option<u64>;
 /// A position as fractions of the box.
 pub type Part = [f64; 2];
 
-/// A crossing on an edge of the mesh (its cell, and whether the edge is vertical), or the centre of a cell.
+/// A sample, a crossing on an edge of the mesh (its lower or left end, and whether the edge is vertical), or the centre of
+/// a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Stop {
+    Sample(usize, usize),
     Edge(usize, usize, bool),
     Centre(usize, usize),
 }
@@ -33,7 +35,35 @@ pub struct Mesh<'a> {
     patterns: Vec<Pattern>,
 }
 
-/// What is to be drawn: areas by pattern, and lines.
+/// What is collected cell by cell.
+#[derive(Default)]
+struct Pieces {
+    /// The edges of each pattern's parts, counterclockwise; those between two parts of one pattern cancel.
+    edges: BTreeMap<Pattern, BTreeSet<(Stop, Stop)>>,
+    /// What the lines between patterns join.
+    links: BTreeMap<Stop, Vec<Stop>>,
+    places: HashMap<Stop, Part>,
+}
+
+impl Pieces {
+    /// Adds a part of a pattern, its corners counterclockwise.
+    fn add(&mut self, pattern: Pattern, corners: &[Stop]) {
+        let own = self.edges.entry(pattern).or_default();
+        for (k, from) in corners.iter().enumerate() {
+            let to = corners[(k + 1) % corners.len()];
+            if !own.remove(&(to, *from)) {
+                own.insert((*from, to));
+            }
+        }
+    }
+
+    fn link(&mut self, a: Stop, b: Stop) {
+        self.links.entry(a).or_default().push(b);
+        self.links.entry(b).or_default().push(a);
+    }
+}
+
+/// What is to be drawn: areas by pattern, those that others lie in first, and lines.
 pub struct Drawn {
     pub areas: Vec<(Pattern, Vec<Part>)>,
     pub lines: Vec<Vec<Part>>,
@@ -41,9 +71,15 @@ pub struct Drawn {
     pub patterns: Vec<(u64, Vec<u64>)>,
 }
 
-/// Where a sample stands. The two axes are shifted differently, so that no simple line goes through the samples.
+/// Where a sample stands, the outermost next to the border. The two axes are shifted differently, so that no simple line
+/// goes through the samples.
 fn fraction(axis: usize, k: usize) -> f64 {
-    (k as f64 + [0.3717, 0.6173][axis]) / SIDE as f64
+    let shift = [0.3717, 0.6173][axis];
+    match k {
+        0 => 1e-3 * shift,
+        k if k + 1 == SIDE => 1.0 - 1.3e-3 * shift,
+        k => (k as f64 + shift) / SIDE as f64,
+    }
 }
 
 /// Where a sample is drawn: the outermost at the border.
@@ -96,74 +132,67 @@ impl<'a> Mesh<'a> {
 
     /// All areas and lines.
     pub fn draw(&self) -> Result<Drawn, Exit> {
-        let (mut areas, mut links): (Vec<_>, BTreeMap<Stop, Vec<Stop>>) = (vec![], BTreeMap::new());
-        let mut places: HashMap<Stop, Part> = HashMap::new();
-        for j in 0..SIDE - 1 {
-            let mut run: Option<(Pattern, usize)> = None;
-            for i in 0..SIDE - 1 {
-                let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)];
-                let own = corners.map(|(a, b)| self.sample(a, b));
-                let uniform = own.iter().all(|p| *p == own[0]);
-                if let Some((pattern, from)) = run
-                    && (!uniform || pattern != own[0])
-                {
-                    areas.push((pattern, block(from, i, j)));
-                    run = None;
-                }
-                match uniform {
-                    true => run = run.or(Some((own[0], i))),
-                    false => self.cell(i, j, own, &mut areas, &mut links, &mut places)?,
-                }
+        let mut pieces = Pieces::default();
+        for j in 0..SIDE {
+            for i in 0..SIDE {
+                pieces.places.insert(Stop::Sample(i, j), [drawn(0, i), drawn(1, j)]);
             }
-            areas.extend(run.map(|(pattern, from)| (pattern, block(from, SIDE - 1, j))));
         }
-        Ok(Drawn { areas: merged(areas), lines: chains(&links, &places), patterns: self.neighbours() })
+        for j in 0..SIDE - 1 {
+            for i in 0..SIDE - 1 {
+                self.cell(i, j, &mut pieces)?;
+            }
+        }
+        let areas = areas(&pieces);
+        Ok(Drawn { areas, lines: chains(&pieces.links, &pieces.places), patterns: self.neighbours() })
     }
 
-    /// A cell in which patterns meet.
-    fn cell(
-        &self,
-        i: usize,
-        j: usize,
-        own: [Pattern; 4],
-        areas: &mut Vec<(Pattern, Vec<Part>)>,
-        links: &mut BTreeMap<Stop, Vec<Stop>>,
-        places: &mut HashMap<Stop, Part>,
-    ) -> Result<(), Exit> {
-        let corner = |(a, b): (usize, usize)| [drawn(0, a), drawn(1, b)];
-        let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)].map(corner);
+    /// A cell: all of one pattern, or divided among those of its corners.
+    fn cell(&self, i: usize, j: usize, pieces: &mut Pieces) -> Result<(), Exit> {
+        let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)];
+        let own = corners.map(|(a, b)| self.sample(a, b));
         // The edges below, right, above and left, each from its lower or left end.
         let edges = [(i, j, false), (i + 1, j, true), (i, j + 1, false), (i, j, true)];
-        let (mut on, mut crossed) = ([[0.0; 2]; 4], vec![]);
+        // Around the cell: a corner, and the crossing behind it where there is one.
+        let (mut around, mut crossed) = (vec![], vec![]);
         for k in 0..4 {
-            let next = (k + 1) % 4;
-            if own[k] == own[next] {
-                on[k] = [0, 1].map(|axis| (corners[k][axis] + corners[next][axis]) / 2.0);
-                continue;
+            around.push((own[k], Stop::Sample(corners[k].0, corners[k].1)));
+            if own[k] != own[(k + 1) % 4] {
+                let (a, b, vertical) = edges[k];
+                let stop = Stop::Edge(a, b, vertical);
+                if !pieces.places.contains_key(&stop) {
+                    pieces.places.insert(stop, self.crossing(a, b, vertical)?);
+                }
+                crossed.push((around.len(), stop));
+                around.push((None, stop));
             }
-            let (a, b, vertical) = edges[k];
-            let stop = Stop::Edge(a, b, vertical);
-            on[k] = match places.get(&stop) {
-                Some(place) => *place,
-                None => self.crossing(a, b, vertical)?,
-            };
-            places.insert(stop, on[k]);
-            crossed.push(stop);
         }
-        let centre = [0, 1].map(|axis| crossed.iter().map(|s| places[s][axis]).sum::<f64>() / crossed.len() as f64);
-        for k in 0..4 {
-            areas.push((own[k], vec![on[(k + 3) % 4], corners[k], on[k], centre]));
-        }
-        let mut link = |a: Stop, b: Stop| {
-            links.entry(a).or_default().push(b);
-            links.entry(b).or_default().push(a);
-        };
-        match crossed[..] {
-            [a, b] => link(a, b),
+        let stops: Vec<Stop> = crossed.iter().map(|(_, stop)| *stop).collect();
+        // The border of where the function is finite is no kink.
+        let kinks = own.iter().all(Option::is_some);
+        match stops[..] {
+            [] => {
+                pieces.add(own[0], &around.iter().map(|(_, stop)| *stop).collect::<Vec<_>>());
+                return Ok(());
+            }
+            [a, b] if kinks => pieces.link(a, b),
+            [_, _] => {}
             _ => {
-                places.insert(Stop::Centre(i, j), centre);
-                crossed.iter().for_each(|s| link(*s, Stop::Centre(i, j)));
+                let mean = |axis: usize| stops.iter().map(|s| pieces.places[s][axis]).sum::<f64>() / stops.len() as f64;
+                let centre = [mean(0), mean(1)];
+                pieces.places.insert(Stop::Centre(i, j), centre);
+                stops.iter().filter(|_| kinks).for_each(|s| pieces.link(*s, Stop::Centre(i, j)));
             }
+        }
+        for (k, (from, _)) in crossed.iter().enumerate() {
+            let to = crossed[(k + 1) % crossed.len()].0;
+            let count = (to + around.len() - from) % around.len();
+            let part: Vec<(Pattern, Stop)> = (0..=count).map(|n| around[(from + n) % around.len()]).collect();
+            let mut stops: Vec<Stop> = part.iter().map(|(_, stop)| *stop).collect();
+            if crossed.len() > 2 {
+                stops.push(Stop::Centre(i, j));
+            }
+            pieces.add(part[1].0, &stops);
         }
         Ok(())
     }
@@ -188,57 +217,56 @@ impl<'a> Mesh<'a> {
     }
 }
 
-/// A row of cells of one pattern.
-fn block(from: usize, to: usize, j: usize) -> Vec<Part> {
-    let (a, b) = (drawn(0, from), drawn(0, to));
-    let (low, high) = (drawn(1, j), drawn(1, j + 1));
-    vec![[a, low], [b, low], [b, high], [a, high]]
+/// The outlines of the patterns, the largest first: what lies within another is drawn after it, so that holes need no
+/// outlines of their own.
+fn areas(pieces: &Pieces) -> Vec<(Pattern, Vec<Part>)> {
+    let mut all: Vec<(f64, Pattern, Vec<Part>)> = vec![];
+    for (pattern, edges) in &pieces.edges {
+        let mut left = edges.clone();
+        while let Some((start, mut here)) = left.pop_first() {
+            let mut outline = vec![pieces.places[&start]];
+            while here != start {
+                outline.push(pieces.places[&here]);
+                let least = Stop::Sample(0, 0);
+                let Some(next) = left.range((here, least)..).next().copied().filter(|(from, _)| *from == here) else {
+                    break;
+                };
+                left.remove(&next);
+                here = next.1;
+            }
+            let area = area(&outline);
+            if area > 0.0 {
+                outline.push(outline[0]);
+                all.push((area, *pattern, straightened(outline)));
+            }
+        }
+    }
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.into_iter().map(|(_, pattern, outline)| (pattern, outline)).collect()
 }
 
-/// Blocks that stand on each other as one.
-fn merged(areas: Vec<(Pattern, Vec<Part>)>) -> Vec<(Pattern, Vec<Part>)> {
-    let mut out: Vec<(Pattern, Vec<Part>)> = vec![];
-    let mut open: HashMap<(Pattern, [u64; 3]), usize> = HashMap::new();
-    let key = |pattern: Pattern, a: Part, b: Part| (pattern, [a[0].to_bits(), b[0].to_bits(), a[1].to_bits()]);
-    for (pattern, corners) in areas {
-        // Only blocks have a level lower side with a level upper one above it.
-        let level = corners[0][1] == corners[1][1] && corners[2][1] == corners[3][1] && corners[0][0] == corners[3][0];
-        if !level || corners[1][0] != corners[2][0] {
-            out.push((pattern, corners));
-            continue;
-        }
-        let below = open.remove(&key(pattern, corners[0], corners[1]));
-        let at = match below {
-            Some(at) => {
-                (out[at].1[2], out[at].1[3]) = (corners[2], corners[3]);
-                at
-            }
-            None => {
-                out.push((pattern, corners.clone()));
-                out.len() - 1
-            }
-        };
-        open.insert(key(pattern, corners[3], corners[2]), at);
-    }
-    out
+/// The area within an outline, positive if it is counterclockwise.
+fn area(outline: &[Part]) -> f64 {
+    let pairs = outline.iter().zip(outline.iter().cycle().skip(1));
+    pairs.map(|(a, b)| (a[0] * b[1] - b[0] * a[1]) / 2.0).sum()
 }
 
 /// Linked places as lines, from ends and junctions first, then what is closed.
 fn chains(links: &BTreeMap<Stop, Vec<Stop>>, places: &HashMap<Stop, Part>) -> Vec<Vec<Part>> {
-    let mut used: HashMap<(Stop, Stop), ()> = HashMap::new();
+    let mut used: HashSet<(Stop, Stop)> = HashSet::new();
     let mut lines = vec![];
     let ends = links.iter().filter(|(_, to)| to.len() != 2).chain(links.iter().filter(|(_, to)| to.len() == 2));
     for (start, to) in ends {
         for next in to {
-            if used.contains_key(&(*start, *next)) {
+            if used.contains(&(*start, *next)) {
                 continue;
             }
             let (mut line, mut before, mut here) = (vec![places[start]], *start, *next);
             loop {
-                used.insert((before, here), ());
-                used.insert((here, before), ());
+                used.insert((before, here));
+                used.insert((here, before));
                 line.push(places[&here]);
-                let onward = links[&here].iter().find(|s| **s != before && !used.contains_key(&(here, **s)));
+                let onward = links[&here].iter().find(|s| **s != before && !used.contains(&(here, **s)));
                 match onward.filter(|_| links[&here].len() == 2) {
                     Some(next) => (before, here) = (here, *next),
                     None => break,
@@ -252,7 +280,7 @@ fn chains(links: &BTreeMap<Stop, Vec<Stop>>, places: &HashMap<Stop, Part>) -> Ve
 
 /// The line without the points that stand on the straight line between those kept.
 fn straightened(line: Vec<Part>) -> Vec<Part> {
-    const NEAR: f64 = 5e-4;
+    const NEAR: f64 = 2e-4;
     let mut kept = vec![line[0]];
     let mut from = 0;
     while from + 1 < line.len() {

@@ -74,8 +74,9 @@ impl Plot {
         };
         let numbers: usize = point.iter().map(|(_, x)| x.data().len()).sum();
         if !(1..=2).contains(&numbers) {
-            return Err(Exit::input(format!("--plot: the function depends on {numbers} numbers"))
-                .hint("a function of one or two numbers can be drawn: give the others their values in the expression"));
+            return Err(Exit::input(format!("--plot: the function depends on {numbers} numbers")).hint(
+                "a function of one or two numbers can be drawn: give the others their values in the expression",
+            ));
         }
         let ranges = range.map_or(Ok(vec![]), |text| ranges(text, numbers))?;
         Ok(Plot { target: Target::check("--plot", path)?, kind, ranges, numbers })

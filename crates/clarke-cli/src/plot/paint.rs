@@ -26,20 +26,26 @@ pub const SKY: Colour = Colour(86, 180, 233, 1.0);
 pub const RED: Colour = Colour(213, 94, 0, 1.0);
 pub const WHITE: Colour = Colour(255, 255, 255, 1.0);
 pub const STRATA: [Colour; 8] = [
-    Colour(86, 180, 233, 1.0),
     Colour(230, 159, 0, 1.0),
     Colour(0, 158, 115, 1.0),
     Colour(204, 121, 167, 1.0),
     Colour(240, 228, 66, 1.0),
-    Colour(0, 114, 178, 1.0),
+    Colour(140, 140, 140, 1.0),
     Colour(213, 94, 0, 1.0),
-    Colour(150, 150, 150, 1.0),
+    Colour(86, 180, 233, 1.0),
+    Colour(0, 114, 178, 1.0),
 ];
 
 impl Colour {
     /// The same, covering less.
     pub fn veil(self, alpha: f64) -> Colour {
         Colour(self.0, self.1, self.2, alpha)
+    }
+
+    /// Mixed with white, so much of it left.
+    pub fn light(self, part: f64) -> Colour {
+        let mix = |c: u8| (255.0 - part * (255.0 - f64::from(c))).round() as u8;
+        Colour(mix(self.0), mix(self.1), mix(self.2), self.3)
     }
 
     fn rgba(self) -> RGBAColor {
@@ -157,27 +163,52 @@ impl Scene {
             Kind::Svg => {
                 let mut text = String::new();
                 let root = SVGBackend::with_string(&mut text, pixels(FINE)).into_drawing_area();
-                self.paint(&root, FINE).and_then(|()| root.present()).map_err(|e| wrong(&e))?;
+                self.paint(&root, FINE, 0.0).and_then(|()| root.present()).map_err(|e| wrong(&e))?;
                 drop(root);
                 // The view box stays fine, the picture has its size.
                 let ((w, h), (fine_w, fine_h)) = (pixels(1.0), pixels(FINE));
                 let own = format!("width=\"{fine_w}\" height=\"{fine_h}\"");
                 Ok(text.replacen(&own, &format!("width=\"{w}\" height=\"{h}\""), 1).into_bytes())
             }
-            Kind::Png => {
-                let file = tempfile::Builder::new().suffix(".png").tempfile().map_err(|e| wrong(&e))?;
-                let root = BitMapBackend::new(file.path(), pixels(2.0)).into_drawing_area();
-                self.paint(&root, 2.0).and_then(|()| root.present()).map_err(|e| wrong(&e))?;
-                drop(root);
-                std::fs::read(file.path()).map_err(|e| wrong(&e))
-            }
+            Kind::Png => self.png().map_err(|e| wrong(&e)),
         }
     }
 
+    /// Two pixels for each unit of length, each the mean of some: what the pixels' backend draws is not smooth.
+    fn png(&self) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+        const COARSE: usize = 3;
+        let (width, height) = ((2.0 * self.size.0) as usize, (2.0 * self.size.1) as usize);
+        let fine = (width * COARSE, height * COARSE);
+        let mut pixels = vec![0u8; 3 * fine.0 * fine.1];
+        {
+            let backend = BitMapBackend::with_buffer(&mut pixels, (fine.0 as u32, fine.1 as u32));
+            let root = backend.into_drawing_area();
+            self.paint(&root, 2.0 * COARSE as f64, 0.13)?;
+            root.present()?;
+        }
+        let mut small = Vec::with_capacity(3 * width * height);
+        for at in 0..3 * width * height {
+            let (pixel, channel) = (at / 3, at % 3);
+            let (row, column) = (COARSE * (pixel / width), COARSE * (pixel % width));
+            let one = |k: usize| u32::from(pixels[3 * ((row + k / COARSE) * fine.0 + column + k % COARSE) + channel]);
+            let sum: u32 = (0..COARSE * COARSE).map(one).sum();
+            small.push((sum / (COARSE * COARSE) as u32) as u8);
+        }
+        let file = tempfile::Builder::new().suffix(".png").tempfile()?;
+        let size = (width as u32, height as u32);
+        let mut backend = BitMapBackend::new(file.path(), size);
+        backend.blit_bitmap((0, 0), size, &small)?;
+        backend.present()?;
+        drop(backend);
+        Ok(std::fs::read(file.path())?)
+    }
+
+    /// Draws every shape; texts lowered by a part of their size, where a backend's idea of their middle is too high.
     fn paint<DB: DrawingBackend>(
         &self,
         root: &DrawingArea<DB, plotters::coord::Shift>,
         scale: f64,
+        lowered: f64,
     ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
         let spot = |p: &Spot| ((p[0] * scale).round() as i32, (p[1] * scale).round() as i32);
         let wide = |width: f64| (width * scale).round().max(1.0) as u32;
@@ -201,7 +232,8 @@ impl Scene {
                         Anchor::Right => HPos::Right,
                     };
                     let style = (FONT, size * scale).into_font().color(&colour.rgba());
-                    root.draw(&Text::new(text.clone(), spot(at), style.pos(Pos::new(side, VPos::Center))))?;
+                    let at = [at[0], at[1] + lowered * size];
+                    root.draw(&Text::new(text.clone(), spot(&at), style.pos(Pos::new(side, VPos::Center))))?;
                 }
             }
         }

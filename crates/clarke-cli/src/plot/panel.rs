@@ -41,7 +41,8 @@ impl Panel {
 
     /// The frame, above everything else.
     pub fn frame(&self, scene: &mut Scene) {
-        let corners = [[self.left, self.top], [self.right, self.top], [self.right, self.bottom], [self.left, self.bottom]];
+        let corners =
+            [[self.left, self.top], [self.right, self.top], [self.right, self.bottom], [self.left, self.bottom]];
         scene.line(corners.into_iter().chain([corners[0]]).collect(), 1.0, GREY);
     }
 
@@ -90,15 +91,16 @@ fn ticks((low, high): (f64, f64), count: usize) -> Vec<f64> {
     (first..=last).map(|k| k as f64 * step).collect()
 }
 
-/// A range that holds all numbers, with a margin; values far beyond most are left out, as next to a pole.
-pub fn range(values: impl IntoIterator<Item = f64>, margin: f64) -> (f64, f64) {
+/// A range that holds all of `must` and the values, with a margin; values far beyond most are left out, as next to a pole.
+pub fn range(values: impl IntoIterator<Item = f64>, must: &[f64], margin: f64) -> (f64, f64) {
     let mut all: Vec<f64> = values.into_iter().filter(|x| x.is_finite()).collect();
     all.sort_by(f64::total_cmp);
     let (Some(&first), Some(&last)) = (all.first(), all.last()) else { return (-1.0, 1.0) };
     let quantile = |q: f64| all[((all.len() - 1) as f64 * q).round() as usize];
     let (inner_low, inner_high) = (quantile(0.05), quantile(0.95));
-    let pole = last - first > 20.0 * (inner_high - inner_low) && inner_high > inner_low;
+    let pole = last - first > 6.0 * (inner_high - inner_low) && inner_high > inner_low;
     let (low, high) = if pole { (inner_low, inner_high) } else { (first, last) };
+    let (low, high) = must.iter().fold((low, high), |(l, h), x| (l.min(*x), h.max(*x)));
     let size = (high - low).max(1e-12 * low.abs().max(high.abs()));
     match size > 0.0 && high > low {
         true => (low - margin * size, high + margin * size),

@@ -46,9 +46,8 @@ fn left(scene: &mut Scene, subject: &Subject, panel: &Panel) -> Result<(), Exit>
         [panel.left + part[0] * (panel.right - panel.left), panel.bottom - part[1] * (panel.bottom - panel.top)]
     };
     for (pattern, corners) in &areas {
-        if let Some(colour) = pattern.and_then(|p| colours.get(&p)) {
-            scene.fill(corners.iter().map(spot).collect(), *colour);
-        }
+        let colour = pattern.and_then(|p| colours.get(&p)).copied().unwrap_or(WHITE);
+        scene.fill(corners.iter().map(spot).collect(), colour);
     }
     panel.grid(scene, 5, 5);
     for line in &lines {
@@ -85,11 +84,7 @@ fn colours(patterns: &[(u64, Vec<u64>)]) -> HashMap<u64, Colour> {
         uses[best] += 1;
         chosen.insert(*pattern, best);
     }
-    let light = |Colour(r, g, b, _): Colour| {
-        let mix = |c: u8| (255.0 - 0.34 * (255.0 - f64::from(c))).round() as u8;
-        Colour(mix(r), mix(g), mix(b), 1.0)
-    };
-    chosen.into_iter().map(|(pattern, k)| (pattern, light(STRATA[k]))).collect()
+    chosen.into_iter().map(|(pattern, k)| (pattern, STRATA[k].light(0.34))).collect()
 }
 
 /// The sets.
@@ -118,30 +113,31 @@ fn right(
         let ends = if level { [(panel.x.0, 0.0), (panel.x.1, 0.0)] } else { [(0.0, panel.y.0), (0.0, panel.y.1)] };
         scene.line(ends.map(|(a, b)| panel.at(a, b)).to_vec(), 1.0, GREY.veil(0.6));
     }
-    region(scene, &panel, &conservative, CONSERVATIVE, (0.35, 12.0));
-    region(scene, &panel, &clarke, CLARKE, (0.35, 5.0));
+    region(scene, &panel, &conservative, CONSERVATIVE, (6.0, 14.0));
+    region(scene, &panel, &clarke, CLARKE, (2.4, 6.0));
     panel.frame(scene);
     markers(scene, &panel, &gradients);
     let known = |set: &clarke::SetAt| set.known().to_string();
     let (d, c) = (known(&judged.conservative), known(&judged.clarke));
-    let title = if d == c { format!("both sets at the point ({d})") } else { format!("D ({d}) and Clarke's set ({c})") };
+    let title =
+        if d == c { format!("both sets at the point ({d})") } else { format!("D ({d}) and Clarke's set ({c})") };
     let axes: Vec<String> = subject.variables.names.iter().map(|n| format!("∂f/∂{n}")).collect();
     titles(scene, &panel, &title, &axes);
     Ok(())
 }
 
-/// A set: an area, a thick line, or a thick dot.
-fn region(scene: &mut Scene, panel: &Panel, outline: &[[f64; 2]], colour: Colour, (veil, thick): (f64, f64)) {
+/// A set: an area with its outline, a thick line, or a thick dot.
+fn region(scene: &mut Scene, panel: &Panel, outline: &[[f64; 2]], colour: Colour, (rim, thick): (f64, f64)) {
     let spots: Vec<Spot> = outline.iter().map(|p| panel.at(p[0], p[1])).collect();
     match spots[..] {
-        [one] => scene.dot(one, 0.75 * thick, colour),
+        [one] => scene.dot(one, 0.7 * thick, colour),
         [a, b] => {
-            scene.line(vec![a, b], thick, colour.veil(0.3 + veil));
-            [a, b].into_iter().for_each(|end| scene.dot(end, thick / 2.0, colour));
+            scene.line(vec![a, b], thick, colour.light(0.7));
+            [a, b].into_iter().for_each(|end| scene.dot(end, thick / 2.0, colour.light(0.7)));
         }
         _ => {
-            scene.fill(spots.clone(), colour.veil(veil));
-            scene.line(spots.iter().copied().chain([spots[0]]).collect(), 2.2, colour);
+            scene.fill(spots.clone(), colour.veil(0.35));
+            scene.line(spots.iter().copied().chain(spots.iter().take(2).copied()).collect(), rim, colour);
         }
     }
 }
@@ -172,10 +168,11 @@ fn markers(scene: &mut Scene, panel: &Panel, gradients: &[([f64; 2], String)]) {
     let spots: Vec<Spot> = gradients.iter().map(|(g, _)| panel.at(g[0], g[1])).collect();
     let around = |[x, y]: Spot| [x - 7.0, y - 7.0, x + 7.0, y + 7.0];
     let mut taken: Vec<[f64; 4]> = spots.iter().chain([&zero]).map(|s| around(*s)).collect();
+    // The cross shows behind a marker that stands there.
+    scene.cross(zero, if spots.iter().any(|s| (s[0] - zero[0]).hypot(s[1] - zero[1]) < 6.0) { 8.0 } else { 5.0 }, INK);
     for spot in &spots {
         scene.marker(*spot, 5.0, PICKED);
     }
-    scene.cross(zero, 5.0, INK);
     for (spot, (_, name)) in std::iter::zip(&spots, gradients) {
         // Names that find no room on one line stand below each other.
         let fits = width(name, LABEL) < panel.right - panel.left - 40.0;
@@ -184,20 +181,19 @@ fn markers(scene: &mut Scene, panel: &Panel, gradients: &[([f64; 2], String)]) {
         let high = 16.0 * lines.len() as f64;
         let [x, y] = *spot;
         let gap = 11.0;
-        let mut boxes = vec![];
+        let within = (x - wide / 2.0).clamp(panel.left + 5.0, (panel.right - wide - 5.0).max(panel.left + 5.0));
+        let mut boxes: Vec<Spot> = vec![[within, y - gap - high], [within, y + gap]];
         for dy in [0.0, -18.0, 18.0, -36.0, 36.0] {
             boxes.push([x + gap, y + dy - high / 2.0]);
             boxes.push([x - gap - wide, y + dy - high / 2.0]);
         }
-        for dy in [-gap - high, gap, -gap - high - 16.0, gap + 16.0] {
-            boxes.push([x - wide / 2.0, y + dy]);
-        }
+        boxes.extend([[within, y - gap - high - 16.0], [within, y + gap + 16.0]]);
         let bounds = |[a, b]: Spot| [a - 2.0, b, a + wide + 2.0, b + high];
         let inside = |b: &[f64; 4]| {
             b[0] > panel.left + 2.0 && b[2] < panel.right - 2.0 && b[1] > panel.top + 2.0 && b[3] < panel.bottom - 2.0
         };
         let clear = |b: &[f64; 4]| taken.iter().all(|t| b[2] < t[0] || t[2] < b[0] || b[3] < t[1] || t[3] < b[1]);
-        let fallback = bounds([x.min(panel.right - wide - 4.0).max(panel.left + 4.0), y + gap]);
+        let fallback = bounds([within, y + gap]);
         let best = boxes.into_iter().map(bounds).find(|b| inside(b) && clear(b)).unwrap_or(fallback);
         scene.block([best[0], best[1]], [best[2], best[3]], WHITE.veil(0.75));
         for (k, line) in lines.iter().enumerate() {

@@ -19,7 +19,9 @@ impl SetAt {
     pub fn outline(&mut self, directions: usize) -> Result<Vec<[f64; 2]>> {
         if self.layout().dimension() != 2 {
             let rule = "an outline is drawn of a set in the plane, of derivatives with two entries".to_string();
-            return Err(Fault::Setting { setting: "outline", given: self.layout().dimension().to_string(), rule }.into());
+            return Err(
+                Fault::Setting { setting: "outline", given: self.layout().dimension().to_string(), rule }.into()
+            );
         }
         let pair = |element: &[Tensor]| {
             let mut entries = element.iter().flat_map(|t| t.data().iter().copied());

@@ -46,7 +46,8 @@ impl Program {
 impl Strata {
     fn new(original: &Program, unrolled: &Program) -> Result<Strata> {
         let linear = linearize_with(unrolled, &[])?;
-        let is_tie = |k: &usize| matches!(&linear.program.nodes()[*k].kind, Kind::Apply { op, .. } if op.tie().is_some());
+        let is_tie =
+            |k: &usize| matches!(&linear.program.nodes()[*k].kind, Kind::Apply { op, .. } if op.tie().is_some());
         let values = &linear.program.outputs()[..unrolled.outputs().len()];
         let ties = (0..linear.program.nodes().len()).filter(is_tie);
         let watched: Vec<usize> = values.iter().copied().chain(ties).collect();
@@ -137,7 +138,11 @@ impl Strata {
     fn between(&self, line: &Line, low: (f64, (u64, bool)), high: (f64, (u64, bool))) -> Result<Vec<Kink>> {
         let middle = low.0 + (high.0 - low.0) / 2.0;
         if middle <= low.0 || middle >= high.0 {
-            return Ok(self.tolerance(line, low.0)?.map(|tolerance| Kink { at: low.0, tolerance }).into_iter().collect());
+            return Ok(self
+                .tolerance(line, low.0)?
+                .map(|tolerance| Kink { at: low.0, tolerance })
+                .into_iter()
+                .collect());
         }
         let Some(here) = self.pattern(&line.at(middle))? else { return Ok(vec![]) };
         let mut kinks = vec![];
