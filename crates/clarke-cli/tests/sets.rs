@@ -297,26 +297,31 @@ fn a_large_smooth_program_is_explained() {
     assert_eq!(report["clarke"]["vertices"].as_array().unwrap().len(), 1);
 }
 
-/// The commands of the README with what they print, where it shows that.
+/// The words of a command line, quoted ones whole.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    parts.flat_map(|(k, part)| if k % 2 == 0 { part.split_whitespace().collect() } else { vec![part] }).collect()
+}
+
+/// The commands of the README run in an empty folder, and print what it shows.
 #[test]
 fn the_readme_shows_what_is_printed() {
     let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let dir = tempfile::tempdir().unwrap();
     let mut shown = 0;
     for block in readme.split("```console\n").skip(1) {
         let block = block.split("```").next().unwrap();
-        let (command, output) = block.split_once('\n').unwrap();
-        let Some(rest) = command.strip_prefix("$ clarke ") else { continue };
-        let mut words: Vec<&str> = vec![];
-        for (k, part) in rest.split('\'').enumerate() {
-            match k % 2 {
-                0 => words.extend(part.split_whitespace()),
-                _ => words.push(part),
+        for (command, output) in block.split("$ clarke ").skip(1).filter_map(|rest| rest.split_once('\n')) {
+            let done = clarke(&words(command)).current_dir(dir.path()).assert().success().stderr("");
+            let printed = String::from_utf8(done.get_output().stdout.clone()).unwrap();
+            if !output.is_empty() {
+                assert_eq!(printed, output, "README.md: {command}");
+                shown += 1;
             }
-        }
-        if !output.is_empty() {
-            assert_eq!(printed(&words), output, "README.md: {command}");
-            shown += 1;
         }
     }
     assert!(shown > 0, "README.md shows what `clarke explain` prints");
+    for picture in ["zero.svg", "kinks.svg"] {
+        assert!(readme.contains(&format!("(docs/{picture})")) && dir.path().join(picture).exists(), "{picture}");
+    }
 }

@@ -137,7 +137,9 @@ fn region(scene: &mut Scene, panel: &Panel, outline: &[[f64; 2]], colour: Colour
         }
         _ => {
             scene.fill(spots.clone(), colour.veil(0.35));
-            scene.line(spots.iter().copied().chain(spots.iter().take(2).copied()).collect(), rim, colour);
+            scene.line(spots.iter().copied().chain([spots[0]]).collect(), rim, colour);
+            // The corner where the outline begins and ends; lines that go over themselves would be gaps in pixels.
+            scene.line(vec![spots[spots.len() - 1], spots[0], spots[1]], rim, colour);
         }
     }
 }
