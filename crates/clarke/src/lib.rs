@@ -40,6 +40,7 @@
 //! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
+//! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
 //! | minimize | [`Evaluator`], [`optim`] |
 //! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
@@ -64,7 +65,8 @@ pub mod text;
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
     At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement,
-    Kink, Known, Layout, Nearest, Policy, SetAt, SetOptions, Sets, Strata, Support, Term, TieMet, Verdict, Witness,
+    Kink, Known, Layout, Lipschitz, Nearest, Policy, Raise, SetAt, SetOptions, Sets, Strata, Support, Tameness, Term,
+    TieMet, Verdict, Witness,
 };
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};

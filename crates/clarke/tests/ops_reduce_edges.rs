@@ -194,7 +194,7 @@ fn tie_of(shape: &[usize], f: impl for<'p> Fn(Var<'p>) -> Var<'p>) -> std::sync:
 }
 
 fn met(tie: &dyn Tie, u: &Tensor, tolerance: f64) -> Vec<(Vec<usize>, Option<u64>, f64)> {
-    tie.met(u, tolerance).into_iter().map(|Met { index, pieces, distance }| (index, pieces, distance)).collect()
+    tie.met(u, tolerance).into_iter().map(|Met { index, pieces, distance, .. }| (index, pieces, distance)).collect()
 }
 
 fn uniform() -> impl FnMut() -> f64 {

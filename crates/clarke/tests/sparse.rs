@@ -168,6 +168,15 @@ fn scans_hand_sparse_matrices_on() {
 }
 
 #[test]
+fn a_report_does_not_write_a_matrix_out() {
+    let matrix = Csr::from_entries(3, 3, &[(0, 1, 0.125)]).unwrap();
+    let f = Program::trace(&[&[3]], |v| matrix.matmul(v[0]).abs().sum()).unwrap();
+    let ties = f.at(&[[0.0, 0.0, 1.0].into()]).unwrap().ties(0.0).unwrap();
+    assert_eq!(ties[0].source, "abs(csr_matmul(x0, …))");
+    assert!(f.to_string().contains("values=[0.125]"));
+}
+
+#[test]
 fn two_matrices_are_bound_one_after_the_other() {
     let (a, b) = (random(3, 4, 1), random(2, 3, 2));
     let array = parse("B @ (A @ x)", &[("A", &[3, 4]), ("B", &[2, 3]), ("x", &[4])]);

@@ -229,6 +229,7 @@ fn precedence_is_pythons() {
         ("x**2**3", "return x ** 8.0"),
         ("(x**2)**3", "return (x ** 2.0) ** 3.0"),
         ("x**-1", "return x ** -1.0"),
+        ("x**inf", "return x ** inf"),
         ("-x * y", "return -x * y"),
         ("-(x * y)", "return -(x * y)"),
         ("x - -y", "return x - -y"),

@@ -3,6 +3,7 @@
 mod along;
 mod artifact;
 mod certificate;
+mod cube;
 mod evaluator;
 mod guard;
 mod image;
@@ -14,6 +15,7 @@ mod residual;
 mod set_at;
 mod sets;
 mod strata;
+mod tameness;
 mod tangents;
 mod verdict;
 
@@ -25,6 +27,7 @@ pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
 pub use strata::{Kink, Strata};
+pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 
 use crate::derive::{Linearized, linearize_with, unroll};

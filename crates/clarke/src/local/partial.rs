@@ -56,8 +56,11 @@ impl<'a, 'p> Pass<'a, 'p> {
     ) -> Pass<'a, 'p> {
         let mut pass = Pass { program, builder, images: Vec::with_capacity(program.nodes().len()), partial: false };
         let mut inputs: Vec<Option<Given<'p>>> = inputs.into_iter().map(Some).collect();
-        for node in program.nodes() {
+        let needed = super::needed(program);
+        for (id, node) in program.nodes().iter().enumerate() {
             let image = match &node.kind {
+                // Nobody looks at it, and its ties may be another program's.
+                Kind::Constant(_) | Kind::Apply { .. } if !needed[id] => Image::Number(Tensor::vector(vec![])),
                 Kind::Input(k) => match inputs[*k].take().expect("an input is one node") {
                     Given::Number(x) => Image::Number(x),
                     Given::Free(var) => Image::Node(var),

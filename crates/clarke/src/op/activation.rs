@@ -1,7 +1,7 @@
 //! Activation functions made of exponentials, elementwise.
 
-use super::kinked::least_norm;
-use super::pointwise::{Elementwise, Pointwise, finite};
+use super::kinked::{Abs, least_norm};
+use super::pointwise::{Elementwise, Pointwise, finite, parameter};
 use super::smooth::method;
 use crate::error::Fault;
 use crate::program::Var;
@@ -164,6 +164,89 @@ impl Pointwise for LogSigmoid {
     }
 }
 
+/// `softsign(x) = x / (1 + |x|)`, elementwise. Once continuously differentiable: no tie. Semialgebraic, between −1 and 1.
+#[derive(Debug, Clone, Default)]
+pub struct Softsign;
+
+impl Pointwise for Softsign {
+    const NAME: &'static str = "softsign";
+    const SIGNATURE: &'static str = "softsign(x)";
+    const FORMULA: &'static str = "x / (1 + |x|)";
+    const CLASS: &'static str = "semialgebraic";
+    const SOURCE: &'static str = "Glorot, Bengio 2010; torch.nn.functional.softsign";
+    const SAMPLES: &'static [Sample] = &[Sample::new("softsign(x)", X)];
+
+    fn class(&self, [x]: [Class; 1]) -> Class {
+        x.semialgebraic().bounded()
+    }
+
+    fn value<T: Real>(&self, [x]: [T; 1]) -> T {
+        x / (T::of(1.0) + x.abs())
+    }
+
+    fn slopes<'p>(&self, [x]: [Var<'p>; 1], _: Var<'p>) -> [Option<Var<'p>>; 1] {
+        [Some((1.0 + x.abs()).reciprocal().square())]
+    }
+
+    // The tie of the second derivative is that of |x| in the first.
+    fn choice(&self, tie: usize, convention: Convention) -> Choice {
+        Abs::default().choice(tie, convention)
+    }
+}
+
+/// `squareplus(x, b=4) = (x + √(x² + b)) / 2`, elementwise: relu with its corner rounded by b. Smooth; semialgebraic.
+///
+/// Nothing overflows, and the left keeps its digits. Errors: a b that is not positive and finite; without one it is relu.
+#[derive(Debug, Clone)]
+pub struct Squareplus {
+    /// How round the corner is: 4 times the square of the value at 0.
+    pub b: f64,
+}
+
+impl Default for Squareplus {
+    fn default() -> Squareplus {
+        Squareplus { b: 4.0 }
+    }
+}
+
+impl Pointwise for Squareplus {
+    const NAME: &'static str = "squareplus";
+    const SIGNATURE: &'static str = "squareplus(x, b=4)";
+    const FORMULA: &'static str = "(x + √(x² + b)) / 2";
+    const CLASS: &'static str = "semialgebraic";
+    const SOURCE: &'static str = "Barron 2021; jax.nn.squareplus";
+    const SAMPLES: &'static [Sample] = &[Sample::new("squareplus(x)", X), Sample::new("squareplus(x, b=0.25)", X)];
+    const PARAMS: &'static [(&'static str, f64)] = &[("b", 4.0)];
+
+    fn params(&self) -> Vec<f64> {
+        vec![self.b]
+    }
+
+    fn with_params(self, values: &[f64]) -> Result<Self, Fault> {
+        let b = finite(Self::NAME, "b", values[0])?;
+        if b > 0.0 { Ok(Squareplus { b }) } else { Err(parameter(Self::NAME, "b", b, "it must be positive")) }
+    }
+
+    fn class(&self, [x]: [Class; 1]) -> Class {
+        x.semialgebraic()
+    }
+
+    fn value<T: Real>(&self, [x]: [T; 1]) -> T {
+        let (one, half, root, size) = (T::of(1.0), T::of(0.5), T::of(self.b.sqrt()), x.abs());
+        let large = size.max(root);
+        let ratio = size.min(root) / large;
+        let hypot = large * (one + ratio * ratio).sqrt();
+        // On the left the sum cancels; times its conjugate it is b.
+        let left = T::of(0.5 * self.b) / (hypot + size);
+        x.if_ge(T::of(0.0), half * x + half * hypot, left)
+    }
+
+    fn slopes<'p>(&self, [x]: [Var<'p>; 1], y: Var<'p>) -> [Option<Var<'p>>; 1] {
+        // The root is 2y − x.
+        [Some(y / (2.0 * y - x))]
+    }
+}
+
 /// x where positive, else alpha·(eˣ − 1).
 fn elu_value<T: Real>(x: T, alpha: f64) -> T {
     let zero = T::of(0.0);
@@ -292,9 +375,17 @@ method!(
     log_sigmoid LogSigmoid,
     /// The self-normalizing elu, elementwise.
     selu Selu,
+    /// x / (1 + |x|), elementwise.
+    softsign Softsign,
 );
 
 impl<'p> Var<'p> {
+    /// `(x + √(x² + b)) / 2`, elementwise.
+    #[track_caller]
+    pub fn squareplus(self, b: f64) -> Var<'p> {
+        self.apply_params::<Squareplus>(&[b])
+    }
+
     /// x where positive, else `alpha · (eˣ − 1)`, elementwise.
     #[track_caller]
     pub fn elu(self, alpha: f64) -> Var<'p> {

@@ -9,7 +9,7 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::{broadcast, broadcast_strides, size, walk};
+use crate::tensor::{Boxes, broadcast, broadcast_strides, size, walk};
 use std::fmt::{Debug, Formatter};
 use std::marker::PhantomData;
 
@@ -42,6 +42,9 @@ pub trait Applied<const W: usize>: Sized + Send + Sync + 'static {
 
     /// The transpose times y.
     fn back<T: Scalar>(y: &[T], rows: &[[T; W]], x: &mut [T]);
+
+    /// Bounds of the matrix, or of its transpose, times an array, for a tie that is no point.
+    fn enclose(back: bool, x: &Boxes, tie: &Boxes) -> Option<Boxes>;
 
     /// The operator's line in the table of operators.
     const FORTH: Entry = entry::<Self, W>(0, |call| read::<Self, W>(call, false));
@@ -128,6 +131,10 @@ impl<M: Applied<W>, const W: usize> Op for Application<M, W> {
         let missing = (at.ranks[0] + 1).saturating_sub(at.ranks[1]);
         let tie = if at.mapped[1] { at.args[1].pad_rank_after(missing) } else { at.args[1] };
         Ok(x.apply_with(Application::<M, W>::new(self.back), &[tie]))
+    }
+
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        M::enclose(self.back, args[0], args[1])
     }
 
     fn execution(&self) -> Execution<'_> {

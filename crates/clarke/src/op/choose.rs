@@ -16,7 +16,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
-use crate::tensor::{Tensor, broadcast, broadcast_strides, size, walk};
+use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, size, walk};
 use std::sync::Arc;
 
 /// `take_along_axis(x, indices, axis)`: at each place the entry of x that stands, along the axis, at the constant
@@ -304,6 +304,19 @@ impl Op for GatherArgmax {
             false => at.args[k].broadcast_to(&[&[at.size], at.args[k].shape().as_slice()].concat()),
         };
         Ok(full(0).apply_with(GatherArgmax(self.0.batched(at.ranks[0])), &[full(1)]))
+    }
+
+    // Every entry that may be the largest is taken.
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        let (x, y) = (args[0].intervals(), args[1].intervals());
+        let split = self.0.split(args[0].shape());
+        Some(Boxes::from_fn(shape, |slice| {
+            let at = || split.positions(slice);
+            let least = at().fold(f64::NEG_INFINITY, |l, k| l.max(x[k].lo()));
+            let unknown = at().any(|k| x[k].is_whole());
+            let possible = at().filter(|&k| x[k].hi() >= least).map(|k| y[k]).reduce(|a, b| a.hull(b));
+            possible.filter(|_| !unknown).map_or((f64::NEG_INFINITY, f64::INFINITY), |y| (y.lo(), y.hi()))
+        }))
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -5,12 +5,13 @@ use super::factor::{
     Field, Room, cholesky, cholesky_stack, exchanging, exchanging_stack, field_kernels, matrices, matrix, room,
     symmetrize,
 };
+use super::verified;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
-use crate::tensor::Tensor;
+use crate::tensor::{Boxes, Tensor};
 use faer::dyn_stack::StackReq;
 use faer::linalg::cholesky::llt;
 use faer::linalg::lu::partial_pivoting as lu;
@@ -107,6 +108,10 @@ impl Op for Inv {
         Ok(at.args[0].apply(self.clone()))
     }
 
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        Some(verified::inverse(self.positive, args[0]))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -115,6 +120,14 @@ impl Op for Inv {
 field_kernels!(Inv);
 
 impl Inv {
+    /// The inverse of one matrix, for analyses that may allocate. None if it is singular.
+    pub(super) fn of(a: &[f64], n: usize) -> Option<Vec<f64>> {
+        let kernel = Inv { positive: false }.kernel::<f64>(&[&[n, n]], &[n, n]);
+        let (mut out, mut scratch) = (vec![0.0; n * n], vec![0.0; kernel.scratch]);
+        (kernel.run)(&[a], &mut out, &mut scratch);
+        out.iter().all(|x| x.is_finite()).then_some(out)
+    }
+
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
         let (_, n, _) = matrix(args[0]);
         let positive = self.positive;
@@ -224,6 +237,10 @@ impl Op for Cholesky {
         Ok(at.args[0].apply(Cholesky))
     }
 
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        Some(verified::cholesky(args[0]))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -303,6 +320,10 @@ impl Op for LogDet {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(LogDet))
+    }
+
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        Some(verified::logdet(args[0], shape))
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -5,6 +5,7 @@ use super::convex::{Set, Side};
 use super::definite::symmetric_part;
 use super::eigen::{by_selection, joined};
 use super::factor::{Field, field_kernels};
+use super::nearest;
 use super::norm::InverseNorm;
 use super::project::{BALL, BOX, L1, Project, SIMPLEX, methods, on_a_set};
 use crate::error::{Fault, Result};
@@ -12,7 +13,7 @@ use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
 use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, unravel};
+use crate::tensor::{Boxes, Tensor, unravel};
 
 /// The Euclidean distance to a convex set C of vectors along the last axis, or of symmetric matrices along the last two
 /// (of the symmetric part, in the Frobenius norm): ‖x − P(x)‖. Semialgebraic, convex, of Lipschitz constant 1.
@@ -132,6 +133,10 @@ impl Op for Distance {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        Some(nearest::distance(self.0, args[0], shape))
     }
 
     fn execution(&self) -> Execution<'_> {

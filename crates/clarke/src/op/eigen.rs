@@ -4,13 +4,14 @@ use super::axes::{Axes, Selected, batch_tie};
 use super::definite::square;
 use super::factor::{Field, Room, eigen, eigen_of, eigen_stack, epsilon, field_kernels, matrix, room, symmetrize};
 use super::spectral::Spectral;
+use super::verified;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
 use crate::program::tie::{Choice, Convention, Face, Met, Pieces, Tie};
-use crate::tensor::{Tensor, size, unravel};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 
 /// The last two axes.
 pub(super) fn last_two() -> Axes {
@@ -151,6 +152,10 @@ impl Op for EigvalshSum {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        Some(verified::eigenvalue_sum(self.k, args[0], shape))
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -233,6 +233,7 @@ impl Pointwise for Clip {
         Sample::new("clip(x, low, high)", &[("x", &[3]), ("low", &[]), ("high", &[])]),
     ];
     const PARAMS: &'static [(&'static str, f64)] = &[("low", f64::NAN), ("high", f64::NAN)];
+    const OPEN: bool = true;
     const CALL: for<'p> fn(&Call<'_, 'p>) -> Result<Var<'p>> = call_clip;
 
     fn params(&self) -> Vec<f64> {

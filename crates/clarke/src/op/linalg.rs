@@ -8,12 +8,13 @@ use crate::error::{Fault, Place, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
+use crate::program::interval::product::{Ends, SMALL, bilinear};
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Operand, Param, Sample,
     TakesSparse, Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::{broadcast, broadcast_strides, size, walk};
+use crate::tensor::{Boxes, broadcast, broadcast_strides, size, walk};
 use std::sync::Arc;
 
 /// `a @ b`: the product of matrices, of stacks of matrices, and of matrices and vectors, with numpy's rules.
@@ -181,6 +182,24 @@ impl Op for MatMul {
         })
     }
 
+    // Large ones by products of numbers.
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        let [a, b] = [args[0], args[1]];
+        let (_, _, terms) = MatMul::split(a.shape(), self.transpose_a, true);
+        if size(shape) * terms <= SMALL {
+            return None;
+        }
+        let kernel = self.products::<f64>(&[a.shape(), b.shape()]);
+        let times = |a: &[f64], b: &[f64]| {
+            let mut out = vec![0.0; size(shape)];
+            (kernel.run)(&[a, b], &mut out, &mut []);
+            out
+        };
+        let ends = |x| -> Ends<'_> { (Boxes::lo(x).data(), Boxes::hi(x).data()) };
+        let (lo, hi) = bilinear(ends(a), ends(b), terms, &times);
+        Some(Boxes::from_fn(shape, |i| (lo[i], hi[i])))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -299,6 +318,12 @@ fn contracted<'p>(a: Var<'p>, y: Var<'p>, rows: bool) -> Var<'p> {
 
 impl ArrayKernel for MatMul {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        self.products(args)
+    }
+}
+
+impl MatMul {
+    fn products<T: Scalar>(&self, args: &[&[usize]]) -> Kernel<T> {
         let (lead_a, m, k) = MatMul::split(args[0], self.transpose_a, true);
         let (lead_b, _, p) = MatMul::split(args[1], self.transpose_b, false);
         let lead = broadcast(lead_a, lead_b).expect("matmul's shape rule was checked");

@@ -18,6 +18,7 @@ pub mod distance;
 pub mod eigen;
 pub mod einsum;
 pub mod embedding;
+mod enclosure;
 pub mod extreme;
 mod factor;
 pub mod gather;
@@ -30,6 +31,7 @@ pub mod linalg;
 pub mod linear;
 pub mod loss;
 pub mod moments;
+mod nearest;
 pub mod norm;
 pub mod null;
 pub mod order;
@@ -57,6 +59,7 @@ pub mod statistic;
 pub mod stop;
 pub mod tie;
 pub mod trig;
+mod verified;
 pub mod window;
 
 use crate::program::op::Entry;
@@ -86,6 +89,7 @@ pub const OPS: &[Entry] = &[
     special::Erf::ENTRY,
     special::Erfc::ENTRY,
     special::LogAddExp::ENTRY,
+    special::XLogY::ENTRY,
     trig::Tan::ENTRY,
     trig::Arcsin::ENTRY,
     trig::Arccos::ENTRY,
@@ -98,6 +102,8 @@ pub const OPS: &[Entry] = &[
     activation::Silu::ENTRY,
     activation::Mish::ENTRY,
     activation::LogSigmoid::ENTRY,
+    activation::Softsign::ENTRY,
+    activation::Squareplus::ENTRY,
     pair::Pow::ENTRY,
     pair::Hypot::ENTRY,
     kinked::Relu::ENTRY,

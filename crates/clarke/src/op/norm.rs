@@ -1,6 +1,7 @@
 //! Norms of vectors along axes, and the tie of the Euclidean one: `unit`.
 
 use super::axes::{Axes, Selected, Split, batch_tie};
+use super::enclosure;
 use super::kinked::root_at_zero;
 use super::pointwise::Elementwise;
 use super::reduce::{CUBE, MATRIX, methods, read};
@@ -13,7 +14,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, unravel};
+use crate::tensor::{Boxes, Tensor, unravel};
 
 /// `norm1(x) = Σ |xᵢ|`, over all entries or along axes. Piecewise linear. At ties: those of abs.
 #[derive(Debug, Clone)]
@@ -189,6 +190,10 @@ impl Op for Norm2 {
         Ok(at.args[0].apply(Norm2 { axes: self.axes.batched(at.ranks[0]), ..*self }))
     }
 
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        Some(Boxes::of_intervals(shape, &enclosure::norms(&self.axes.split(args[0].shape()), args[0])))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -293,6 +298,10 @@ impl Op for Unit {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         batch_tie(Unit(self.0.batched(at.ranks[0])), at)
+    }
+
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        Some(enclosure::unit(&self.0, args[0], args[1]))
     }
 
     fn execution(&self) -> Execution<'_> {
@@ -479,6 +488,10 @@ impl Op for InverseNorm {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(InverseNorm(self.0.batched(at.ranks[0]))))
+    }
+
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        Some(enclosure::inverse_norms(&self.0.split(args[0].shape()), args[0], shape))
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -2,13 +2,14 @@
 
 use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
+use super::enclosure;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op};
 use crate::program::real::Scalar;
 use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, unravel};
+use crate::tensor::{Boxes, Tensor, unravel};
 use std::cmp::Ordering;
 
 /// Ascending, NaN last, as numpy sorts.
@@ -293,6 +294,10 @@ impl Applied<3> for Arrange {
     const FORMULAS: [&'static str; 2] = ["x along its last axis in that order", "the transpose of arrange in x"];
     const SOURCE: &'static str = "the derivative of sort";
     const RULE: &'static str = "an order has three numbers for each entry of the array along its last axis";
+
+    fn enclose(back: bool, x: &Boxes, order: &Boxes) -> Option<Boxes> {
+        enclosure::arrange(back, x, order)
+    }
 
     fn forth<T: Scalar>(x: &[T], order: &[[T; 3]], y: &mut [T]) {
         let (zero, one) = (T::of(0.0), T::of(1.0));

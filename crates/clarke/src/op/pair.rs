@@ -6,6 +6,7 @@ use super::tie::Tied;
 use crate::error::Result;
 use crate::program::Var;
 use crate::program::class::{Class, Level};
+use crate::program::interval::Interval;
 use crate::program::op::{Linearization, Sample};
 use crate::program::real::Real;
 use crate::program::tie::{Choice, Convention};
@@ -117,6 +118,11 @@ impl Pointwise<2> for Hypot {
 
     fn class(&self, x: [Class; 2]) -> Class {
         Class::join(&x).semialgebraic()
+    }
+
+    // The formula divides by the larger one.
+    fn enclose(&self, [a, b]: [Interval; 2]) -> Option<Interval> {
+        Some(super::enclosure::norm([a, b].into_iter()))
     }
 
     fn value<T: Real>(&self, [a, b]: [T; 2]) -> T {

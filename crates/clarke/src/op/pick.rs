@@ -1,6 +1,7 @@
 //! The tie of maxima over axes: `pick(u, s)`.
 
 use super::axes::{Axes, Selected, Split, batch_tie};
+use super::enclosure;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
@@ -9,7 +10,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Face, Met, Pieces, Tie};
-use crate::tensor::{Tensor, unravel};
+use crate::tensor::{Boxes, Tensor, unravel};
 
 /// `pick(u, s)`: in each slice along the axes, the unit vector of the largest entry; shape of u.
 ///
@@ -87,6 +88,10 @@ impl Op for Pick {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         batch_tie(Pick { axes: self.axes.batched(at.ranks[0]) }, at)
+    }
+
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        enclosure::pick(&self.axes, args[0], args[1])
     }
 
     fn execution(&self) -> Execution<'_> {

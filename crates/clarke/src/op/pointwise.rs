@@ -4,6 +4,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
+use crate::program::interval::Interval;
 use crate::program::op::{
     Batching, Boundary, Entry, Execution, Linearity, Linearization, Notation, Op, Param, Recordable, Sample,
     Transposition,
@@ -11,7 +12,7 @@ use crate::program::op::{
 use crate::program::real::Real;
 use crate::program::record::{Recording, record};
 use crate::program::tie::{Choice, Convention, Tie};
-use crate::tensor;
+use crate::tensor::{self, Boxes};
 use std::fmt::Debug;
 
 /// An elementwise operator of N arguments, with numpy's broadcasting: its value and its slopes, each once.
@@ -43,6 +44,8 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
     const CALL: for<'p> fn(&Call<'_, 'p>) -> Result<Var<'p>> = call::<Self, N>;
     /// The names of its parameters and their defaults, in the order of the text form.
     const PARAMS: &'static [(&'static str, f64)] = &[];
+    /// Whether its parameters are bounds, of which an infinite one is not there and is printed as None.
+    const OPEN: bool = false;
 
     /// The parameters' values, as many as `PARAMS`.
     fn params(&self) -> Vec<f64> {
@@ -69,6 +72,11 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
 
     /// The value: one branch-free formula, generic over the numbers.
     fn value<T: Real>(&self, x: [T; N]) -> T;
+
+    /// Bounds of the value, where better ones are known than the formula gives on intervals, see [`Op::enclose`].
+    fn enclose(&self, _x: [Interval; N]) -> Option<Interval> {
+        None
+    }
 
     /// The partial derivatives at x, where y is the value; None is zero. Everything nonsmooth in them is written with
     /// ties ([`Var::step`] and the others). Not asked of linear operators.
@@ -176,8 +184,7 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
-        // An infinite parameter is a bound that is not there.
-        let param = |x: f64| if x.is_infinite() { Param::None } else { Param::Number(x) };
+        let param = |x: f64| if P::OPEN && x.is_infinite() { Param::None } else { Param::Number(x) };
         std::iter::zip(P::PARAMS, self.0.params()).map(|((name, _), x)| (*name, param(x))).collect()
     }
 
@@ -236,6 +243,18 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
 
     fn execution(&self) -> Execution<'_> {
         Execution::Pointwise(self)
+    }
+
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        self.0.enclose([Interval::WHOLE; N])?;
+        let arrays: Vec<Vec<Interval>> = args.iter().map(|a| a.intervals()).collect();
+        let mut at: Vec<Vec<usize>> = vec![vec![]; N];
+        for (own, arg) in std::iter::zip(&mut at, args) {
+            tensor::walk(shape, &tensor::broadcast_strides(arg.shape(), shape), |k| own.push(k));
+        }
+        let value = |i: usize| self.0.enclose(std::array::from_fn(|k| arrays[k][at[k][i]]));
+        let all: Option<Vec<Interval>> = (0..tensor::size(shape)).map(value).collect();
+        all.map(|x| Boxes::of_intervals(shape, &x))
     }
 
     fn singular(&self) -> bool {

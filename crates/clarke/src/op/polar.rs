@@ -4,12 +4,13 @@ use super::axes::batch_tie;
 use super::eigen::{Tied, by_selection, count, counted, joined, last_two, selected};
 use super::factor::{Field, Room, epsilon, field_kernels, finite, matrix, room, singular, singular_stack};
 use super::spectral::Spectral;
+use super::verified;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, size, unravel};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 
 /// `spectral_norm(a) = ‖a‖₂`, the largest singular value, and `nuclear_norm(a) = ‖a‖_*`, their sum, of a matrix or each
 /// of a stack. Semialgebraic.
@@ -104,6 +105,11 @@ impl Op for Schatten {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        let (_, m, n) = matrix(args[0].shape());
+        Some(verified::singular_value_sum(self.terms(m, n), args[0], shape))
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -4,6 +4,7 @@ use super::axes::Axes;
 use super::convex::Set;
 use super::factor::{Field, field_kernels};
 use super::kinked::between;
+use super::nearest;
 use super::null::PsdDirection;
 use super::piece::{ConePiece, Support};
 use super::spectral::Spectral;
@@ -12,6 +13,7 @@ use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
 use crate::program::tie::{Choice, Convention};
+use crate::tensor::Boxes;
 
 /// The projection onto a convex set of vectors along the last axis, or of symmetric matrices along the last two (of the
 /// symmetric part): the nearest point of the set.
@@ -211,6 +213,10 @@ impl Op for Project {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn enclose(&self, args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
+        Some(nearest::project(self.0, args[0]))
     }
 
     fn execution(&self) -> Execution<'_> {

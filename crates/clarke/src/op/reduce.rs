@@ -211,6 +211,10 @@ impl Op for LogSumExp {
         Ok(at.args[0].apply(LogSumExp(self.0.batched(at.ranks[0]))))
     }
 
+    fn monotone(&self) -> bool {
+        true
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }

@@ -3,6 +3,7 @@
 use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use super::cumulative::{along, from_last};
+use super::enclosure;
 use super::gather::{around, checked_axis};
 use super::order::compare;
 use crate::error::{Fault, Place, Result};
@@ -14,7 +15,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, unravel};
+use crate::tensor::{Boxes, Tensor, unravel};
 
 const COLUMN: &[(&str, &[usize])] = &[("x", &[3, 2])];
 
@@ -382,6 +383,10 @@ impl Applied<4> for Follow {
         ["at each position along the last axis the entry of x that leads there", "the transpose of follow in x"];
     const SOURCE: &'static str = "the derivative of cummax";
     const RULE: &'static str = "leaders have four numbers for each entry of the array along its last axis";
+
+    fn enclose(back: bool, x: &Boxes, leader: &Boxes) -> Option<Boxes> {
+        enclosure::follow(back, x, leader)
+    }
 
     fn forth<T: Scalar>(x: &[T], leader: &[[T; 4]], y: &mut [T]) {
         let one = T::of(1.0);

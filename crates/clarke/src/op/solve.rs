@@ -2,14 +2,16 @@
 
 use super::factor::{Field, Room, exchanging, exchanging_stack, field_kernels, finite, matrix, room, transposed};
 use super::linalg::MatMul;
+use super::verified;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
+use crate::program::interval::Interval;
 use crate::program::op::{
     Batching, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Sample, Transposition,
 };
-use crate::tensor::{Tensor, broadcast, broadcast_strides, walk};
+use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, walk};
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::householder;
 use faer::linalg::lu::partial_pivoting as lu;
@@ -271,12 +273,73 @@ impl Op for System {
         })
     }
 
+    fn enclose(&self, args: &[&Boxes], shape: &[usize]) -> Option<Boxes> {
+        Some(self.bounds(args[0], args[1], shape))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
 }
 
 field_kernels!(System);
+
+impl System {
+    /// Verified bounds of the solutions, matrix by matrix.
+    fn bounds(&self, a: &Boxes, b: &Boxes, shape: &[usize]) -> Boxes {
+        let (lead_a, m, n) = matrix(a.shape());
+        let (rows, length) = self.lengths(a.shape());
+        let (lead_b, columns) = match b.shape() {
+            [lead @ .., _, columns] => (lead, *columns),
+            _ => (&[][..], 1),
+        };
+        let lead = broadcast(lead_a, lead_b).expect("the shape rule was checked");
+        let starts = |own: &[usize], size: usize| {
+            let mut starts = vec![];
+            walk(&lead, &broadcast_strides(own, &lead), |at| starts.push(at * size));
+            starts
+        };
+        let (a, b) = (a.intervals(), b.intervals());
+        let mut out = Vec::with_capacity(crate::tensor::size(shape));
+        for (i, j) in std::iter::zip(starts(lead_a, m * n), starts(lead_b, rows * columns)) {
+            let (a, b) = (&a[i..i + m * n], &b[j..j + rows * columns]);
+            let x = self.bounds_of_one(a, (m, n), b, columns);
+            out.extend(x.unwrap_or_else(|| vec![Interval::WHOLE; length * columns]));
+        }
+        Boxes::of_intervals(shape, &out)
+    }
+
+    fn bounds_of_one(
+        &self,
+        a: &[Interval],
+        (m, n): (usize, usize),
+        b: &[Interval],
+        columns: usize,
+    ) -> Option<Vec<Interval>> {
+        let read = |i: usize, j: usize| match self.kind {
+            Kind::Lower => j <= i,
+            Kind::Upper => j >= i,
+            Kind::General | Kind::Least => true,
+        };
+        let zero = Interval::default();
+        let seen: Vec<Interval> = (0..m * n).map(|k| if read(k / n, k % n) { a[k] } else { zero }).collect();
+        let back = verified::transposed(&seen, m, n);
+        match (self.kind, self.transpose) {
+            (Kind::Least, transpose) => {
+                // Through AᵀA, which is regular where the columns are independent.
+                let normal = verified::times(&back, &seen, (n, m, n));
+                if transpose {
+                    let y = verified::solve(&normal, b, n, columns)?;
+                    Some(verified::times(&seen, &y, (m, n, columns)))
+                } else {
+                    verified::solve(&normal, &verified::times(&back, b, (n, m, columns)), n, columns)
+                }
+            }
+            (_, true) => verified::solve(&back, b, n, columns),
+            (_, false) => verified::solve(&seen, b, n, columns),
+        }
+    }
+}
 
 impl System {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

@@ -70,6 +70,10 @@ impl Op for Sort {
         Ok(at.args[0].apply(self.clone()))
     }
 
+    fn monotone(&self) -> bool {
+        true
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -155,6 +159,10 @@ impl Op for Median {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(Median(self.0.batched(at.ranks[0]))))
+    }
+
+    fn monotone(&self) -> bool {
+        true
     }
 
     fn execution(&self) -> Execution<'_> {

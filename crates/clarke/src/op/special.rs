@@ -178,6 +178,41 @@ impl Pointwise<2> for LogAddExp {
     }
 }
 
+/// `xlogy(x, y) = x · ln y`, elementwise, and 0 where x = 0, whatever number y is. Smooth for y > 0; definable.
+///
+/// The limit 0 at (0, 0) is taken, as entropies need it; the slope in x is −∞ there. NaN for y < 0 if x is not 0.
+#[derive(Debug, Clone, Default)]
+pub struct XLogY;
+
+impl Pointwise<2> for XLogY {
+    const NAME: &'static str = "xlogy";
+    const SIGNATURE: &'static str = "xlogy(x, y)";
+    const FORMULA: &'static str = "x · ln y, and 0 if x = 0";
+    const CLASS: &'static str = "definable";
+    const SOURCE: &'static str = "scipy.special.xlogy; definable by Wilkie 1996";
+    const SAMPLES: &'static [Sample] = &[
+        Sample::new("xlogy(x, y)", &[("x", &[2, 3]), ("y", &[3])]).on(0.5, 2.0),
+        Sample::new("xlogy(x - 1, x)", X).on(0.5, 2.0),
+    ];
+
+    fn class(&self, x: [Class; 2]) -> Class {
+        Class::join(&x).definable().unbounded()
+    }
+
+    fn singular(&self) -> bool {
+        true
+    }
+
+    fn value<T: Real>(&self, [x, y]: [T; 2]) -> T {
+        let zero = T::of(0.0);
+        x.if_eq(zero, y.if_eq(y, zero, y), x * y.ln())
+    }
+
+    fn slopes<'p>(&self, [x, y]: [Var<'p>; 2], _: Var<'p>) -> [Option<Var<'p>>; 2] {
+        [Some(y.log()), Some(x / y)]
+    }
+}
+
 method!(
     /// eˣ − 1, elementwise, accurate near 0.
     expm1 Expm1,
@@ -192,6 +227,12 @@ method!(
 );
 
 impl<'p> Var<'p> {
+    /// `self · ln other`, elementwise, and 0 where this is 0.
+    #[track_caller]
+    pub fn xlogy(self, other: impl IntoVar<'p>) -> Var<'p> {
+        self.apply_with(Elementwise::<XLogY, 2>(XLogY), &[other.into_var(self)])
+    }
+
     /// `ln(eᵃ + eᵇ)`, elementwise.
     #[track_caller]
     pub fn logaddexp(self, other: impl IntoVar<'p>) -> Var<'p> {

@@ -241,6 +241,10 @@ impl Op for Ordered {
         Ok(at.args[0].apply(Ordered { axes: self.axes.batched(at.ranks[0]), ..*self }))
     }
 
+    fn monotone(&self) -> bool {
+        true
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -323,6 +327,10 @@ impl Op for TopK {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         Ok(at.args[0].apply(self.clone()))
+    }
+
+    fn monotone(&self) -> bool {
+        true
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -5,11 +5,12 @@
 //! stays what it is until a selection, or a guarded product with 0, leaves it out.
 
 mod functions;
-mod product;
+pub(crate) mod product;
 mod rounding;
 
 use super::op::{Compiler, Kernel, Kernels};
 use super::real::{Real, Scalar};
+use crate::tensor::Boxes;
 use functions::{decreasing, increasing, within};
 use rounding::{add_down, add_up, div_down, div_up, mul_down, mul_up};
 use std::cell::Cell;
@@ -125,9 +126,42 @@ impl Interval {
         if self.is_whole() { self } else { f(self) }
     }
 
+    /// The part of it that lies in another, which it meets: both hold the same numbers.
+    pub(crate) fn meet(self, other: Interval) -> Interval {
+        let (lo, hi) = (self.lo.max(other.lo), self.hi.min(other.hi));
+        if lo <= hi { Interval { lo, hi } } else { self }
+    }
+
+    /// The largest |x| of it.
+    pub(crate) fn most(self) -> f64 {
+        self.lo.abs().max(self.hi.abs())
+    }
+
+    /// Every number that is not further than `distance` away.
+    pub(crate) fn widened(self, distance: f64) -> Interval {
+        Interval::new(add_down(self.lo, -distance), add_up(self.hi, distance))
+    }
+
+    /// A number of it, near the middle; NaN if it has no middle.
+    pub(crate) fn middle(self) -> f64 {
+        if self.is_point() { self.lo } else { 0.5 * self.lo + 0.5 * self.hi }
+    }
+
     /// Whether a comparison with another gives the same answer for all numbers of the two.
     fn is_apart_or_points(self, other: Interval) -> bool {
         self.hi < other.lo || self.lo > other.hi || (self.is_point() && other.is_point())
+    }
+}
+
+impl Boxes {
+    /// Entry by entry as intervals.
+    pub fn intervals(&self) -> Vec<Interval> {
+        std::iter::zip(self.lo().data(), self.hi().data()).map(|(l, h)| Interval::new(*l, *h)).collect()
+    }
+
+    /// From intervals in row-major order, as many as the shape holds.
+    pub fn of_intervals(shape: &[usize], x: &[Interval]) -> Boxes {
+        Boxes::from_fn(shape, |i| (x[i].lo, x[i].hi))
     }
 }
 

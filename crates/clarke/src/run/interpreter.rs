@@ -163,7 +163,7 @@ impl Compiler<f64> for Slow {
 }
 
 /// Runs with the selections among the inputs given like any other.
-fn run_with_selections(program: &Program, inputs: &[Tensor]) -> Vec<Tensor> {
+pub(super) fn run_with_selections(program: &Program, inputs: &[Tensor]) -> Vec<Tensor> {
     let mut values: Vec<Tensor> = Vec::with_capacity(program.nodes().len());
     for node in program.nodes() {
         let value = match &node.kind {

@@ -130,6 +130,11 @@ fn application(op: &Arc<dyn Op>, args: &[&Value], shape: &[usize], arithmetic: A
     if let (Arithmetic::Derivative, Some(numbers)) = (arithmetic, numbers) {
         return Value::Computed(apply(op, &numbers, shape));
     }
+    if arithmetic == Arithmetic::Derivative
+        && let Some(value) = off_tie(op, args, shape)
+    {
+        return Value::Computed(value);
+    }
     let boxes: Vec<Cow<'_, Boxes>> = args.iter().map(|a| a.boxes()).collect();
     let boxes: Vec<&Boxes> = boxes.iter().map(AsRef::as_ref).collect();
     if let Some(own) = op.enclose(&boxes, shape) {
@@ -147,6 +152,18 @@ fn application(op: &Arc<dyn Op>, args: &[&Value], shape: &[usize], arithmetic: A
             run(&program, inputs, arithmetic).remove(0).into_boxes()
         }
     })
+}
+
+/// The value of a tie whose argument is known, and off the tie: it does not depend on the selection.
+fn off_tie(op: &Arc<dyn Op>, args: &[&Value], shape: &[usize]) -> Option<Tensor> {
+    let ([Value::Computed(u), Value::Range(s)], Some(tie)) = (args, op.tie()) else { return None };
+    if !tie.met(u, 0.0).is_empty() {
+        return None;
+    }
+    let value = |s: &Tensor| apply(op, &[u, s], shape);
+    let (low, high) = (value(s.lo()), value(s.hi()));
+    let same = std::iter::zip(low.data(), high.data()).all(|(a, b)| a.to_bits() == b.to_bits());
+    same.then_some(low)
 }
 
 /// The bounds of an operator that grows with every entry of its arguments.
@@ -170,22 +187,14 @@ fn monotone(kernels: &dyn Kernels, args: &[&Boxes], shape: &[usize]) -> Boxes {
 fn by_kernel(kernels: &dyn Kernels, args: &[&Boxes], shape: &[usize]) -> Boxes {
     let shapes: Vec<&[usize]> = args.iter().map(|a| a.shape()).collect();
     let kernel = kernels.kernel_interval(&shapes, shape, &Enclosing);
-    let arrays: Vec<Vec<Interval>> = args.iter().map(|a| intervals(a)).collect();
+    let arrays: Vec<Vec<Interval>> = args.iter().map(|a| a.intervals()).collect();
     let arrays: Vec<&[Interval]> = arrays.iter().map(Vec::as_slice).collect();
     let mut out = vec![Interval::default(); size(shape)];
     let mut scratch = vec![Interval::default(); kernel.scratch];
     match decided(|| (kernel.run)(&arrays, &mut out, &mut scratch)) {
-        Some(()) => boxes(shape, &out),
+        Some(()) => Boxes::of_intervals(shape, &out),
         None => Boxes::whole(shape),
     }
-}
-
-fn intervals(x: &Boxes) -> Vec<Interval> {
-    std::iter::zip(x.lo().data(), x.hi().data()).map(|(l, h)| Interval::new(*l, *h)).collect()
-}
-
-fn boxes(shape: &[usize], x: &[Interval]) -> Boxes {
-    Boxes::from_fn(shape, |i| (x[i].lo(), x[i].hi()))
 }
 
 /// Compiles the programs inside operators to more of this.
@@ -195,10 +204,11 @@ impl Compiler<Interval> for Enclosing {
     fn compile(&self, program: &Program) -> Kernel<Interval> {
         let program = program.clone();
         Kernel::new(move |args, out, _| {
-            let given = std::iter::zip(program.inputs(), args).map(|(i, a)| Value::Range(boxes(&i.shape, a)));
+            let given =
+                std::iter::zip(program.inputs(), args).map(|(i, a)| Value::Range(Boxes::of_intervals(&i.shape, a)));
             let mut rest = out;
             for value in run(&program, given.collect(), Arithmetic::Rigorous) {
-                let value = intervals(&value.into_boxes());
+                let value = value.into_boxes().intervals();
                 let (own, after) = rest.split_at_mut(value.len());
                 own.copy_from_slice(&value);
                 rest = after;

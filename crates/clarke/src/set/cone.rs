@@ -39,10 +39,10 @@ const LARGEST_PROGRAM: usize = 1 << 22;
 ///
 /// The rows are normalized. The two answers are dual to each other: the least norm of the hull of the rows is the largest
 /// margin max min ⟨aᵢ, d⟩ over ‖d‖₂ ≤ 1, and the weights of the point of least norm are Gordan's where it is 0. So
-/// [`min_norm`](super::min_norm()) gives the direction or the weights, and the d of the largest margin. It knows a
-/// margin from the square of a norm, hence only to about 10⁻⁸ in the worst case; where its answer is not clear a linear program, max c
-/// subject to ⟨aᵢ, d⟩ ≥ c and ‖d‖∞ ≤ 1, has the last word, since its basic solutions are exact up to rounding. In
-/// dimension 1, dimension 2, and for up to two rows the answer is a formula.
+/// [`min_norm`](super::min_norm()) gives the direction or the weights, and the d of the largest margin. Where that margin
+/// is at most 10⁻⁶ and the norm is not 0, a linear program, max c subject to ⟨aᵢ, d⟩ ≥ c and ‖d‖∞ ≤ 1, is asked as well,
+/// whose basic solutions do not know c from the square of a norm; the better direction is returned. In dimension 1,
+/// dimension 2, and for up to two rows the answer is a formula.
 ///
 /// Tolerance: an open cone whose largest margin is at most 10⁻¹² is called empty. Every direction is checked against
 /// every row, and its margin is the one found there.
@@ -170,7 +170,7 @@ fn weights_in_the_plane(flat: &[[f64; 2]], order: &[usize]) -> Cone {
 fn by_nearest_point(unit: &[Vec<f64>]) -> Result<Cone> {
     let hull = Polytope::new(unit)?;
     let nearest = hull.min_norm();
-    let found = opened(unit, &nearest.point);
+    let found = opened(unit, &nearest.direction);
     if let Some(Cone::Open { margin, .. }) = found
         && margin > CLEAR
     {

@@ -155,7 +155,7 @@ fn farthest(hull: &Polytope, is_open: &[bool], direction: &[f64], near: f64, rad
 fn outside(hull: &Polytope, rows: &[usize], point: &[f64], near: f64) -> Option<Vec<f64>> {
     let steps = 1000 + 50 * hull.dimension().min(rows.len());
     let found = min_norm(&mut Rows { hull, rows }, point, 1e-14, steps);
-    (found.norm > near).then(|| found.point.iter().map(|x| -x / found.norm).collect())
+    (found.norm > near).then(|| found.direction.iter().map(|u| -u).collect())
 }
 
 /// The hull of some rows of a polytope.

@@ -66,6 +66,14 @@ impl Factor {
         self.q.pop();
     }
 
+    /// b − Q Qᵀ b, in place.
+    pub fn make_orthogonal(&self, b: &mut [f64]) {
+        for q in &self.q {
+            let along = dot(q, b);
+            add_scaled(b, -along, q);
+        }
+    }
+
     /// Qᵀ b.
     pub fn project(&self, b: &[f64]) -> Vec<f64> {
         self.q.iter().map(|q| dot(q, b)).collect()

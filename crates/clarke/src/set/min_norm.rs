@@ -8,10 +8,13 @@ use super::{Body, add_scaled, dot, minus, norm};
 pub struct MinNorm<A> {
     /// x, the nearest point found, less the target: Σ weight · (atom's point − target), in the order of `atoms`.
     pub point: Vec<f64>,
+    /// u, a unit vector with ⟨u, p⟩ ≥ lower for all points, so that −u points from the set to the target: x/‖x‖, made
+    /// orthogonal to the differences of the atoms once more, which matters where ‖x‖ is small. 0 if x is.
+    pub direction: Vec<f64>,
     /// ‖x‖₂: an upper bound of the distance between the target and the set.
     pub norm: f64,
-    /// A lower bound of that distance, from the support function at −x ([`Body::upper`]): max(0, min ⟨x, p⟩ / ‖x‖), up to
-    /// the rounding of that inner product.
+    /// A lower bound of that distance, from the support function at −u ([`Body::upper`]): max(0, min ⟨u, p⟩), up to the
+    /// rounding of that inner product.
     pub lower: f64,
     /// The points of the set that x is a combination of, affinely independent, with what identifies them.
     pub atoms: Vec<(Vec<f64>, A)>,
@@ -19,8 +22,8 @@ pub struct MinNorm<A> {
     pub weights: Vec<f64>,
     /// How many times the oracle was asked.
     pub steps: usize,
-    /// Whether the method ended because norm − lower ≤ tolerance · max ‖p‖, as far as the oracle is exact, or because that
-    /// difference drowned in rounding (below 16 ε max ‖p‖² / ‖x‖).
+    /// Whether the method ended because norm − lower ≤ tolerance · max ‖p‖, as far as the oracle is exact, or with a
+    /// difference that drowns in rounding (below 16 ε max ‖p‖² / ‖x‖) and could not be made smaller.
     pub converged: bool,
 }
 
@@ -60,14 +63,17 @@ pub fn min_norm<B: Body>(body: &mut B, target: &[f64], tolerance: f64, max_steps
             break;
         }
         steps += 1;
-        let (v, atom) = body.maximize(&corral.x.iter().map(|x| -x).collect::<Vec<_>>());
+        let u = corral.direction();
+        let (v, atom) = body.maximize(&u.iter().map(|u| -u).collect::<Vec<_>>());
         let p = minus(&v, target);
         corral.largest = corral.largest.max(norm(&p));
-        let gap = -dot(&corral.x, &minus(&p, &corral.x));
-        if gap <= (tolerance * corral.largest * length).max(16.0 * f64::EPSILON * corral.largest.powi(2)) {
+        let excess = length - dot(&u, &p);
+        if excess <= tolerance * corral.largest {
             converged = true;
             break;
         }
+        // Where rounding hides the gap a step may still help: a small x can be known better than the largest p.
+        converged = excess * length <= 16.0 * f64::EPSILON * corral.largest.powi(2);
         atoms.push((v, atom));
         if !corral.join(p, &mut atoms) {
             break;
@@ -77,14 +83,13 @@ pub fn min_norm<B: Body>(body: &mut B, target: &[f64], tolerance: f64, max_steps
             break;
         }
     }
-    let length = norm(&corral.x);
-    let lower = if length == 0.0 {
-        0.0
-    } else {
-        let down: Vec<f64> = corral.x.iter().map(|x| -x / length).collect();
-        (dot(&down, target) - body.upper(&down)).clamp(0.0, length)
-    };
-    MinNorm { point: corral.x, norm: length, lower, atoms, weights: corral.weights, steps, converged }
+    let (direction, norm) = (corral.direction(), norm(&corral.x));
+    let mut lower = 0.0;
+    if norm > 0.0 {
+        let down: Vec<f64> = direction.iter().map(|u| -u).collect();
+        lower = (dot(&down, target) - body.upper(&down)).clamp(0.0, norm);
+    }
+    MinNorm { point: corral.x, direction, norm, lower, atoms, weights: corral.weights, steps, converged }
 }
 
 /// The points in use, less the target, with the combination of least norm.
@@ -160,6 +165,24 @@ impl Corral {
         u
     }
 
+    /// x/‖x‖. The residual of the least squares problem is a multiple of (·, x); orthogonal to the columns up to rounding
+    /// of its own size, where x as a combination of points is known up to the rounding of theirs.
+    fn direction(&self) -> Vec<f64> {
+        let length = norm(&self.x);
+        let plain: Vec<f64> = self.x.iter().map(|x| if length > 0.0 { x / length } else { 0.0 }).collect();
+        if length == 0.0 || length > SMALL * self.largest {
+            return plain;
+        }
+        let mut rest = vec![0.0; self.x.len() + 1];
+        rest[0] = 1.0;
+        for _ in 0..3 {
+            self.factor.make_orthogonal(&mut rest);
+        }
+        let size = norm(&rest[1..]);
+        let refined: Vec<f64> = rest[1..].iter().map(|x| -x / size).collect();
+        if dot(&refined, &plain) > 0.5 { refined } else { plain }
+    }
+
     /// Moves the weights to the given ones as far as they stay nonnegative; the point whose weight becomes 0, if one
     /// stops the move.
     fn step_towards(&mut self, to: &[f64]) -> Option<usize> {
@@ -176,6 +199,9 @@ impl Corral {
         Some(blocking)
     }
 }
+
+/// Relative to the largest point, the norm below which a direction is refined.
+const SMALL: f64 = 1e-2;
 
 /// Weights up to this are taken for 0: an affine combination of sum 1 is known to a few units of rounding.
 const WEIGHT: f64 = 1e-15;

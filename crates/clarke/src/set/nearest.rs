@@ -20,8 +20,9 @@ pub(super) struct Found {
     pub converged: bool,
 }
 
-/// The largest system that is solved directly.
+/// The largest system that is solved directly, and the most multiplications that setting it up may take.
 const DIRECT: usize = 1500;
+const MULTIPLICATIONS: usize = 1 << 32;
 
 /// The largest number of entries of columns that are held at once.
 const HELD: usize = 1 << 25;
@@ -50,7 +51,7 @@ struct Search<'a, G> {
     /// Gᵀ r.
     q: Vec<f64>,
     gap: f64,
-    /// The largest residual met, at least ‖c‖.
+    /// The largest of ‖c‖, ‖G‖₂ and the residuals met.
     scale: f64,
     steps: usize,
 }
@@ -101,6 +102,8 @@ impl<'a, G: Generators> Search<'a, G> {
         if curvature == 0.0 {
             return;
         }
+        // Sums of generators round relative to them, also where they cancel.
+        self.scale = self.scale.max(curvature.sqrt());
         // At first a typical entry moves by about 1; larger steps lose digits in the Newton systems.
         let slope = norm(&self.q) / (self.q.len() as f64).sqrt();
         let largest = 1e6 / curvature;
@@ -181,7 +184,7 @@ impl<'a, G: Generators> Search<'a, G> {
         if f == 0 {
             return v.to_vec();
         }
-        if n.min(f) > DIRECT || n * f > HELD {
+        if n.min(f) > DIRECT || n * f > HELD || n * f * n.min(f) > MULTIPLICATIONS {
             return self.conjugate_gradients(tau, free, v);
         }
         let columns: Vec<Vec<f64>> = free.iter().map(|i| self.g.column(*i)).collect();

@@ -17,11 +17,11 @@ pub struct Polytope {
 /// Whether a point is in a set, with the proof of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Membership {
-    /// The point is Σ weights[i] · row i, up to a residual within the tolerance.
+    /// The point is `Σ weights[i] · row i`, up to a residual within the tolerance.
     Inside {
         /// Nonnegative, with sum 1; one a row.
         weights: Vec<f64>,
-        /// ‖Σ weights[i] · row i − point‖₂.
+        /// `‖Σ weights[i] · row i − point‖₂`.
         residual: f64,
     },
     /// A direction separates the point from the set.
@@ -35,7 +35,7 @@ pub enum Membership {
     Undecided {
         /// Nonnegative, with sum 1; one a row.
         weights: Vec<f64>,
-        /// ‖Σ weights[i] · row i − point‖₂, above the tolerance: an upper bound of the distance. The lower is 0.
+        /// `‖Σ weights[i] · row i − point‖₂`, above the tolerance: an upper bound of the distance. The lower is 0.
         residual: f64,
     },
 }
@@ -150,7 +150,8 @@ impl Polytope {
     ///
     /// Tolerance: a point that lies within 10⁻¹² (10⁻¹⁴ in dimensions 1 and 2), relative to the largest distance of a row
     /// from the first, of the hull of the others counts as no extreme point. Where rounding leaves it open the point is
-    /// kept. So no vertex is lost that lies farther than that from the hull of what is kept.
+    /// kept. So no vertex is lost that lies farther than that from the hull of what is kept, except among points closer
+    /// to each other than √ε times the spread, where a nearest point is known to about 10⁻⁸ only.
     ///
     /// Cost: O(N log N + N n) in a plane; else N nearest points of the hull of the E extreme ones, each some multiple of
     /// n steps of O(E n).
@@ -237,7 +238,7 @@ impl Polytope {
         Ok(if residual <= tolerance * scale {
             Membership::Inside { weights, residual }
         } else if found.lower > 0.0 {
-            let direction = found.point.iter().map(|x| -x / residual).collect();
+            let direction = found.direction.iter().map(|u| -u).collect();
             Membership::Outside { direction, gap: found.lower }
         } else {
             Membership::Undecided { weights, residual }

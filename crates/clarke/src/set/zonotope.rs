@@ -1,6 +1,7 @@
 //! Zonotopes: images b + G [0, 1]ᵏ of a cube.
 
-use super::{Body, add_scaled, check, dot, minus, nearest, norm, refuse};
+use super::nearest::{Found, solve};
+use super::{Body, add_scaled, check, dot, minus, norm, refuse};
 use crate::error::Result;
 
 /// A linear map G of Rᵏ to Rⁿ, known by its products.
@@ -115,7 +116,7 @@ pub struct Nearest {
     /// How many times G or Gᵀ was applied.
     pub steps: usize,
     /// Whether gap ≤ relative_gap · ½ norm², or the gap is at the level of rounding: 64 ε times the square of the largest
-    /// distance to the target that was met.
+    /// of ‖G‖₂, ‖target − b‖ and the distances to the target that were met.
     pub converged: bool,
 }
 
@@ -183,10 +184,10 @@ impl<G: Generators> Zonotope<G> {
 
     /// The Euclidean diameter max ‖G σ‖ over σ ∈ {−1, 1}ᵏ.
     ///
-    /// In dimension 1, and for up to 16 generators, both bounds are the diameter, up to rounding; in dimension 2 too, for dense
-    /// generators. In general it is NP-hard: then `lower` comes from the ascent σ ← sign(Gᵀ G σ), started along every
-    /// coordinate in dimensions up to 64 and along the widest one otherwise, and `upper` is the diagonal of
-    /// [`Zonotope::bounds`].
+    /// In dimension 1, and for up to 16 generators, both bounds are the diameter, up to rounding. In general it is NP-hard:
+    /// then `lower` comes from the ascent σ ← sign(Gᵀ G σ), started along every coordinate in dimensions up to 64 and along
+    /// the widest one otherwise, and `upper` is the diagonal of [`Zonotope::bounds`]. Cost: that of the bounds, and 2¹⁵
+    /// sums of up to 16 generators or up to 100 products with G and Gᵀ a start.
     pub fn diameter(&self) -> Diameter {
         let (n, k) = (self.base.len(), self.generators.count());
         let (low, high) = self.bounds();
@@ -251,13 +252,13 @@ impl<G: Generators> Zonotope<G> {
     /// the gap; see [`Nearest::converged`].
     ///
     /// Cost: a few dozen Newton steps of O(n k) and a system of the size min(n, free), by conjugate gradients where that
-    /// is above 1500. Seconds for k = 10⁴ in dimensions up to a few hundred.
+    /// is above 1500 or takes more than 2³² multiplications to set up. Seconds for k = 10⁴ in dimensions up to a few hundred.
     ///
     /// # Errors
     /// If the target has not n finite entries.
     pub fn nearest(&self, target: &[f64], relative_gap: f64) -> Result<Nearest> {
         check("nearest", "target", target, self.base.len())?;
-        let found = nearest::solve(&self.generators, &minus(target, &self.base), relative_gap);
+        let found = solve(&self.generators, &minus(target, &self.base), relative_gap);
         let point = self.at(&found.s);
         let length = norm(&found.r);
         // h(r) − ⟨r, b + G s⟩ is the gap, so that the lower bound is ‖r‖ − gap/‖r‖, without cancellation.
@@ -266,8 +267,6 @@ impl<G: Generators> Zonotope<G> {
         Ok(Nearest { s, point, norm: length, lower, gap, steps, converged })
     }
 }
-
-use nearest::Found;
 
 impl<G: Generators> Body for Zonotope<G> {
     type Atom = Vec<f64>;

@@ -68,7 +68,7 @@ impl Program {
     /// The expression of one node, for reports: written out in full where it is short, with `…` for what goes beyond
     /// some 80 characters.
     pub fn expression(&self, node: usize) -> String {
-        let functions = Functions::of(self);
+        let functions = Functions { whole: false, ..Functions::of(self) };
         let mut left = SHORT_NODES;
         let text = inlined(self, node, &functions, &mut left, DEEP).text;
         match text.char_indices().nth(SHORT) {
@@ -99,11 +99,13 @@ fn inlined(program: &Program, id: usize, functions: &Functions<'_>, left: &mut u
 struct Functions<'a> {
     list: Vec<(String, &'a Program)>,
     taken: HashSet<String>,
+    /// Whether sparse matrices are written out.
+    whole: bool,
 }
 
 impl<'a> Functions<'a> {
     fn of(program: &'a Program) -> Functions<'a> {
-        let mut functions = Functions { list: vec![], taken: HashSet::new() };
+        let mut functions = Functions { list: vec![], taken: HashSet::new(), whole: true };
         functions.reserve(program);
         functions.collect(program);
         functions
@@ -293,7 +295,7 @@ fn call(name: &str, args: &[&Piece], params: &[(&'static str, Param)], functions
         _ => None,
     });
     let keywords = params.iter().filter_map(|(name, p)| match p {
-        Param::Csr(matrix) => Some(parts(matrix)),
+        Param::Csr(matrix) => Some(if functions.whole { parts(matrix) } else { "…".into() }),
         _ => Some(format!("{name}={}", param(p)?)),
     });
     let parts: Vec<String> = programs.chain(args.iter().map(|a| a.text.clone())).chain(keywords).collect();

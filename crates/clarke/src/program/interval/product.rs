@@ -1,4 +1,5 @@
-//! Products of matrices of intervals by products of matrices of numbers.
+//! Products of matrices of intervals by products of matrices of numbers, and all other sums of products a_i b_j of two
+//! arrays (with signs +).
 //!
 //! With midpoints m and radii r, A B lies within |m_A| r_B + r_A (|m_B| + r_B) of m_A m_B (Rump 1999). What the numbers'
 //! product rounds is bounded beforehand, for every order of additions, by γ_k |m_A| |m_B| with γ_k = k u/(1 − k u) (Higham
@@ -9,7 +10,7 @@ use super::rounding::{add_down, add_up, mul_up};
 use crate::program::real::Scalar;
 
 /// Products of fewer multiplications are done number by number, which is tighter.
-const SMALL: usize = 1000;
+pub(crate) const SMALL: usize = 1000;
 
 type At = (*const Interval, isize, isize);
 
@@ -27,7 +28,7 @@ pub unsafe fn gemm(
     // SAFETY: the caller vouches for pointers and strides.
     let (a, b) = unsafe { (read(lhs, m, k), read(rhs, k, n)) };
     let product = match m * n * k > SMALL {
-        true => fast(&a, &b, (m, n, k)).unwrap_or_else(|| slow(&a, &b, (m, n, k))),
+        true => fast(&a, &b, (m, n, k)),
         false => slow(&a, &b, (m, n, k)),
     };
     for i in 0..m {
@@ -64,23 +65,37 @@ fn slow(a: &[Interval], b: &[Interval], (m, n, k): (usize, usize, usize)) -> Vec
     out
 }
 
-/// A matrix as midpoints and radii; no radii if all entries are points.
+/// An array as midpoints and radii; no radii if all entries are points.
 struct Balls {
     mid: Vec<f64>,
     radius: Option<Vec<f64>>,
+    /// 1 where an entry is not bounded, and stands as 0 in the others; None if all are.
+    unknown: Option<Vec<f64>>,
 }
 
+/// An array by its lower and its upper ends.
+pub(crate) type Ends<'a> = (&'a [f64], &'a [f64]);
+
 impl Balls {
-    /// None if an entry is not bounded.
-    fn of(x: &[Interval]) -> Option<Balls> {
-        if !x.iter().all(|x| x.is_bounded()) {
-            return None;
+    fn of((lo, hi): Ends<'_>) -> Balls {
+        let known = |(l, h): (&f64, &f64)| l.is_finite() && h.is_finite();
+        let unknown = (!std::iter::zip(lo, hi).all(known))
+            .then(|| std::iter::zip(lo, hi).map(|ends| f64::from(!known(ends))).collect());
+        if lo == hi && unknown.is_none() {
+            return Balls { mid: lo.to_vec(), radius: None, unknown };
         }
-        let mid: Vec<f64> = x.iter().map(|x| if x.is_point() { x.lo } else { 0.5 * x.lo + 0.5 * x.hi }).collect();
-        let radius = |(x, m): (&Interval, &f64)| add_up(x.hi, -m).max(add_up(*m, -x.lo));
-        let points = x.iter().all(|x| x.is_point());
-        let radius = (!points).then(|| std::iter::zip(x, &mid).map(radius).collect());
-        Some(Balls { mid, radius })
+        let middle = |(l, h): (&f64, &f64)| match (l == h, known((l, h))) {
+            (_, false) => 0.0,
+            (true, _) => *l,
+            (false, _) => 0.5 * l + 0.5 * h,
+        };
+        let mid: Vec<f64> = std::iter::zip(lo, hi).map(middle).collect();
+        let radius = |((l, h), m): ((&f64, &f64), &f64)| match known((l, h)) {
+            true => add_up(*h, -m).max(add_up(*m, -l)),
+            false => 0.0,
+        };
+        let radius = std::iter::zip(std::iter::zip(lo, hi), &mid).map(radius).collect();
+        Balls { mid, radius: Some(radius), unknown }
     }
 
     fn magnitudes(&self) -> Vec<f64> {
@@ -88,19 +103,25 @@ impl Balls {
     }
 }
 
-/// None if something is not bounded.
-fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Option<Vec<Interval>> {
-    let (a, b) = (Balls::of(a)?, Balls::of(b)?);
-    let count = size.2 as f64;
-    // At least γ of k and of 2 more roundings.
-    let gamma = (count + 4.0) * f64::EPSILON;
+/// Lower and upper ends of Σ a_i b_j, for an operation `times` that adds at most `terms` products to each entry, rounded, in
+/// any order. Nothing is known of an entry to which something that is not bounded contributes.
+pub(crate) fn bilinear(
+    a: Ends<'_>,
+    b: Ends<'_>,
+    terms: usize,
+    times: &dyn Fn(&[f64], &[f64]) -> Vec<f64>,
+) -> (Vec<f64>, Vec<f64>) {
+    let (a, b) = (Balls::of(a), Balls::of(b));
+    let count = terms as f64;
+    // Above γ of k: u is half of ε.
+    let gamma = (count + 4.0) * (0.5 * f64::EPSILON);
     let (abs_a, abs_b) = (a.magnitudes(), b.magnitudes());
     // |m_A| (r_B + γ |m_B|), then r_A (|m_B| + r_B).
     let around: Vec<f64> = match &b.radius {
         None => abs_b.iter().map(|m| mul_up(gamma, *m)).collect(),
         Some(r) => std::iter::zip(&abs_b, r).map(|(m, r)| add_up(*r, mul_up(gamma, *m))).collect(),
     };
-    let mut bound = times(&abs_a, &around, size);
+    let mut bound = times(&abs_a, &around);
     let mut smallest = least(&abs_a) * least(&around).min(least(&abs_b));
     if let Some(r) = &a.radius {
         let reach: Vec<f64> = match &b.radius {
@@ -108,22 +129,40 @@ fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Option<V
             Some(own) => std::iter::zip(&abs_b, own).map(|(m, r)| add_up(*m, *r)).collect(),
         };
         smallest = smallest.min(least(r) * least(&reach));
-        std::iter::zip(&mut bound, times(r, &reach, size)).for_each(|(x, y)| *x = add_up(*x, y));
+        std::iter::zip(&mut bound, times(r, &reach)).for_each(|(x, y)| *x = add_up(*x, y));
     }
     // No product can underflow if that of the smallest factors does not.
     let lost = if smallest > 4.0 * f64::MIN_POSITIVE { 0.0 } else { 4.0 * count * f64::from_bits(1) };
-    let mid = times(&a.mid, &b.mid, size);
-    // The bound's own product came out too small by γ of itself, at most.
-    let outwards = |(m, r): (f64, f64)| {
-        let r = add_up(mul_up(r, 1.0 + 2.0 * gamma), lost);
-        if m.is_finite() && r.is_finite() { Interval::new(add_down(m, -r), add_up(m, r)) } else { Interval::WHOLE }
-    };
-    Some(std::iter::zip(mid, bound).map(outwards).collect())
+    let mut mid = times(&a.mid, &b.mid);
+    // The bound's own products came out too small by γ of themselves, at most.
+    for (m, r) in std::iter::zip(&mut mid, &mut bound) {
+        let radius = add_up(mul_up(*r, 1.0 + 2.0 * gamma), lost);
+        let known = m.is_finite() && radius.is_finite();
+        (*m, *r) = if known { (add_down(*m, -radius), add_up(*m, radius)) } else { (f64::NEG_INFINITY, f64::INFINITY) };
+    }
+    let ones = |x: &Balls| vec![1.0; x.mid.len()];
+    let met = [
+        a.unknown.as_ref().map(|unknown| times(unknown, &ones(&b))),
+        b.unknown.as_ref().map(|unknown| times(&ones(&a), unknown)),
+    ];
+    for met in met.iter().flatten() {
+        for (at, _) in met.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+            (mid[at], bound[at]) = (f64::NEG_INFINITY, f64::INFINITY);
+        }
+    }
+    (mid, bound)
 }
 
 /// The smallest number that is not 0.
 fn least(x: &[f64]) -> f64 {
-    x.iter().filter(|x| **x != 0.0).fold(f64::INFINITY, |l, x| l.min(*x))
+    x.iter().fold(f64::INFINITY, |l, x| if *x != 0.0 { l.min(*x) } else { l })
+}
+
+fn fast(a: &[Interval], b: &[Interval], size: (usize, usize, usize)) -> Vec<Interval> {
+    let ends = |x: &[Interval]| -> (Vec<f64>, Vec<f64>) { x.iter().map(|x| (x.lo, x.hi)).unzip() };
+    let (a, b) = (ends(a), ends(b));
+    let (lo, hi) = bilinear((&a.0, &a.1), (&b.0, &b.1), size.2, &|a, b| times(a, b, size));
+    std::iter::zip(lo, hi).map(|(l, h)| Interval::new(l, h)).collect()
 }
 
 /// The product of matrices of numbers.

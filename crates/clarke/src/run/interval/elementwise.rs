@@ -39,7 +39,7 @@ pub(super) fn run(recording: &Recording, args: &[&Boxes], shape: &[usize]) -> Bo
         let block = Block { recording, inputs: &inputs, temps: &temps };
         out.extend((0..count).map(|i| block.get(recording.result, i)));
     }
-    super::boxes(shape, &out)
+    Boxes::of_intervals(shape, &out)
 }
 
 /// Where each element of the shape stands in the argument; None if in the same place.
