@@ -275,3 +275,30 @@ fn directional_derivatives_are_one_sided_differences() {
         assert!(dot(&numbers(&generalized.element), &numbers(&d)) <= generalized.upper + 1e-9);
     }
 }
+
+/// ⟨w, F⟩ has the gradients wᵀJ: the support function of its set at d is that of the Jacobian's at w dᵀ.
+#[test]
+fn a_set_of_jacobians_is_that_of_all_weighted_sums() {
+    let mut draw = Draw::new(17);
+    for _ in 0..150 {
+        let (a, b) = (linear(&mut draw, 2), linear(&mut draw, 2));
+        let Ok(f) = parse(&format!("stack([{a}, {b}, x])"), INPUTS) else { continue };
+        let point: Vec<Tensor> = (0..3).map(|_| Tensor::scalar(draw.below(3) as f64 - 1.0)).collect();
+        let w: Vec<f64> = (0..3).map(|_| draw.below(5) as f64 - 2.0).collect();
+        let d: Vec<f64> = (0..3).map(|_| draw.below(5) as f64 - 2.0).collect();
+        let sum = parse(&format!("{}*({a}) + {}*({b}) + {}*x", w[0], w[1], w[2]), INPUTS).unwrap();
+        let (at, at_sum) = (f.at(&point).unwrap(), sum.at(&point).unwrap());
+        let options = SetOptions::default();
+        let columns: Vec<Tensor> = d.iter().map(|d| Tensor::from_fn(&[3], |i| w[i] * d)).collect();
+        let direction: Vec<Tensor> = d.iter().map(|d| Tensor::scalar(*d)).collect();
+        let mut pairs = [
+            (at.conservative_jacobian(&options).unwrap(), at_sum.conservative(&options).unwrap()),
+            (at.clarke_jacobian(&options).unwrap(), at_sum.clarke(&options).unwrap()),
+        ];
+        for (jacobian, gradient) in &mut pairs {
+            let (whole, part) = (jacobian.support(&columns).unwrap(), gradient.support(&direction).unwrap());
+            let near = (whole.value - part.value).abs() <= 1e-9 * (1.0 + whole.value.abs());
+            assert!(near, "[{a}, {b}] at {point:?}, w = {w:?}, d = {d:?}: {}, {}", whole.value, part.value);
+        }
+    }
+}

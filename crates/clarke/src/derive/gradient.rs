@@ -1,10 +1,18 @@
 //! What is made of linearize and transpose: vjp, gradient, Jacobian, Hessian-vector product.
 
-use super::linearize::linearize_with;
+use super::linearize::{Linearized, linearize_with};
 use super::transpose::{Seed, transpose_with};
 use crate::error::{Fault, Result};
 use crate::program::{Builder, Program, Var};
 use crate::tensor::{Tensor, size};
+
+/// The gradient of a scalar program from its linearization, and the images of the program's nodes in it.
+pub(crate) fn gradient_of(linear: &Linearized) -> Result<(Program, Vec<usize>)> {
+    let tangent = keep(&linear.program, &[1]);
+    let whole = transpose_with(&tangent, &linear.tangents, &linear.image, Seed::One)?;
+    let (images, gradient) = whole.outputs().split_at(linear.image.len());
+    Ok((whole.with_outputs(gradient), images.to_vec()))
+}
 
 impl Program {
     /// Reverse mode: (x, …) ↦ (y, …) becomes (x, …, s, …, ȳ, …) ↦ (x̄, …) with x̄ = Jᵀ ȳ, a cotangent for each variable.

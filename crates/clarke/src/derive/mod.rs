@@ -13,6 +13,7 @@ mod linearize;
 mod simplify;
 mod transpose;
 
+pub(crate) use gradient::gradient_of;
 pub(crate) use linearize::{Linearized, linearize_with};
 pub(crate) use simplify::{substitute, unroll};
 

@@ -17,11 +17,12 @@ pub(super) type Decided = HashMap<(usize, usize), Tensor>;
 /// tangent along the first direction, where that is zero along the second, and so on.
 ///
 /// Each tangent is taken with the earlier ties already decided, so the outcome is the lexicographic derivative of
-/// Nesterov in the directions given (Khan, Barton 2013). Cost: one linearization, and one evaluation of its parts a
-/// direction.
+/// Nesterov in the directions given (Khan, Barton 2013). `values` are those of the program's nodes. Cost: one
+/// linearization, and one evaluation of its tangents a direction.
 pub(super) fn decide(
     program: &Program,
     linear: &Linearized,
+    values: &[Tensor],
     point: &[Tensor],
     directions: &[Vec<Tensor>],
 ) -> Result<Decided> {
@@ -29,16 +30,34 @@ pub(super) fn decide(
     let ties = tie_nodes(&linear.program);
     let arguments: Vec<usize> = ties.iter().map(|(_, u)| *u).collect();
     let second = linearize_with(&linear.program.with_outputs(&arguments), &[])?;
-    let mut streams: Vec<Lazy<'_>> =
-        directions.iter().map(|d| Lazy::new(&second.program, inputs(&second, linear, point, d))).collect();
+    // What the program itself computes is known.
+    let known = |lazy: &mut Lazy<'_>| {
+        for (value, &image) in std::iter::zip(values, &linear.image) {
+            lazy.known[second.image[image]] = Some(value.clone());
+        }
+    };
+    let stream = |d: &Vec<Tensor>| {
+        let mut lazy = Lazy::new(&second.program, inputs(&second, linear, point, d));
+        known(&mut lazy);
+        lazy
+    };
+    let mut streams: Vec<Lazy<'_>> = directions.iter().map(stream).collect();
     let original = originals(linear, &ties);
     let mut decided = Decided::new();
     for (k, (site, _)) in ties.iter().enumerate() {
         let tie = site.tie.tie().expect("a site is the site of a tie");
         let (value, tangent) = (second.program.outputs()[k], second.program.outputs()[ties.len() + k]);
         let lookup = |s: &Site| original.get(&(s.node, s.number)).and_then(|key| decided.get(key)).cloned();
-        let dots: Vec<Tensor> = streams.iter_mut().map(|s| s.value(tangent, &lookup)).collect();
         let u = streams[0].value(value, &lookup);
+        let mut dots: Vec<Tensor> = vec![];
+        for stream in &mut streams {
+            dots.push(stream.value(tangent, &lookup));
+            // Further directions are asked only where this one leaves something open.
+            let open = |(u, dot): (&f64, &f64)| *u == 0.0 && *dot == 0.0;
+            if tie.is_interval() && !std::iter::zip(u.data(), dots[dots.len() - 1].data()).any(open) {
+                break;
+            }
+        }
         decided.insert((site.node, site.number), tie.resolve(&u, &dots));
     }
     Ok(decided)

@@ -5,7 +5,8 @@
 //! - *Leaves*: all choices that matter, written out from the last tie to the first; a tie on which nothing depends under
 //!   the choices made so far is not branched on. Where sets of infinitely many elements are left, each leaf has its own
 //!   support function.
-//! - *Flat*: no path carries two ties, so that the derivative is a sum over faces and the support function separates.
+//! - *Flat*: no path carries two ties, so that the derivative is a sum over faces and the support function separates; its
+//!   extreme points are written out where they are few.
 //! - *Search*: blockwise ascent from several starts gives elements, intervals give bounds.
 //!
 //! What depends on what is found by evaluation at random selections: the derivative is a polynomial in them, of degree
@@ -15,7 +16,7 @@ use super::residual::{FaceId, Residual, Values};
 use crate::error::Result;
 use crate::program::tie::Pieces;
 use crate::run::{Arithmetic, enclose};
-use crate::set::Body;
+use crate::set::{Body, Polytope};
 use crate::tensor::{Boxes, Tensor};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -98,7 +99,10 @@ impl Image {
             image.form = Form::Leaves { leaves, bodies };
         } else if let Some(coded) = flat {
             image.exact = true;
-            image.form = Form::Flat { coded };
+            image.form = match image.sum_of_faces() {
+                Some(leaves) => Form::Leaves { leaves, bodies: false },
+                None => Form::Flat { coded },
+            };
         }
         image
     }
@@ -226,6 +230,44 @@ impl Image {
             }
         }
         Some(leaves)
+    }
+
+    /// The extreme points of a sum over faces, face after face: those of a sum are sums of those of its terms, so that what
+    /// is not extreme in a part need not be carried on. None if they are more than the budget allows.
+    fn sum_of_faces(&mut self) -> Option<Vec<Leaf>> {
+        const FACES: usize = 64;
+        let faces = self.residual.faces();
+        let counts: Vec<usize> = faces.iter().map(|id| self.residual.face(*id).count()).collect::<Option<_>>()?;
+        if faces.len() > FACES || counts.iter().sum::<usize>() > self.options.vertices {
+            return None;
+        }
+        let mut base = self.residual.base();
+        let center = self.eval(&base);
+        let mut partial = vec![Leaf { choice: vec![], point: center.clone() }];
+        for (id, count) in std::iter::zip(faces, counts) {
+            let own = base[id.tie].clone();
+            let mut sums = vec![];
+            for piece in 0..count {
+                self.residual.write(id, piece, &mut base);
+                let moved = self.eval(&base);
+                for leaf in &partial {
+                    let point = (0..moved.len()).map(|k| leaf.point[k] + (moved[k] - center[k])).collect();
+                    sums.push(Leaf { choice: [&[(id, piece)], leaf.choice.as_slice()].concat(), point });
+                }
+            }
+            base[id.tie] = own;
+            if sums.len() > 2 * self.options.vertices {
+                return None;
+            }
+            let points: Vec<Vec<f64>> = sums.iter().map(|l| l.point.clone()).collect();
+            let extreme = Polytope::new(&points).ok()?.extreme();
+            partial = extreme.origins().iter().map(|&k| sums[k].clone()).collect();
+        }
+        let exactly = |leaf: Leaf| {
+            let values = self.at_leaf(&leaf);
+            Leaf { point: self.eval(&values), ..leaf }
+        };
+        Some(partial.into_iter().map(exactly).collect())
     }
 
     /// The last face of finitely many pieces, none of them chosen yet, on which the derivative depends when the others

@@ -3,6 +3,8 @@
 mod along;
 mod artifact;
 mod certificate;
+#[cfg(test)]
+mod cost;
 mod cube;
 mod evaluator;
 mod guard;
@@ -30,7 +32,7 @@ pub use strata::{Kink, Strata};
 pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 
-use crate::derive::{Linearized, linearize_with, unroll};
+use crate::derive::{Linearized, gradient_of, linearize_with, unroll};
 use crate::error::{Fault, Place, Result};
 use crate::program::op::Op;
 use crate::program::tie::{Met, Site};
@@ -162,19 +164,17 @@ impl At {
         let linear = linearize_with(&self.program, &[])?;
         let met = self.met(&linear, 0.0)?;
         guard::check(&self.program, &self.values, &met)?;
-        let both = self.program.value_and_gradient()?;
-        let mut picker = Picker::new(policy, &self.program, &linear, &self.point)?;
-        let mut gradient = Interpreter::new(&both).run(&self.point, &mut picker)?;
-        gradient.remove(0);
+        let (program, images) = gradient_of(&linear)?;
+        let known: Vec<(usize, &Tensor)> = std::iter::zip(images, &self.values).collect();
+        let run = |monitor: &mut dyn Monitor| Interpreter::new(&program).run_from(&known, &self.point, monitor);
+        let gradient = run(&mut Picker::new(policy, self, &linear)?)?;
         let finite = gradient.iter().all(|g| g.first_not_finite().is_none());
         if !finite || (!met.is_empty() && has_singular(&self.program)) {
-            let mut replay = guard::Replay::new(&both, &self.program, &self.values);
-            Interpreter::new(&both).run(&self.point, &mut replay)?;
+            run(&mut guard::Replay::new(&program, &self.program, &self.values))?;
         }
         if !finite {
-            let values = Interpreter::new(&both)
-                .values(&self.point, &mut Picker::new(policy, &self.program, &linear, &self.point)?)?;
-            return Err(first_not_finite(&both, &values));
+            let values = Interpreter::new(&program).values(&self.point, &mut Picker::new(policy, self, &linear)?)?;
+            return Err(first_not_finite(&program, &values));
         }
         Ok(gradient)
     }
@@ -201,7 +201,8 @@ impl At {
         let mut inputs = self.point.clone();
         inputs.extend(linear.tangents.iter().map(|&k| Tensor::full(&program.inputs()[k].shape, 0.0)));
         let mut list = List { tolerance, met: vec![] };
-        Interpreter::new(&program).run(&inputs, &mut list)?;
+        let known: Vec<(usize, &Tensor)> = std::iter::zip(linear.image.iter().copied(), &self.values).collect();
+        Interpreter::new(&program).run_from(&known, &inputs, &mut list)?;
         Ok(list.met)
     }
 }
@@ -254,7 +255,7 @@ fn can_be_undefined(program: &Program) -> bool {
 
 /// The error that names the first operator that made something not finite out of finite arguments.
 fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
-    let pruned: Vec<bool> = needed(program);
+    let pruned: Vec<bool> = program.needed();
     for (id, node) in program.nodes().iter().enumerate() {
         let Kind::Apply { op, args } = &node.kind else { continue };
         let Some((flat, value)) = values[id].first_not_finite() else { continue };
@@ -280,18 +281,4 @@ fn first_not_finite(program: &Program, values: &[Tensor]) -> crate::Error {
     let place = program.nodes().iter().find(constant).map_or(Place::Unknown, |n| n.place.clone());
     let advice = "a constant in it is not a finite number";
     Fault::NotFinite { op: "the program".into(), value, argument: vec![], index: vec![], advice }.at(place)
-}
-
-/// Which nodes the outputs need.
-fn needed(program: &Program) -> Vec<bool> {
-    let mut needed = vec![false; program.nodes().len()];
-    program.outputs().iter().for_each(|&k| needed[k] = true);
-    for (id, node) in program.nodes().iter().enumerate().rev() {
-        if needed[id]
-            && let Kind::Apply { args, .. } = &node.kind
-        {
-            args.iter().for_each(|&a| needed[a] = true);
-        }
-    }
-    needed
 }

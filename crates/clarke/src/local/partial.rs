@@ -56,7 +56,7 @@ impl<'a, 'p> Pass<'a, 'p> {
     ) -> Pass<'a, 'p> {
         let mut pass = Pass { program, builder, images: Vec::with_capacity(program.nodes().len()), partial: false };
         let mut inputs: Vec<Option<Given<'p>>> = inputs.into_iter().map(Some).collect();
-        let needed = super::needed(program);
+        let needed = program.needed();
         for (id, node) in program.nodes().iter().enumerate() {
             let image = match &node.kind {
                 // Nobody looks at it, and its ties may be another program's.

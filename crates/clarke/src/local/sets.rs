@@ -222,7 +222,7 @@ impl At {
         let mut realized = vec![];
         for _ in 0..DIRECTIONS {
             let directions = [self.random_direction(&mut rng), self.random_direction(&mut rng)];
-            let decided = along::decide(&self.program, &linear, &self.point, &directions)?;
+            let decided = along::decide(&self.program, &linear, &self.values, &self.point, &directions)?;
             let mut picker = along::Decisions(decided);
             let point = Interpreter::new(&derivative).run(&self.point, &mut picker)?;
             let flat = |e: &[Tensor]| e.iter().flat_map(|t| t.data().to_vec()).map(|x| x + 0.0).collect::<Vec<f64>>();

@@ -80,7 +80,7 @@ impl Program {
     /// ```
     pub fn tameness(&self) -> Tameness {
         let classes = self.classes();
-        let needed = super::needed(self);
+        let needed = self.needed();
         let raise = |(id, node): (usize, &crate::program::Node)| {
             let Kind::Apply { op, args } = &node.kind else { return None };
             let from = args.iter().map(|&a| classes[a].level).max().unwrap_or(Level::Constant);
@@ -170,7 +170,7 @@ impl Program {
             return Ok(Lipschitz::Bounded(sum.sqrt() * (1.0 + 1e-12)));
         }
         // The first node that is unbounded although its arguments are bounded.
-        let needed = super::needed(&gradient);
+        let needed = gradient.needed();
         let culprit = gradient.nodes().iter().enumerate().find(|(id, node)| match &node.kind {
             Kind::Apply { args, .. } => {
                 needed[*id] && !largest(*id).is_finite() && args.iter().all(|&a| largest(a).is_finite())

@@ -204,6 +204,26 @@ impl Program {
         Program::assemble(self.nodes().to_vec(), self.inputs().to_vec(), outputs.to_vec())
     }
 
+    /// Which nodes the outputs need.
+    pub(crate) fn needed(&self) -> Vec<bool> {
+        self.needed_beyond(|_| false)
+    }
+
+    /// Which nodes the outputs need, the arguments of those that are known aside.
+    pub(crate) fn needed_beyond(&self, known: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut needed = vec![false; self.nodes().len()];
+        self.outputs().iter().for_each(|&k| needed[k] = true);
+        for (id, node) in self.nodes().iter().enumerate().rev() {
+            if needed[id]
+                && !known(id)
+                && let Kind::Apply { args, .. } = &node.kind
+            {
+                args.iter().for_each(|&a| needed[a] = true);
+            }
+        }
+        needed
+    }
+
     fn check_names(&self, names: &[&str]) -> Result<()> {
         for name in names {
             if !self.inputs().iter().any(|i| i.name == *name) {

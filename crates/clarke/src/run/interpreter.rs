@@ -6,6 +6,7 @@ use crate::program::op::{Compiler, Kernel, Op, interpret};
 use crate::program::tie::{Convention, Site};
 use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::tensor::{Tensor, size};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Watches a run, and may decide its ties.
@@ -34,51 +35,92 @@ impl<'a> Interpreter<'a> {
         Interpreter { program }
     }
 
-    /// The outputs, from values for the inputs that are no selections.
+    /// The outputs, from values for the inputs that are no selections. Only what they need is computed.
     pub fn run(&self, inputs: &[Tensor], monitor: &mut dyn Monitor) -> Result<Vec<Tensor>> {
-        let values = self.values(inputs, monitor)?;
-        Ok(self.program.outputs().iter().map(|&k| values[k].clone()).collect())
+        self.run_from(&[], inputs, monitor)
+    }
+
+    /// The same with the values of some nodes known.
+    pub fn run_from(
+        &self,
+        known: &[(usize, &Tensor)],
+        inputs: &[Tensor],
+        monitor: &mut dyn Monitor,
+    ) -> Result<Vec<Tensor>> {
+        let mut given: Vec<Option<&Tensor>> = vec![None; self.program.nodes().len()];
+        known.iter().for_each(|&(node, value)| given[node] = Some(value));
+        let wanted = self.program.needed_beyond(|node| given[node].is_some());
+        let values = self.computed(&given, inputs, monitor, &wanted)?;
+        Ok(self.program.outputs().iter().map(|&k| values[k].as_ref().clone()).collect())
     }
 
     /// The values of all nodes.
     pub fn values(&self, inputs: &[Tensor], monitor: &mut dyn Monitor) -> Result<Vec<Tensor>> {
+        let count = self.program.nodes().len();
+        let values = self.computed(&vec![None; count], inputs, monitor, &vec![true; count])?;
+        Ok(values.into_iter().map(Cow::into_owned).collect())
+    }
+
+    /// The values of the nodes that are wanted, whose arguments must be or be known; nothing for the others.
+    fn computed<'v>(
+        &self,
+        known: &[Option<&'v Tensor>],
+        inputs: &'v [Tensor],
+        monitor: &mut dyn Monitor,
+        wanted: &[bool],
+    ) -> Result<Vec<Cow<'v, Tensor>>>
+    where
+        'a: 'v,
+    {
         check_inputs(self.program, inputs)?;
         let mut given = inputs.iter();
-        let filled: Vec<Tensor> = self
+        let filled: Vec<Cow<'v, Tensor>> = self
             .program
             .inputs()
             .iter()
             .map(|input| match &input.role {
                 Role::Selection(site) => {
                     let choice = site.as_ref().map_or(0.0, |s| s.choice(Convention::MinNorm).selection);
-                    Tensor::full(&input.shape, choice)
+                    Cow::Owned(Tensor::full(&input.shape, choice))
                 }
-                _ => given.next().expect("checked above").clone(),
+                _ => Cow::Borrowed(given.next().expect("checked above")),
             })
             .collect();
-        let mut values: Vec<Tensor> = Vec::with_capacity(self.program.nodes().len());
+        let mut values: Vec<Cow<'v, Tensor>> = Vec::with_capacity(self.program.nodes().len());
         for (id, node) in self.program.nodes().iter().enumerate() {
-            let value = match &node.kind {
-                Kind::Input(k) => filled[*k].clone(),
-                Kind::Constant(c) => c.as_ref().clone(),
-                Kind::Apply { op, args } => {
-                    let mut arrays: Vec<&Tensor> = args.iter().map(|&a| &values[a]).collect();
-                    let site = if op.tie().is_some() { self.site(args) } else { None };
-                    let selection = op.tie().and_then(|_| monitor.select(op.as_ref(), site, arrays[0]));
-                    if let Some(s) = &selection {
-                        arrays[1] = s;
-                    }
-                    let mut value = apply(op, &arrays, &node.shape);
-                    if let Some(site) = site {
-                        monitor.decide(site, arrays[0], &mut value);
-                    }
-                    monitor.seen(id, op.as_ref(), &arrays, &value)?;
-                    value
-                }
+            let value = match (&node.kind, known[id]) {
+                (_, Some(value)) => Cow::Borrowed(value),
+                (Kind::Input(k), None) => filled[*k].clone(),
+                (Kind::Constant(c), None) => Cow::Borrowed(c.as_ref()),
+                (Kind::Apply { .. }, None) if !wanted[id] => Cow::Owned(Tensor::vector(vec![])),
+                (Kind::Apply { op, args }, None) => Cow::Owned(self.applied(id, op, args, &values, monitor)?),
             };
             values.push(value);
         }
         Ok(values)
+    }
+
+    /// The value of an application, its tie decided by the monitor.
+    fn applied(
+        &self,
+        id: usize,
+        op: &Arc<dyn Op>,
+        args: &[usize],
+        values: &[Cow<'_, Tensor>],
+        monitor: &mut dyn Monitor,
+    ) -> Result<Tensor> {
+        let mut arrays: Vec<&Tensor> = args.iter().map(|&a| values[a].as_ref()).collect();
+        let site = if op.tie().is_some() { self.site(args) } else { None };
+        let selection = op.tie().and_then(|_| monitor.select(op.as_ref(), site, arrays[0]));
+        if let Some(s) = &selection {
+            arrays[1] = s;
+        }
+        let mut value = apply(op, &arrays, &self.program.nodes()[id].shape);
+        if let Some(site) = site {
+            monitor.decide(site, arrays[0], &mut value);
+        }
+        monitor.seen(id, op.as_ref(), &arrays, &value)?;
+        Ok(value)
     }
 
     /// The site of a tie, from its selection.
@@ -123,8 +165,16 @@ pub(crate) fn check_inputs(program: &Program, inputs: &[Tensor]) -> Result<()> {
     Ok(())
 }
 
+#[cfg(test)]
+thread_local! {
+    /// How many entries this thread has computed slowly: a measure of cost for tests.
+    pub(crate) static COMPUTED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// One application, written out where the operator is defined so.
 pub(crate) fn apply(op: &Arc<dyn Op>, args: &[&Tensor], shape: &[usize]) -> Tensor {
+    #[cfg(test)]
+    COMPUTED.set(COMPUTED.get() + size(shape));
     interpret(op.as_ref(), args, shape, &Slow).unwrap_or_else(|| {
         let program = written_out(op, &args.iter().map(|a| a.shape()).collect::<Vec<_>>());
         let arrays: Vec<Tensor> = args.iter().map(|a| (*a).clone()).collect();

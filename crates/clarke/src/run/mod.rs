@@ -31,6 +31,8 @@ mod schedule;
 mod tests;
 
 pub use compiled::{Compiled, Port, Workspace};
+#[cfg(test)]
+pub(crate) use interpreter::COMPUTED;
 pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs, unbound};
 pub(crate) use interval::{Arithmetic, enclose};
 
