@@ -134,12 +134,7 @@ impl SetsReport {
 impl SetReport {
     fn new(set: &mut SetAt, least: &Nearest, critical: Option<bool>) -> SetReport {
         let layout = set.layout().clone();
-        // Sorted, so that they do not depend on how they were found.
-        let mut vertices = set.vertices();
-        let flat = |e: &Element| e.iter().flat_map(|t| t.data().to_vec()).map(|x| x + 0.0).collect::<Vec<f64>>();
-        if let Some(all) = &mut vertices {
-            all.sort_by(|a, b| flat(a).partial_cmp(&flat(b)).unwrap_or(std::cmp::Ordering::Equal));
-        }
+        let vertices = set.vertices();
         SetReport {
             known: set.known().to_string(),
             bounds: None,
