@@ -3,6 +3,7 @@
 use super::Subject;
 use crate::report::Exit;
 use clarke::Strata;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How many samples a side has.
@@ -160,8 +161,8 @@ impl<'a> Mesh<'a> {
             if own[k] != own[(k + 1) % 4] {
                 let (a, b, vertical) = edges[k];
                 let stop = Stop::Edge(a, b, vertical);
-                if !pieces.places.contains_key(&stop) {
-                    pieces.places.insert(stop, self.crossing(a, b, vertical)?);
+                if let Entry::Vacant(free) = pieces.places.entry(stop) {
+                    free.insert(self.crossing(a, b, vertical)?);
                 }
                 crossed.push((around.len(), stop));
                 around.push((None, stop));
