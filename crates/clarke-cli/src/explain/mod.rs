@@ -15,6 +15,9 @@ use serde::Serialize;
 use sets::SetsReport;
 use std::path::PathBuf;
 
+/// How many elements of a set are written out by default: telling which of them are extreme takes about a second then.
+const VERTICES: usize = 512;
+
 /// Evaluate an expression and its gradient at a point, and say which ties were met there and what that means
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -35,7 +38,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     pub simplify: bool,
     /// How many elements of a set are written out at most, before bounds take their place
-    #[arg(long, value_name = "COUNT", default_value_t = SetOptions::default().vertices)]
+    #[arg(long, value_name = "COUNT", default_value_t = VERTICES)]
     pub vertices: usize,
     /// Write what proves the verdict to a file, which `clarke verify` checks
     #[arg(long, value_name = "FILE.json")]
