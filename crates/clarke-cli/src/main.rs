@@ -7,10 +7,12 @@ mod explain;
 mod minimize;
 mod ops;
 mod output;
+mod plot;
 mod progress;
 mod report;
 mod show;
 mod sparse;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +31,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
+    Verify(verify::VerifyArgs),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
+        Command::Verify(args) => verify::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -38,15 +38,17 @@ impl<'a> FromIterator<(&'a str, &'a Tensor)> for Named {
     }
 }
 
-/// An array as nested lists; a scalar as a number.
-struct Nested<'a> {
-    shape: &'a [usize],
-    data: &'a [f64],
+/// An array as nested lists; a scalar as a number. There is no −0, and what is infinite is null.
+pub struct Nested<'a> {
+    pub shape: &'a [usize],
+    pub data: &'a [f64],
 }
 
 impl Serialize for Nested<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((&count, inner)) = self.shape.split_first() else { return serializer.serialize_f64(self.data[0]) };
+        let Some((&count, inner)) = self.shape.split_first() else {
+            return serializer.serialize_f64(self.data[0] + 0.0);
+        };
         let size: usize = inner.iter().product();
         let mut list = serializer.serialize_seq(Some(count))?;
         for k in 0..count {
@@ -62,10 +64,54 @@ pub fn json<T: Serialize>(report: &T) -> Result<String, Exit> {
     Ok(text + "\n")
 }
 
+/// A file that is to be written, whole or not at all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    path: PathBuf,
+}
+
+impl Target {
+    /// Checks, before any work is done, that a file can be made there; `option` named it.
+    pub fn check(option: &str, path: &Path) -> Result<Target, Exit> {
+        // A target that is a link stays one: the file that it points to is replaced.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if path.is_dir() {
+            return Err(Exit::input(format!("{option} {}: this is a directory", path.display())));
+        }
+        let folder = folder(&path);
+        if !folder.is_dir() {
+            return Err(Exit::input(format!("{option} {}: there is no folder {}", path.display(), folder.display())));
+        }
+        // The error's own text names a temporary file; its kind is what matters.
+        let refused =
+            |e: std::io::Error| format!("{option} {}: cannot make a file there: {}", path.display(), e.kind());
+        beside(&path).map_err(|e| Exit::input(refused(e)))?;
+        Ok(Target { path })
+    }
+
+    /// Writes the file.
+    pub fn save(&self, bytes: &[u8]) -> Result<(), Exit> {
+        self.write(bytes).map_err(|e| Exit::failed(format!("cannot save {}: {e}", self.path.display())))
+    }
+
+    fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut file = beside(&self.path)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map_err(|e| e.error)?;
+        Ok(())
+    }
+}
+
+/// The extension of a path, in small letters.
+pub fn extension(path: &Path) -> String {
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
 /// The file that a solution is saved to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutFile {
-    path: PathBuf,
+    target: Target,
     kind: Kind,
 }
 
@@ -79,10 +125,9 @@ impl OutFile {
     /// Checks, before any work is done, that the solution can be saved there: `.json` for any variables, `.npy` for a
     /// single one, in a folder that can be written to.
     pub fn check(path: &Path, variables: usize) -> Result<OutFile, Exit> {
-        let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        let kind = match extension.as_deref() {
-            Some("npy") => Kind::Npy,
-            Some("json") => Kind::Json,
+        let kind = match extension(path).as_str() {
+            "npy" => Kind::Npy,
+            "json" => Kind::Json,
             _ => {
                 return Err(Exit::input(format!("--out {}: cannot tell the format", path.display()))
                     .hint("solutions are saved as *.npy or *.json"));
@@ -95,27 +140,16 @@ impl OutFile {
             ))
             .hint("save to a .json file, which holds all by name"));
         }
-        // A target that is a link stays one: the file that it points to is replaced.
-        let path = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        if path.is_dir() {
-            return Err(Exit::input(format!("--out {}: this is a directory", path.display())));
-        }
-        let folder = folder(&path);
-        if !folder.is_dir() {
-            return Err(Exit::input(format!("--out {}: there is no folder {}", path.display(), folder.display())));
-        }
-        // The error's own text names a temporary file; its kind is what matters.
-        let refused = |e: std::io::Error| format!("--out {}: cannot make a file there: {}", path.display(), e.kind());
-        beside(&path).map_err(|e| Exit::input(refused(e)))?;
-        Ok(OutFile { path, kind })
+        Ok(OutFile { target: Target::check("--out", path)?, kind })
     }
 
     /// Saves the solution.
     pub fn save(&self, solution: &Named) -> Result<(), Exit> {
-        self.write(solution).map_err(|e| Exit::failed(format!("cannot save {}: {e}", self.path.display())))
+        let bytes = self.bytes(solution).map_err(|e| Exit::failed(format!("cannot write the solution: {e}")))?;
+        self.target.save(&bytes)
     }
 
-    fn write(&self, solution: &Named) -> std::io::Result<()> {
+    fn bytes(&self, solution: &Named) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![];
         match self.kind {
             Kind::Json => {
@@ -132,11 +166,7 @@ impl OutFile {
                 }
             }
         }
-        let mut file = beside(&self.path)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|e| e.error)?;
-        Ok(())
+        Ok(bytes)
     }
 }
 

@@ -64,6 +64,37 @@ fn shortened(count: usize, entry: impl Fn(usize) -> String) -> Vec<String> {
     head.chain(["…".to_string()]).chain((count - 2..count).map(&entry)).collect()
 }
 
+/// A number in at most six significant digits.
+pub fn short(x: f64) -> String {
+    number(format!("{x:.5e}").parse().unwrap_or(x))
+}
+
+/// Arrays by name on one line of at most `width` characters, as `x = 1, y = [0, -1]`; what is long loses its middle.
+pub fn brief(all: &[(String, Tensor)], width: usize) -> String {
+    let line = |kept: usize| {
+        let one = |(name, x): &(String, Tensor)| format!("{name} = {}", inline(x.shape(), x.data(), kept));
+        all.iter().map(one).collect::<Vec<_>>().join(", ")
+    };
+    let fits = |text: &String| text.chars().count() <= width;
+    let longest = all.iter().map(|(_, x)| x.data().len()).max().unwrap_or(0);
+    // A very long array is not written in full only to be measured.
+    let whole = (longest <= width).then_some(usize::MAX);
+    let mut lines = whole.into_iter().chain([8, 6, 5, 4, 3].into_iter().filter(|k| *k < longest)).map(line);
+    lines.find(fits).unwrap_or_else(|| clipped(&line(3), width))
+}
+
+/// An array in nested brackets, of each list at most `kept` entries and the middle left out.
+fn inline(shape: &[usize], data: &[f64], kept: usize) -> String {
+    let Some((&count, inner)) = shape.split_first() else { return short(data[0]) };
+    let size = inner.iter().product::<usize>();
+    let entry = |k: usize| inline(inner, &data[k * size..(k + 1) * size], kept);
+    let items: Vec<String> = match count <= kept {
+        true => (0..count).map(entry).collect(),
+        false => (0..kept - 1).map(entry).chain(["…".into(), entry(count - 1)]).collect(),
+    };
+    format!("[{}]", items.join(", "))
+}
+
 /// A text of at most `width` characters, the end left out if need be.
 pub fn clipped(text: &str, width: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

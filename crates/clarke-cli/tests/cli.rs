@@ -111,7 +111,12 @@ mod explain {
                 r#""class":"piecewise linear","path_differentiable":true,"#,
                 r#""ties":[{"op":"relu","source":"relu(-x)","index":null,"pieces":2},"#,
                 r#"{"op":"relu","source":"relu(x)","index":null,"pieces":2}],"#,
-                r#""backprop":{"policy":"pytorch","gradient":{"x":1.0}}}"#,
+                r#""backprop":{"policy":"pytorch","gradient":{"x":1.0}},"#,
+                r#""conservative":{"known":"exact","bounds":{"x":[-1.0,1.0]},"vertices":[{"x":-1.0},{"x":1.0}],"#,
+                r#""min_norm":{"norm":0.0,"element":{"x":0.0}},"critical":true},"#,
+                r#""clarke":{"known":"exact","vertices":[{"x":0.0}],"#,
+                r#""min_norm":{"norm":0.0,"element":{"x":0.0}},"critical":true},"#,
+                r#""artifact":true,"verdict":"clarke critical"}"#,
                 "\n"
             )
         );

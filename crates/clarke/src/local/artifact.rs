@@ -4,10 +4,9 @@ use super::image::SetOptions;
 use super::set_at::{Containment, Element, Known, SetAt};
 use super::{At, Policy};
 use crate::error::Result;
-use crate::program::{Kind, Program};
+use crate::program::Program;
 use crate::run::Compiled;
 use crate::tensor::Tensor;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// How far a gradient may be from a set, relative to the largest norm, and still count as in it.
 const NEAR: f64 = 1e-10;
@@ -51,6 +50,13 @@ impl At {
     ///
     /// Errors: those of [`At::gradient`].
     pub fn dependence(&self, options: &SetOptions) -> Result<Dependence> {
+        self.dependence_within(&mut self.conservative(options)?)
+    }
+
+    /// The same where the conservative gradient at this point is at hand.
+    ///
+    /// Errors: those of [`At::gradient`]. Cost: a gradient a preset.
+    pub fn dependence_within(&self, conservative: &mut SetAt) -> Result<Dependence> {
         let policies = [Policy::min_norm(), Policy::pytorch(), Policy::jax(), Policy::tensorflow()];
         let mut presets = vec![];
         for policy in policies {
@@ -65,39 +71,7 @@ impl At {
             })
         };
         let over_presets = (fold(f64::min), fold(f64::max));
-        Ok(Dependence { over_presets, over_choices: self.conservative(options)?.bounds(), presets })
-    }
-
-    /// A number for the branch pattern at the point: equal where the same pieces are active and the same ties met, and,
-    /// but for a collision of hashes, nowhere else. Ties whose value turns with the argument (norms, eigenvectors) count as
-    /// met or not.
-    ///
-    /// Errors: an operator without derivative. Stable within one version of the library.
-    pub fn signature(&self) -> Result<u64> {
-        let linear = crate::derive::linearize_with(&self.program, &[])?;
-        let mut monitor = Pattern(DefaultHasher::new());
-        let ties: Vec<usize> = (0..linear.program.nodes().len())
-            .filter(|&k| matches!(&linear.program.nodes()[k].kind, Kind::Apply { op, .. } if op.tie().is_some()))
-            .collect();
-        let program = linear.program.with_outputs(&ties);
-        let mut inputs = self.point.clone();
-        inputs.extend(linear.tangents.iter().map(|&k| Tensor::full(&program.inputs()[k].shape, 0.0)));
-        crate::run::Interpreter::new(&program).run(&inputs, &mut monitor)?;
-        Ok(monitor.0.finish())
-    }
-}
-
-/// Hashes the pieces that are active.
-struct Pattern(DefaultHasher);
-
-impl crate::run::Monitor for Pattern {
-    fn decide(&mut self, site: &std::sync::Arc<crate::program::tie::Site>, u: &Tensor, value: &mut Tensor) {
-        let Some(tie) = site.tie.tie() else { return };
-        (site.node, site.number).hash(&mut self.0);
-        tie.met(u, 0.0).into_iter().for_each(|met| (met.index, met.pieces).hash(&mut self.0));
-        if tie.names_piece() {
-            value.data().iter().for_each(|x| (x + 0.0).to_bits().hash(&mut self.0));
-        }
+        Ok(Dependence { over_presets, over_choices: conservative.bounds(), presets })
     }
 }
 

@@ -38,7 +38,7 @@ pub struct SetOptions {
 
 impl Default for SetOptions {
     fn default() -> SetOptions {
-        SetOptions { tolerance: 0.0, vertices: 4096, evaluations: 100_000, seed: 0 }
+        SetOptions { tolerance: 0.0, vertices: 1024, evaluations: 100_000, seed: 0 }
     }
 }
 
@@ -235,10 +235,11 @@ impl Image {
     /// The extreme points of a sum over faces, face after face: those of a sum are sums of those of its terms, so that what
     /// is not extreme in a part need not be carried on. None if they are more than the budget allows.
     fn sum_of_faces(&mut self) -> Option<Vec<Leaf>> {
-        const FACES: usize = 64;
+        // Beyond the plane the extreme ones of many points are dear.
+        let most = if self.residual.dimension <= 2 { 64 } else { 8 };
         let faces = self.residual.faces();
         let counts: Vec<usize> = faces.iter().map(|id| self.residual.face(*id).count()).collect::<Option<_>>()?;
-        if faces.len() > FACES || counts.iter().sum::<usize>() > self.options.vertices {
+        if faces.len() > most || counts.iter().sum::<usize>() > self.options.vertices {
             return None;
         }
         let mut base = self.residual.base();

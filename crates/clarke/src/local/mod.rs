@@ -11,11 +11,13 @@ mod evaluator;
 mod guard;
 mod image;
 mod limiting;
+mod outline;
 mod partial;
 mod policy;
 mod residual;
 mod set_at;
 mod sets;
+mod strata;
 mod tameness;
 mod tangents;
 mod verdict;
@@ -32,6 +34,7 @@ pub use image::SetOptions;
 pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
+pub use strata::{Kink, Strata};
 pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 
@@ -109,6 +112,11 @@ pub struct TieMet {
 }
 
 impl At {
+    /// The point: the values of the inputs, selections excepted.
+    pub fn point(&self) -> &[Tensor] {
+        &self.point
+    }
+
     /// The outputs.
     pub fn outputs(&self) -> Vec<Tensor> {
         self.program.outputs().iter().map(|&k| self.values[k].clone()).collect()

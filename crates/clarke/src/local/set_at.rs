@@ -240,10 +240,15 @@ impl SetAt {
         self.single
     }
 
-    /// The extreme points of the hull, as arrays; None where they are infinitely many or over the budget.
+    /// The extreme points of the hull, as arrays, in lexicographic order; None where they are infinitely many or over the
+    /// budget.
     pub fn vertices(&self) -> Option<Vec<Element>> {
         match &self.body {
-            Kept::Hull { hull, .. } => Some(hull.points().map(|p| self.layout.split(p)).collect()),
+            Kept::Hull { hull, .. } => {
+                let mut all: Vec<&[f64]> = hull.points().collect();
+                all.sort_by(|a, b| a.partial_cmp(b).expect("points of a hull are finite"));
+                Some(all.into_iter().map(|p| self.layout.split(p)).collect())
+            }
             Kept::Nothing => Some(vec![vec![]]),
             Kept::Image(_) => None,
         }

@@ -40,7 +40,7 @@ fn at_random_points_the_set_is_the_gradient() {
                     f.eval(&p).unwrap()[0].item()
                 };
                 let difference = (moved(h) - moved(-h)) / (2.0 * h);
-                assert!((difference - own).abs() < 1e-5, "{text} at {point:?}, entry {k}: {difference}, {}", own[k]);
+                assert!((difference - own).abs() < 1e-5, "{text} at {point:?}, entry {k}: {difference}, {own}");
             }
         }
     }

@@ -1,15 +1,24 @@
-//! `clarke explain`: value and gradient of an expression at a point, and the choices behind the gradient.
+//! `clarke explain`: value and gradient of an expression at a point, the choices behind the gradient, and the sets.
+
+mod sets;
+mod text;
+
+pub use sets::entry_name;
 
 use crate::bind::{Bindings, parse};
-use crate::ops::align;
-use crate::output::{Format, Named, json};
+use crate::output::{Format, Named, Target, json};
+use crate::plot::Plot;
 use crate::report::{Exit, put};
-use crate::show;
 use clap::Args;
-use clarke::{Policy, Program, Tensor};
+use clarke::{At, Certificate, Judgement, Policy, SetOptions, Tensor};
 use serde::Serialize;
+use sets::SetsReport;
+use std::path::PathBuf;
 
-/// Evaluate an expression and its gradient at a point, and say which ties were met there
+/// How many elements of a set are written out by default: telling which of them are extreme takes about a second then.
+const VERTICES: usize = 512;
+
+/// Evaluate an expression and its gradient at a point, and say which ties were met there and what that means
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
     /// The expression, for example 'relu(-x) + x - relu(x)'
@@ -22,9 +31,25 @@ pub struct ExplainArgs {
     /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
-    /// How far from a tie still counts as met
+    /// How far from a tie still counts as met; the sets are then the enlarged ones
     #[arg(long, value_name = "TOL", default_value_t = 0.0, value_parser = number, allow_negative_numbers = true)]
     pub tol: f64,
+    /// Explain the simplified program; by default it is the one that the expression writes
+    #[arg(long)]
+    pub simplify: bool,
+    /// How many elements of a set are written out at most, before bounds take their place
+    #[arg(long, value_name = "COUNT", default_value_t = VERTICES)]
+    pub vertices: usize,
+    /// Write what proves the verdict to a file, which `clarke verify` checks
+    #[arg(long, value_name = "FILE.json")]
+    pub certificate: Option<PathBuf>,
+    /// Draw a function of one or two numbers: its kinks, gradients and both sets
+    #[arg(long, value_name = "FILE.svg|png")]
+    pub plot: Option<PathBuf>,
+    /// What is drawn: from a to b, for two numbers also a:b,c:d; by default 1 to both sides of the point, and more if
+    /// that shows no kink
+    #[arg(long, value_name = "A:B", requires = "plot", allow_hyphen_values = true)]
+    pub range: Option<String>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -36,6 +61,14 @@ fn number(text: &str) -> Result<f64, String> {
 }
 
 impl ExplainArgs {
+    /// How far the search for the sets may go.
+    fn options(&self) -> Result<SetOptions, Exit> {
+        if self.vertices == 0 {
+            return Err(Exit::input("--vertices 0: a set has at least one element"));
+        }
+        Ok(SetOptions { tolerance: self.tol, vertices: self.vertices, ..SetOptions::default() })
+    }
+
     /// The values of `--at`, and the tolerance checked.
     pub fn point(&self) -> Result<Bindings, Exit> {
         if !(self.tol >= 0.0 && self.tol.is_finite()) {
@@ -45,24 +78,53 @@ impl ExplainArgs {
     }
 }
 
-/// Reads, evaluates and prints.
+/// Reads, evaluates, writes the files asked for and prints.
 pub fn run(args: &ExplainArgs) -> Result<(), Exit> {
     let point = args.point()?;
-    let program = parse(&args.expression, &point, &[], "--at")?;
+    let options = args.options()?;
+    let certificate = args.certificate.as_deref().map(|path| Target::check("--certificate", path)).transpose()?;
+    let plot = args.plot.as_deref().map(|path| Plot::check(path, args.range.as_deref(), &point)).transpose()?;
+    let mut program = parse(&args.expression, &point, &[], "--at")?;
     point.warn_unused(&args.expression, "given a value");
+    if args.simplify {
+        program = program.simplify();
+    }
     let policy = Policy::read(args.policy.as_deref().unwrap_or("min-norm"), &program)?;
     let values: Vec<Tensor> = point.iter().map(|(_, v)| v.clone()).collect();
-    put(&report(args, &point, &program, &policy, &values)?.print(args.format)?)
+    let at = program.at(&values)?;
+    let (report, mut judged) = report(args, &point, &policy, &at, &options)?;
+    let proof = judged.as_ref().ok().and_then(|j| j.certificate.as_ref());
+    if let (Some(target), Some(proof)) = (&certificate, proof) {
+        target.save(certified(proof)?.as_bytes())?;
+    }
+    if let Some(plot) = plot {
+        plot.draw(&args.expression, &program, &at, &policy, &options, judged.as_mut().map_err(|e| e.clone())?)?;
+    }
+    put(&report.print(args.format)?)?;
+    match (&args.certificate, proof_missing(&judged)) {
+        (Some(path), true) => Err(Exit::failed(format!("{} was not written: nothing was proved", path.display()))
+            .hint("the verdict is undecided; a larger --vertices may decide it")),
+        _ => Ok(()),
+    }
+}
+
+fn proof_missing(judged: &Result<Judgement, clarke::Error>) -> bool {
+    judged.as_ref().map_or(true, |j| j.certificate.is_none())
+}
+
+/// A certificate as text.
+fn certified(proof: &Certificate) -> Result<String, Exit> {
+    let text = serde_json::to_string_pretty(proof).map_err(|e| Exit::failed(format!("cannot write JSON: {e}")))?;
+    Ok(text + "\n")
 }
 
 fn report(
     args: &ExplainArgs,
     point: &Bindings,
-    program: &Program,
     policy: &Policy,
-    values: &[Tensor],
-) -> Result<ExplainReport, Exit> {
-    let at = program.at(values)?;
+    at: &At,
+    options: &SetOptions,
+) -> Result<(ExplainReport, Result<Judgement, clarke::Error>), Exit> {
     let value = at.value()?;
     let gradient = at.gradient(policy)?;
     let tie = |tie: clarke::TieMet| TieMet {
@@ -73,11 +135,13 @@ fn report(
         distance: tie.distance,
         note: policy.choice(&tie.site).and_then(|c| c.note).map(str::to_string),
     };
-    Ok(ExplainReport {
+    let mut judged = at.judge(options);
+    let sets = SetsReport::new(at, &gradient, &mut judged);
+    let report = ExplainReport {
         expression: args.expression.clone(),
         point: Named(point.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()),
-        value,
-        class: program.class().level.to_string(),
+        value: value + 0.0,
+        class: at.program().class().level.to_string(),
         path_differentiable: at.path_differentiable()?,
         ties: at.ties(args.tol)?.into_iter().map(tie).collect(),
         backprop: Backprop {
@@ -88,8 +152,11 @@ fn report(
             },
             gradient: Named(std::iter::zip(point.names(), gradient).collect()),
         },
+        sets,
+        simplified: args.simplify.then(|| at.program().to_string()),
         tolerance: args.tol,
-    })
+    };
+    Ok((report, judged))
 }
 
 /// What `clarke explain` says. The JSON has these fields in this order, those for the text alone left out.
@@ -109,6 +176,12 @@ pub struct ExplainReport {
     pub ties: Vec<TieMet>,
     /// What backpropagation returns.
     pub backprop: Backprop,
+    /// The two sets.
+    #[serde(flatten)]
+    pub sets: SetsReport,
+    /// The simplified program, if that is what is explained.
+    #[serde(skip)]
+    pub simplified: Option<String>,
     /// Within which distance ties were counted as met.
     #[serde(skip)]
     pub tolerance: f64,
@@ -149,137 +222,18 @@ impl ExplainReport {
     /// The report in the format asked for.
     pub fn print(&self, format: Format) -> Result<String, Exit> {
         match format {
-            Format::Text => Ok(text(self)),
+            Format::Text => Ok(text::text(self)),
             Format::Json => json(self),
         }
     }
 }
 
-/// How many ties the text lists.
-const LISTED: usize = 20;
-
-/// The report as people read it.
-pub fn text(report: &ExplainReport) -> String {
-    let mut out = String::new();
-    out += &show::hanging("f = ", &report.expression);
-    out += &named("at", &report.point);
-    out += &format!("\nvalue     {}\n", show::number(report.value));
-    out += &named("gradient", &report.backprop.gradient);
-    let verified = report.backprop.verified_on.map_or(String::new(), |release| format!(" (compared with {release})"));
-    out += &format!("policy    {}{verified}\n", show::clipped(&report.backprop.policy, 80));
-    out += &format!("class     {}\n\n", report.class);
-    if !report.ties.is_empty() {
-        out += &ties(report);
-        out.push('\n');
-    }
-    out += &show::paragraph(&meaning(report), 0);
-    for note in notes(report) {
-        out.push('\n');
-        out += &show::paragraph(&note, 0);
-    }
-    out
-}
-
-/// Lines `title     name = value`, the title on the first.
-fn named(title: &str, all: &Named) -> String {
-    let width = all.0.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
-    let line = |(k, (name, value)): (usize, &(String, clarke::Tensor))| {
-        let title = if k == 0 { title } else { "" };
-        format!("{title:<10}{name:<width$} = {}\n", show::array(value, 13 + width))
-    };
-    all.0.iter().enumerate().map(line).collect()
-}
-
-fn ties(report: &ExplainReport) -> String {
-    let row = |tie: &TieMet| {
-        let index = tie.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
-        let pieces = tie.pieces.map_or("infinitely many".into(), |p| p.to_string());
-        // The distance needs its room.
-        let width = if report.tolerance > 0.0 { 30 } else { 40 };
-        let mut cells = vec![tie.op.clone(), show::clipped(&tie.source, width), index, pieces];
-        if report.tolerance > 0.0 {
-            cells.push(show::number(tie.distance));
-        }
-        cells
-    };
-    let rows: Vec<Vec<String>> = report.ties.iter().take(LISTED).map(row).collect();
-    let count = report.ties.len();
-    let which = match report.tolerance {
-        0.0 => "met".to_string(),
-        tol => format!("within {}", show::number(tol)),
-    };
-    let titles = ["operator", "source", "element", "pieces", "distance"];
-    let table = align(if report.tolerance > 0.0 { &titles } else { &titles[..4] }, &rows);
-    let indented: String = table.lines().map(|l| format!("  {l}\n")).collect();
-    let more = match count.saturating_sub(LISTED) {
-        0 => String::new(),
-        rest => format!("  … and {rest} more; --format json lists all\n"),
-    };
-    format!("{} {which}:\n{indented}{more}", show::plural(count, "tie"))
-}
-
-/// What the gradient is, in view of the ties met.
-fn meaning(report: &ExplainReport) -> String {
-    let policy = &show::clipped(&report.backprop.policy, 80);
-    let met = report.ties.iter().filter(|t| t.distance == 0.0).count();
-    match (met, report.path_differentiable) {
-        (0, _) if !report.ties.is_empty() => {
-            "No tie is met exactly: at the point itself the gradient is the ordinary one, and every policy returns it. \
-             Within the tolerance other pieces are active, with other gradients."
-                .into()
-        }
-        (0, Some(false)) => "No tie was met, and every policy returns this vector; but a part of the program is held \
-                             constant by the program itself, so it is the derivative with that part fixed, and need not \
-                             say how the value changes."
-            .into(),
-        (0, _) => "No tie was met: near this point the program is composed of smooth pieces, the gradient is the \
-                   ordinary one, and every policy returns it."
-            .into(),
-        (n, Some(true)) => format!(
-            "At a tie an elementary function has several pieces, and its derivative is a set. {} chose one element \
-             {}; the gradient above is the chain rule with {}. Another choice may give another vector: all of \
-             them together are the conservative gradient of the program at this point. The program is \
-             path-differentiable: along every Lipschitz curve, and whatever is chosen, the chain rule holds at almost \
-             every time, and at almost every point the set is the ordinary gradient alone.",
-            format_args!("The policy {policy}"),
-            match (n, n == report.ties.len()) {
-                (1, true) => "of it",
-                (_, true) => "at each",
-                (_, false) => "at each tie met exactly",
-            },
-            if n == 1 { "that choice" } else { "these choices" },
-        ),
-        (_, Some(false)) => format!(
-            "At a tie an elementary function has several pieces, and the policy {policy} chose among them. The program \
-             is not path-differentiable: the chain rule can fail along a curve, and the vector above need not say \
-             anything about how the value changes."
-        ),
-        (_, None) => format!(
-            "At a tie an elementary function has several pieces, and the policy {policy} chose among them. Whether the \
-             program is path-differentiable is not known: a condition switches between values that agree at this \
-             point, which does not prove that they agree wherever it switches. If they do, the vector above is an \
-             element of the conservative gradient."
-        ),
-    }
-}
-
-/// The notes of the policy, each once, with its operators.
-fn notes(report: &ExplainReport) -> Vec<String> {
-    let mut notes: Vec<(&str, Vec<&str>)> = vec![];
-    for tie in &report.ties {
-        let Some(note) = tie.note.as_deref() else { continue };
-        match notes.iter_mut().find(|(n, _)| *n == note) {
-            Some((_, ops)) if ops.contains(&tie.op.as_str()) => {}
-            Some((_, ops)) => ops.push(&tie.op),
-            None => notes.push((note, vec![&tie.op])),
-        }
-    }
-    notes.iter().map(|(note, ops)| format!("Note on {}: {note}.", ops.join(", "))).collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::sets::{Bounds, Least, SetReport};
+    use super::text::text;
     use super::*;
+    use clarke::Verdict;
 
     #[derive(clap::Parser)]
     struct Line {
@@ -315,8 +269,31 @@ mod tests {
         TieMet { op: op.into(), source: source.into(), index, pieces, distance: 0.0, note: None }
     }
 
+    fn set(low: f64, high: f64, bounds: bool) -> SetReport {
+        let x = |v: f64| Named(vec![("x".into(), Tensor::scalar(v))]);
+        let range = Bounds(vec![("x".into(), Tensor::scalar(low), Tensor::scalar(high))]);
+        SetReport {
+            known: "exact".into(),
+            bounds: bounds.then(|| range.clone()),
+            vertices: Some(if low < high { vec![x(low), x(high)] } else { vec![x(low)] }),
+            min_norm: Least { norm: 0.0, element: x(0.0) },
+            critical: Some(true),
+            hypothesis: None,
+            range,
+        }
+    }
+
     fn relu2() -> ExplainReport {
         let x = |v: f64| Named(vec![("x".into(), Tensor::scalar(v))]);
+        let sets = SetsReport {
+            conservative: Some(set(-1.0, 1.0, true)),
+            clarke: Some(set(0.0, 0.0, false)),
+            artifact: Some(true),
+            verdict: Verdict::ClarkeCritical,
+            descent: None,
+            entries: vec![],
+            missing: None,
+        };
         ExplainReport {
             expression: "relu(-x) + x - relu(x)".into(),
             point: x(0.0),
@@ -325,6 +302,8 @@ mod tests {
             path_differentiable: Some(true),
             ties: vec![tie("relu", "relu(-x)", None, Some(2)), tie("relu", "relu(x)", None, Some(2))],
             backprop: Backprop { policy: "pytorch".into(), verified_on: Some("PyTorch 2.15.0"), gradient: x(1.0) },
+            sets,
+            simplified: None,
             tolerance: 0.0,
         }
     }
@@ -338,7 +317,12 @@ mod tests {
                 r#""class":"piecewise linear","path_differentiable":true,"#,
                 r#""ties":[{"op":"relu","source":"relu(-x)","index":null,"pieces":2},"#,
                 r#"{"op":"relu","source":"relu(x)","index":null,"pieces":2}],"#,
-                r#""backprop":{"policy":"pytorch","gradient":{"x":1.0}}}"#,
+                r#""backprop":{"policy":"pytorch","gradient":{"x":1.0}},"#,
+                r#""conservative":{"known":"exact","bounds":{"x":[-1.0,1.0]},"vertices":[{"x":-1.0},{"x":1.0}],"#,
+                r#""min_norm":{"norm":0.0,"element":{"x":0.0}},"critical":true},"#,
+                r#""clarke":{"known":"exact","vertices":[{"x":0.0}],"#,
+                r#""min_norm":{"norm":0.0,"element":{"x":0.0}},"critical":true},"#,
+                r#""artifact":true,"verdict":"clarke critical"}"#,
                 "\n"
             )
         );
@@ -368,13 +352,25 @@ class     piecewise linear
   relu      relu(-x)  —        2
   relu      relu(x)   —        2
 
-At a tie an elementary function has several pieces, and its derivative is a set.
-The policy pytorch chose one element at each; the gradient above is the chain
-rule with these choices. Another choice may give another vector: all of them
-together are the conservative gradient of the program at this point. The program
-is path-differentiable: along every Lipschitz curve, and whatever is chosen, the
-chain rule holds at almost every time, and at almost every point the set is the
-ordinary gradient alone.
+            conservative  Clarke
+known       exact         exact
+vertices    x = -1        x = 0
+            x = 1
+least norm  0             0
+critical    yes           yes
+
+At a tie an elementary function has several pieces and its derivative is a set,
+of which the policy pytorch chose one element at each. All choices together give
+the conservative gradient, which depends on how the function is written. The
+Clarke subdifferential, the averages of the limits of gradients at nearby
+points, depends on the function alone. The program is path-differentiable: with
+any choice the chain rule holds along every Lipschitz curve, at almost every
+time.
+
+The gradient under this policy is an artifact of the formula: it lies outside
+the Clarke subdifferential, so it is not even an average of gradients of the
+function at nearby points. The point is critical for the function itself, as
+every local minimum is: 0 lies in the Clarke subdifferential.
 ";
         assert_eq!(text(&relu2()), expected);
     }
@@ -395,7 +391,7 @@ ordinary gradient alone.
         assert!(shown.contains("is not known"), "{shown}");
         let shown = text(&ExplainReport { path_differentiable: Some(false), ..relu2() }).replace('\n', " ");
         assert!(shown.contains("is not path-differentiable"), "{shown}");
-        assert!(!shown.contains("conservative"), "{shown}");
+        assert!(!shown.contains("the conservative gradient"), "{shown}");
         let held = ExplainReport { path_differentiable: Some(false), ties: vec![], ..relu2() };
         let shown = text(&held).replace('\n', " ");
         assert!(shown.contains("held constant by the program itself") && !shown.contains("ordinary"), "{shown}");
