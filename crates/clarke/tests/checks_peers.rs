@@ -140,7 +140,7 @@ fn forward_and_reverse_of_prelu_disagree() {
     };
     let point = vec![[0.0, 1.0, -1.0].into(), 0.25.into()];
     let options = CheckOptions::default();
-    let report = check_operator(&f, &forward, &reverse(true), &[point.clone()], &options).unwrap();
+    let report = check_operator(&f, &forward, &reverse(true), std::slice::from_ref(&point), &options).unwrap();
     let Agreement::Disagree(at) = &report.agreement else { panic!("{report}") };
     assert!(at.operators.iter().any(|o| o.contains("prelu")), "{report}");
     assert!((at.forward - at.reverse).abs() > 1e-3, "{report}");
