@@ -147,3 +147,42 @@ fn at_the_heavy_tie_a_signature_tells_patterns_apart() {
     seen.dedup();
     assert_eq!(seen.len(), all.len());
 }
+
+#[test]
+fn conditions_lower_what_is_claimed() {
+    let at = |text: &str, x: f64| {
+        let f = parse(text, &[("x", &[])]).unwrap();
+        f.at(&[x.into()]).unwrap()
+    };
+    let known = |text: &str, x: f64| {
+        let at = at(text, x);
+        let options = SetOptions::default();
+        (at.conservative(&options).unwrap().known(), at.clarke(&options).unwrap().known())
+    };
+    // A maximum in disguise is proved continuous, and its sets are exact.
+    assert_eq!(known("where(x > 0, x, -x)", 0.0), (Known::Exact, Known::Exact));
+    // Values that agree at the point are not proved to agree on the whole boundary.
+    assert_eq!(known("where(x**3 > 0, x, -x)", 0.0), (Known::Sampled, Known::Sampled));
+    let verdict = at("where(x**3 > 0, x, -x)", 0.0).judge(&SetOptions::default()).unwrap();
+    assert_eq!((verdict.verdict, verdict.certificate.is_some()), (clarke::Verdict::Undecided, false));
+    // What the program holds constant itself has no derivative that means anything.
+    assert_eq!(known("stop_gradient(x)*relu(x)", 0.0).0, Known::Sampled);
+}
+
+#[test]
+fn a_tolerance_enlarges_both_sets_and_says_so() {
+    let f = parse("abs(x) + relu(x - 1e-9)", &[("x", &[])]).unwrap();
+    let at = f.at(&[1e-9.into()]).unwrap();
+    let options = SetOptions { tolerance: 1e-8, ..SetOptions::default() };
+    let mut enlarged = at.conservative(&options).unwrap();
+    assert!(enlarged.hypothesis().unwrap().contains("1e-8") || enlarged.hypothesis().unwrap().contains("0.00000001"));
+    let (low, high) = enlarged.bounds();
+    assert_eq!((low[0].item(), high[0].item()), (-1.0, 2.0));
+    let (low, high) = at.conservative(&SetOptions::default()).unwrap().bounds();
+    assert_eq!((low[0].item(), high[0].item()), (1.0, 2.0));
+    assert_eq!(at.judge(&options).unwrap().verdict, clarke::Verdict::ClarkeCritical);
+    assert_eq!(at.judge(&SetOptions::default()).unwrap().verdict, clarke::Verdict::NotCritical);
+    // Bad tolerances are errors.
+    let wrong = SetOptions { tolerance: f64::NAN, ..options };
+    assert!(at.conservative(&wrong).unwrap_err().to_string().contains("tolerance"));
+}

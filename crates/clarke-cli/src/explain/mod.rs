@@ -142,6 +142,7 @@ fn report(
         point: Named(point.iter().map(|(n, v)| (n.to_string(), v.clone())).collect()),
         value: value + 0.0,
         class: at.program().class().level.to_string(),
+        raised: raised(&at.program().tameness()),
         path_differentiable: at.path_differentiable()?,
         ties: at.ties(args.tol)?.into_iter().map(tie).collect(),
         backprop: Backprop {
@@ -159,6 +160,25 @@ fn report(
     Ok((report, judged))
 }
 
+/// Which operators raise a program to its class, and the class over bounded sets where that is another one.
+fn raised(tame: &clarke::Tameness) -> String {
+    const MOST: usize = 3;
+    let mut by: Vec<&str> = vec![];
+    for raise in tame.raised.iter().filter(|r| r.to == tame.level) {
+        if !by.contains(&raise.op) {
+            by.push(raise.op);
+        }
+    }
+    let more = if by.len() > MOST { ", …" } else { "" };
+    by.truncate(MOST);
+    let by = if by.is_empty() { String::new() } else { format!(", by {}{more}", by.join(", ")) };
+    let bounded = match tame.on_bounded == tame.level {
+        true => String::new(),
+        false => format!("; {} where the variables stay bounded", tame.on_bounded),
+    };
+    format!("{by}{bounded}")
+}
+
 /// What `clarke explain` says. The JSON has these fields in this order, those for the text alone left out.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExplainReport {
@@ -170,6 +190,9 @@ pub struct ExplainReport {
     pub value: f64,
     /// Its class of tameness.
     pub class: String,
+    /// Which operators make it so, and whether it is tamer over bounded sets; empty if there is nothing to say.
+    #[serde(skip)]
+    pub raised: String,
     /// Whether its derivatives mean what §1 of DESIGN.md says; None where that is not known.
     pub path_differentiable: Option<bool>,
     /// The ties met.
@@ -299,6 +322,7 @@ mod tests {
             point: x(0.0),
             value: 0.0,
             class: "piecewise linear".into(),
+            raised: String::new(),
             path_differentiable: Some(true),
             ties: vec![tie("relu", "relu(-x)", None, Some(2)), tie("relu", "relu(x)", None, Some(2))],
             backprop: Backprop { policy: "pytorch".into(), verified_on: Some("PyTorch 2.15.0"), gradient: x(1.0) },

@@ -31,7 +31,7 @@ pub fn text(report: &ExplainReport) -> String {
     out += &named("gradient", &report.backprop.gradient);
     let verified = report.backprop.verified_on.map_or(String::new(), |release| format!(" (compared with {release})"));
     out += &format!("policy    {}{verified}\n", show::clipped(&report.backprop.policy, 80));
-    out += &format!("class     {}\n\n", report.class);
+    out += &format!("class     {}{}\n\n", report.class, report.raised);
     if !report.ties.is_empty() {
         out += &ties(report);
         out.push('\n');

@@ -50,7 +50,9 @@ pub(super) fn decide(
         let lookup = |s: &Site| original.get(&(s.node, s.number)).and_then(|key| decided.get(key)).cloned();
         let u = streams[0].value(value, &lookup);
         let mut dots: Vec<Tensor> = vec![];
-        for stream in &mut streams {
+        // Off the tie nothing is chosen.
+        let open = if tie.met(&u, 0.0).is_empty() { 0 } else { streams.len() };
+        for stream in &mut streams[..open] {
             dots.push(stream.value(tangent, &lookup));
             // Further directions are asked only where this one leaves something open.
             let open = |(u, dot): (&f64, &f64)| *u == 0.0 && *dot == 0.0;

@@ -97,7 +97,7 @@ struct Search<'a> {
     cone: Vec<Vec<f64>>,
     witness: Vec<f64>,
     rng: ChaCha8Rng,
-    /// How many linear programs may still be solved.
+    /// How many entries of linear programs may still be looked at.
     budget: usize,
     found: Vec<Realized>,
     surjective: bool,
@@ -109,8 +109,9 @@ struct Search<'a> {
     wanted: usize,
 }
 
-/// How many linear programs one question may take.
-const PROGRAMS: usize = 20_000;
+/// How many entries the linear programs of one question may hold together: some thousands of small ones, or some hundreds
+/// of those of a hundred variables and a hundred ties.
+const ENTRIES: usize = 10_000_000;
 
 impl<'a> Search<'a> {
     fn new(image: &'a mut Image, tangents: &'a mut Tangents, faces: Vec<FaceId>) -> Search<'a> {
@@ -125,7 +126,7 @@ impl<'a> Search<'a> {
             cone: vec![],
             witness: vec![],
             rng: ChaCha8Rng::seed_from_u64(1),
-            budget: PROGRAMS,
+            budget: ENTRIES,
             found: vec![],
             surjective: true,
             undecided: false,
@@ -232,7 +233,7 @@ impl<'a> Search<'a> {
         if self.budget == 0 {
             return Ok(false);
         }
-        self.budget -= 1;
+        self.budget = self.budget.saturating_sub(100 + self.cone.len() * self.witness.len());
         match open_cone(&self.cone)? {
             Cone::Open { direction, margin } => {
                 // Moved a little, so that it decides the faces to come.

@@ -200,31 +200,17 @@ impl At {
 
     /// All ties met, each with its site.
     fn met(&self, linear: &Linearized, tolerance: f64) -> Result<Vec<(Arc<Site>, Met)>> {
-        let ties: Vec<usize> = (0..linear.program.nodes().len())
-            .filter(|&k| matches!(&linear.program.nodes()[k].kind, Kind::Apply { op, .. } if op.tie().is_some()))
-            .collect();
-        let program = linear.program.with_outputs(&ties);
+        let ties = along::tie_nodes(&linear.program);
+        let program = linear.program.with_outputs(&ties.iter().map(|(_, u)| *u).collect::<Vec<_>>());
         let mut inputs = self.point.clone();
         inputs.extend(linear.tangents.iter().map(|&k| Tensor::full(&program.inputs()[k].shape, 0.0)));
-        let mut list = List { tolerance, met: vec![] };
         let known: Vec<(usize, &Tensor)> = std::iter::zip(linear.image.iter().copied(), &self.values).collect();
-        Interpreter::new(&program).run_from(&known, &inputs, &mut list)?;
-        Ok(list.met)
-    }
-}
-
-/// Lists the ties met.
-struct List {
-    tolerance: f64,
-    met: Vec<(Arc<Site>, Met)>,
-}
-
-impl Monitor for List {
-    fn select(&mut self, tie: &dyn Op, site: Option<&Arc<Site>>, u: &Tensor) -> Option<Tensor> {
-        if let (Some(tie), Some(site)) = (tie.tie(), site) {
-            self.met.extend(tie.met(u, self.tolerance).into_iter().map(|m| (site.clone(), m)));
-        }
-        None
+        let arguments = Interpreter::new(&program).run_from(&known, &inputs, &mut ())?;
+        let of = |((site, _), u): ((Arc<Site>, usize), Tensor)| {
+            let met = site.tie.tie().map_or(vec![], |tie| tie.met(&u, tolerance));
+            met.into_iter().map(|m| (site.clone(), m)).collect::<Vec<_>>()
+        };
+        Ok(std::iter::zip(ties, arguments).flat_map(of).collect())
     }
 }
 
