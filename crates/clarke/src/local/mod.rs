@@ -40,7 +40,6 @@ pub use verdict::{Descent, Judgement, Verdict};
 
 use crate::derive::{Linearized, gradient_of, linearize_with, unroll};
 use crate::error::{Fault, Place, Result};
-use crate::program::op::Op;
 use crate::program::tie::{Met, Site};
 use crate::program::{Kind, Node, Program};
 use crate::run::{Interpreter, Monitor, check_inputs};
