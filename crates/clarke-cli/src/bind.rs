@@ -99,14 +99,15 @@ impl Bindings {
 }
 
 /// Reads an expression whose names are given by an option, over the arrays of `given` and further `inputs`; the sparse
-/// matrices are bound. What the library prints is read too, with the operators that derivatives are written with; mistakes
-/// are reported as if there were none of these.
+/// matrices are bound. What the library prints, a `def`, is read too, with the operators that derivatives are written with;
+/// mistakes are reported as if there were none of these.
 pub fn parse(expression: &str, given: &Bindings, inputs: &[(&str, &[usize])], option: &str) -> Result<Program, Exit> {
     let shapes: Vec<(&str, [usize; 2])> = given.matrices.iter().map(|(n, m)| (n.as_str(), m.shape())).collect();
     let mut all = given.shapes();
     all.extend(inputs);
     all.extend(shapes.iter().map(|(name, shape)| (*name, shape.as_slice())));
-    let printed = || clarke::text::parse(&clarke::registry(), expression, &all).ok();
+    let is_printed = expression.trim_start().starts_with("def ");
+    let printed = || is_printed.then(|| clarke::text::parse(&clarke::registry(), expression, &all).ok()).flatten();
     let read = clarke::parse(expression, &all).or_else(|error| printed().ok_or(error));
     let program = read.map_err(|error| {
         let missing = match &*error.fault {

@@ -16,7 +16,7 @@
 //!
 //! // (0, −1) is not, and a direction shows it.
 //! let Membership::Outside { direction, gap } = hull.contains(&[0.0, -1.0], 1e-12)? else { panic!() };
-//! assert!((gap - 0.5_f64.sqrt()).abs() < 1e-12 && direction[1] < 0.0);
+//! assert!((gap - 1.0).abs() < 1e-12 && direction[1] < 0.0);
 //! # Ok::<(), clarke::Error>(())
 //! ```
 
