@@ -24,7 +24,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// of the standard library are moved by 8 to 16 units in the last place, twice what they are trusted with.
 ///
 /// As the numbers of a kernel, intervals are compared: where the answer is not certain, the kernel's result is void, and
-/// [`decided`] says so. So a kernel that looks at numbers cannot return a wrong enclosure, only none.
+/// `decided` says so. So a kernel that looks at numbers cannot return a wrong enclosure, only none.
 #[derive(Debug, Clone, Copy)]
 pub struct Interval {
     lo: f64,
