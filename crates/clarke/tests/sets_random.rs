@@ -302,3 +302,35 @@ fn a_set_of_jacobians_is_that_of_all_weighted_sums() {
         }
     }
 }
+
+/// With more ties than choices can be written out, the extreme points of the conservative set need not be those that
+/// directions realize: Clarke's set is searched for itself.
+#[test]
+fn many_ties_in_the_plane_are_not_judged_by_extreme_choices() {
+    let mut draw = Draw::new(18);
+    let (mut smaller, mut inner) = (0, 0);
+    for _ in 0..40 {
+        let term = |draw: &mut Draw| {
+            let (sign, a, b) =
+                (if draw.below(2) == 0 { "+" } else { "-" }, draw.below(5) as i64 - 2, draw.below(5) as i64 - 2);
+            format!("{sign} {}*abs({a}*x + {b}*y)", 1 + draw.below(3))
+        };
+        let text = format!("0 {} + z*0", (0..14).map(|_| term(&mut draw)).collect::<Vec<_>>().join(" "));
+        let f = parse(&text, INPUTS).unwrap().holding(&["z"]).unwrap();
+        let point = [0.0.into(), 0.0.into(), 0.0.into()];
+        let at = f.at(&point).unwrap();
+        let (clarke, conservative) =
+            (at.clarke(&SetOptions::default()).unwrap(), at.conservative(&SetOptions::default()).unwrap());
+        assert_eq!((clarke.known(), conservative.known()), (Known::Exact, Known::Exact), "{text}");
+        let own = vertices(&clarke);
+        let hull = vertices(&conservative);
+        let sampled: Vec<Vec<f64>> = (0..60)
+            .map(|_| nearby(&f, &point, &[2.0 * draw.uniform() - 1.0, 2.0 * draw.uniform() - 1.0, 0.0], 1e-3))
+            .collect();
+        assert!(inside(&sampled, &own), "{text}: {sampled:?} not in the hull of {own:?}");
+        assert!(inside(&own, &hull), "{text}: Clarke {own:?} outside of {hull:?}");
+        smaller += usize::from(!inside(&hull, &own));
+        inner += usize::from(own.iter().any(|v| !hull.iter().any(|w| inside(&[v.clone()], &[w.clone()]))));
+    }
+    assert!(smaller > 20 && inner > 20, "{smaller} smaller, {inner} with a vertex inside");
+}

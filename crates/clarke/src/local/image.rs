@@ -62,6 +62,8 @@ pub(super) enum Form {
     Leaves {
         leaves: Vec<Leaf>,
         bodies: bool,
+        /// Whether these are all choices that matter; else only those that give extreme points.
+        all: bool,
     },
     /// With what each piece of a face adds in which the derivative is not affine.
     Flat {
@@ -96,11 +98,11 @@ impl Image {
         if let Some(leaves) = if few { image.leaves() } else { None } {
             let (bodies, separate) = image.bodies(&leaves);
             image.exact = separate;
-            image.form = Form::Leaves { leaves, bodies };
+            image.form = Form::Leaves { leaves, bodies, all: true };
         } else if let Some(coded) = flat {
             image.exact = true;
             image.form = match image.sum_of_faces() {
-                Some(leaves) => Form::Leaves { leaves, bodies: false },
+                Some(leaves) => Form::Leaves { leaves, bodies: false, all: false },
                 None => Form::Flat { coded },
             };
         }
@@ -110,7 +112,7 @@ impl Image {
     /// Whether the set is one point, with probability 1.
     pub fn is_single(&self) -> bool {
         match &self.form {
-            Form::Leaves { leaves, bodies } => !bodies && leaves.len() == 1,
+            Form::Leaves { leaves, bodies, .. } => !bodies && leaves.len() == 1,
             _ => false,
         }
     }
@@ -476,7 +478,7 @@ impl Body for Image {
 
     fn maximize(&mut self, d: &[f64]) -> (Vec<f64>, Atom) {
         match std::mem::replace(&mut self.form, Form::Search) {
-            Form::Leaves { leaves, bodies } => {
+            Form::Leaves { leaves, bodies, all } => {
                 let mut best: Option<(f64, Vec<f64>, Atom)> = None;
                 for (k, leaf) in leaves.iter().enumerate() {
                     let (point, atom) = match bodies {
@@ -491,7 +493,7 @@ impl Body for Image {
                         best = Some((value, point, atom));
                     }
                 }
-                self.form = Form::Leaves { leaves, bodies };
+                self.form = Form::Leaves { leaves, bodies, all };
                 let (_, point, atom) = best.expect("there is always a leaf");
                 (point, atom)
             }

@@ -182,7 +182,7 @@ impl SetAt {
         let single = image.is_single();
         let body = match &image.form {
             _ if layout.dimension() == 0 => Kept::Nothing,
-            Form::Leaves { leaves, bodies: false } => {
+            Form::Leaves { leaves, bodies: false, .. } => {
                 let points: Vec<Vec<f64>> = leaves.iter().map(|l| l.point.clone()).collect();
                 let hull = Polytope::new(&points)?.extreme();
                 let witness = |&k: &usize| {

@@ -189,8 +189,9 @@ impl At {
         let finite = image.residual.faces().iter().all(|id| image.residual.face(*id).count().is_some());
         let regular = image.exact && !image.residual.partial && regular(&mut image, &mut tangents);
         if finite && !image.residual.partial {
+            // What is not extreme among all choices can still be a limiting derivative.
             let leaves: Vec<Leaf> = match &image.form {
-                Form::Leaves { leaves, .. } => leaves.clone(),
+                Form::Leaves { leaves, all: true, .. } => leaves.clone(),
                 _ => vec![],
             };
             // A sum over very many faces is not searched if regularity answers.
