@@ -330,7 +330,9 @@ fn many_ties_in_the_plane_are_not_judged_by_extreme_choices() {
         assert!(inside(&sampled, &own), "{text}: {sampled:?} not in the hull of {own:?}");
         assert!(inside(&own, &hull), "{text}: Clarke {own:?} outside of {hull:?}");
         smaller += usize::from(!inside(&hull, &own));
-        inner += usize::from(own.iter().any(|v| !hull.iter().any(|w| inside(&[v.clone()], &[w.clone()]))));
+        inner += usize::from(
+            own.iter().any(|v| !hull.iter().any(|w| inside(std::slice::from_ref(v), std::slice::from_ref(w)))),
+        );
     }
     assert!(smaller > 20 && inner > 20, "{smaller} smaller, {inner} with a vertex inside");
 }

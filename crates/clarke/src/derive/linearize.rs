@@ -97,17 +97,8 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
 
 /// Which nodes' tangents the outputs need: what they are made of, up to operators that tangents end at.
 fn moved(program: &Program, more_outputs: &[usize]) -> Vec<bool> {
-    let mut moved = vec![false; program.nodes().len()];
-    program.outputs().iter().chain(more_outputs).for_each(|&k| moved[k] = true);
-    for (id, node) in program.nodes().iter().enumerate().rev() {
-        if let Kind::Apply { op, args } = &node.kind
-            && moved[id]
-            && !op.stops()
-        {
-            args.iter().for_each(|&a| moved[a] = true);
-        }
-    }
-    moved
+    let ends = |id: usize| matches!(&program.nodes()[id].kind, Kind::Apply { op, .. } if op.stops());
+    program.reached(&[program.outputs(), more_outputs].concat(), ends)
 }
 
 struct Pass<'p> {

@@ -40,17 +40,7 @@ impl Program {
     /// The program without nodes that no output needs. Variables and data stay inputs; selections that nothing needs
     /// go.
     pub fn prune(&self) -> Program {
-        let mut needed = vec![false; self.nodes().len()];
-        for &out in self.outputs() {
-            needed[out] = true;
-        }
-        for (id, node) in self.nodes().iter().enumerate().rev() {
-            if needed[id]
-                && let Kind::Apply { args, .. } = &node.kind
-            {
-                args.iter().for_each(|&a| needed[a] = true);
-            }
-        }
+        let mut needed = self.needed();
         for input in self.inputs() {
             needed[input.node] |= !input.role.is_selection();
         }
@@ -108,7 +98,7 @@ pub(crate) fn unroll(program: &Program) -> Result<Program> {
 /// The simplified program of one node, with node `from` and all written like it replaced by node `to`, as functions on
 /// the set where the two are equal and everything is finite. None if `to` is made from `from`.
 pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize, shape: &[usize]) -> Option<Program> {
-    let first = needed_by(program, to);
+    let first = program.reached(&[to], |_| false);
     let written = representatives(program);
     let replaced = |id: usize| written[id] == written[from] && written[from] != written[to];
     if (0..first.len()).any(|id| first[id] && replaced(id)) {
@@ -116,7 +106,7 @@ pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize,
     }
     let builder = Builder::merging_finite();
     let mut map: Vec<Option<Var<'_>>> = vec![None; program.nodes().len()];
-    let later = needed_by(program, root);
+    let later = program.reached(&[root], |_| false);
     let order = |wanted: Vec<bool>| (0..wanted.len()).filter(move |&k| wanted[k]);
     for id in order(first).chain(order(later)) {
         if map[id].is_some() {
@@ -155,19 +145,6 @@ fn representatives(program: &Program) -> Vec<usize> {
         all.push(*first.entry(key).or_insert(id));
     }
     all
-}
-
-fn needed_by(program: &Program, root: usize) -> Vec<bool> {
-    let mut needed = vec![false; program.nodes().len()];
-    needed[root] = true;
-    for id in (0..=root).rev() {
-        if needed[id]
-            && let Kind::Apply { args, .. } = &program.nodes()[id].kind
-        {
-            args.iter().for_each(|&a| needed[a] = true);
-        }
-    }
-    needed
 }
 
 /// The value of an application to constants, unless it would be much larger than its arguments.

@@ -139,12 +139,8 @@ fn inputs(second: &Linearized, linear: &Linearized, point: &[Tensor], direction:
         .iter()
         .enumerate()
         .map(|(k, input)| match &input.role {
-            Role::Selection(site) => {
-                // A selection of the second linearization is looked up when it is needed.
-                let own = k >= first.inputs().len();
-                let choice = site.as_ref().map_or(0.0, |s| s.choice(Convention::MinNorm).selection);
-                (!own).then(|| Tensor::full(&input.shape, choice))
-            }
+            // A selection of the second linearization is looked up when it is needed.
+            Role::Selection(_) => (k < first.inputs().len()).then(|| input.default_selection()),
             _ if second.tangents.contains(&k) => Some(match seeds.next() {
                 Some(true) => directions.next().expect("one array a variable, as checked").clone(),
                 _ => Tensor::full(&input.shape, 0.0),

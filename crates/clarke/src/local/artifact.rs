@@ -2,6 +2,7 @@
 
 use super::image::SetOptions;
 use super::set_at::{Containment, Element, Known, SetAt};
+use super::vector::{flat, minus, norm};
 use super::{At, Policy};
 use crate::error::Result;
 use crate::program::Program;
@@ -111,9 +112,7 @@ impl Program {
 }
 
 fn difference(a: &[Tensor], b: &[Tensor]) -> Difference {
-    let flat = |e: &[Tensor]| e.iter().flat_map(|t| t.data().to_vec()).collect::<Vec<f64>>();
     let (a, b) = (flat(a), flat(b));
-    let apart: Vec<f64> = std::iter::zip(&a, &b).map(|(x, y)| x - y).collect();
-    let norm = |v: &[f64]| super::image::dot(v, v).sqrt();
+    let apart = minus(&a, &b);
     Difference { largest: apart.iter().fold(0.0, |m: f64, x| m.max(x.abs())), norm: norm(&apart), size: norm(&a) }
 }

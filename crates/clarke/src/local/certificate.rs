@@ -5,6 +5,7 @@
 
 use super::set_at::{Chosen, Layout, Nearest, Witness};
 use super::tangents::Tangents;
+use super::vector::{dot, flat, norm};
 use super::verdict::{Descent, Verdict};
 use super::{At, Policy, SetOptions};
 use crate::error::{Fault, Result};
@@ -191,7 +192,7 @@ impl Check<'_> {
     fn element(&self, k: usize, term: &Term) -> Result<Option<Checked>> {
         let apart = |v: &[f64]| norm(&std::iter::zip(v, &term.element).map(|(a, b)| a - b).collect::<Vec<_>>());
         let mut slow = Slow { chosen: &term.witness.chosen, wrong: None, tolerance: self.certificate.tolerance };
-        let own = self.flat(&Interpreter::new(&self.gradient).run(&self.at.point, &mut slow)?);
+        let own = flat(&Interpreter::new(&self.gradient).run(&self.at.point, &mut slow)?);
         if let Some(wrong) = slow.wrong {
             return Ok(refuted(format!("element {k}: {wrong}")));
         }
@@ -211,7 +212,7 @@ impl Check<'_> {
             };
         };
         let along = self.at.gradient(&Policy::Along(vec![self.layout.split(direction)]))?;
-        match apart(&self.flat(&along)) > ROUNDING * self.certificate.scale {
+        match apart(&flat(&along)) > ROUNDING * self.certificate.scale {
             true => Ok(refuted(format!("element {k} is not the gradient along its direction"))),
             false => Ok(None),
         }
@@ -248,8 +249,8 @@ impl Check<'_> {
             }
             let chosen = super::set_at::chosen(&residual, &values, None);
             let mut slow = Slow { chosen: &chosen, wrong: None, tolerance: self.certificate.tolerance };
-            let v = self.flat(&Interpreter::new(&self.gradient).run(&self.at.point, &mut slow)?);
-            if super::image::dot(&v, d) <= bound + ROUNDING * self.certificate.scale.max(norm(&v)) {
+            let v = flat(&Interpreter::new(&self.gradient).run(&self.at.point, &mut slow)?);
+            if dot(&v, d) <= bound + ROUNDING * self.certificate.scale.max(norm(&v)) {
                 continue;
             }
             // This choice is above the bound: then no direction may realize it.
@@ -266,10 +267,6 @@ impl Check<'_> {
         }
         Ok(None)
     }
-
-    fn flat(&self, element: &[Tensor]) -> Vec<f64> {
-        element.iter().flat_map(|t| t.data().to_vec()).collect()
-    }
 }
 
 fn refuted(why: String) -> Option<Checked> {
@@ -278,10 +275,6 @@ fn refuted(why: String) -> Option<Checked> {
 
 fn unverified(what: &str) -> Option<Checked> {
     Some(Checked::Unverified(format!("not checked: {what}")))
-}
-
-fn norm(v: &[f64]) -> f64 {
-    super::image::dot(v, v).sqrt()
 }
 
 /// Puts what is chosen into the ties of a slow run, and looks whether it lies in their sets.
@@ -330,7 +323,7 @@ fn contains(face: &Face, values: &[f64], farthest: &Option<Tensor>) -> bool {
         Pieces::List(all) => all.iter().any(|p| std::iter::zip(&p.values, values).all(|(a, b)| near(*a, *b))),
         Pieces::Body { .. } => farthest.as_ref().is_some_and(|best| {
             let reach: f64 = std::iter::zip(&face.entries, values).map(|(&at, x)| x * best.data()[at]).sum();
-            super::image::dot(values, values) <= reach + ROUNDING
+            dot(values, values) <= reach + ROUNDING
         }),
         Pieces::Unknown => false,
     }

@@ -2,6 +2,7 @@
 
 use super::image::{Form, Image};
 use super::residual::{FaceId, Values};
+use super::vector::norm;
 use crate::program::tie::Pieces;
 use crate::set::{Dense, Generators, Nearest, Zonotope};
 use std::cell::RefCell;
@@ -51,7 +52,6 @@ pub(super) fn nearest(image: &mut Image, target: &[f64]) -> Option<OnCube> {
         (zonotope.nearest(target, GAP).ok()?, zonotope.at(&vec![1.0; ends.len()]))
     };
     let values = at(&low, &ends, &found.s);
-    let norm = |v: &[f64]| super::image::dot(v, v).sqrt();
     Some(OnCube { values, scale: norm(&base).max(norm(&corner)).max(norm(&found.point)), found })
 }
 

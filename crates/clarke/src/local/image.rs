@@ -13,6 +13,7 @@
 //! one in each, so that it is 0 or constant everywhere if it is so at one random point, with probability 1.
 
 use super::residual::{FaceId, Residual, Values};
+use super::vector::dot;
 use crate::error::Result;
 use crate::program::tie::Pieces;
 use crate::run::{Arithmetic, enclose};
@@ -463,10 +464,6 @@ fn piece_at(residual: &Residual, id: FaceId, value: &Tensor) -> Option<usize> {
     let face = residual.face(id);
     let Pieces::List(all) = &face.pieces else { return None };
     all.iter().position(|p| std::iter::zip(&face.entries, &p.values).all(|(&at, x)| value.data()[at] == *x))
-}
-
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    std::iter::zip(a, b).map(|(x, y)| x * y).sum()
 }
 
 impl Body for Image {

@@ -9,6 +9,7 @@ use super::image::Image;
 use super::residual::{FaceId, Values};
 use super::set_at::{Witness, chosen};
 use super::tangents::{Rows, Tangents};
+use super::vector::dot;
 use crate::error::Result;
 use crate::set::{Cone, open_cone};
 use rand::{RngExt, SeedableRng};
@@ -217,7 +218,7 @@ impl<'a> Search<'a> {
                 all.push((piece, pulled));
             }
         }
-        let realized = |forms: &Vec<Vec<f64>>| forms.iter().all(|f| inner(f, &self.witness) > 0.0);
+        let realized = |forms: &Vec<Vec<f64>>| forms.iter().all(|f| dot(f, &self.witness) > 0.0);
         all.sort_by_key(|(_, forms)| !realized(forms));
         all
     }
@@ -225,7 +226,7 @@ impl<'a> Search<'a> {
     /// Adds forms to the cone, if it stays open.
     fn enter(&mut self, forms: Vec<Vec<f64>>) -> Result<bool> {
         let scale = self.witness.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
-        let decided = forms.iter().all(|f| inner(f, &self.witness) > 1e-6 * scale);
+        let decided = forms.iter().all(|f| dot(f, &self.witness) > 1e-6 * scale);
         self.cone.extend(forms);
         if decided {
             return Ok(true);
@@ -274,10 +275,6 @@ impl<'a> Search<'a> {
         let chosen = chosen(&self.image.residual, &self.values, None);
         self.found.push(Realized { witness: Witness { chosen, direction: Some(self.witness.clone()) }, point });
     }
-}
-
-fn inner(a: &[f64], b: &[f64]) -> f64 {
-    super::image::dot(a, b)
 }
 
 /// Whether two systems of forms are the same up to rounding and order.
@@ -339,7 +336,7 @@ pub(super) fn regular(image: &mut Image, tangents: &mut Tangents) -> bool {
                 own.iter().map(|x| x - mean).collect()
             };
             let (a, b) = (of(g[id.tie].data()), of(&u[id.tie]));
-            let (aa, bb, ab) = (inner(&a, &a), inner(&b, &b), inner(&a, &b));
+            let (aa, bb, ab) = (dot(&a, &a), dot(&b, &b), dot(&a, &b));
             if aa == 0.0 {
                 continue;
             }

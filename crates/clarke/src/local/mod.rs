@@ -20,6 +20,7 @@ mod sets;
 mod strata;
 mod tameness;
 mod tangents;
+mod vector;
 mod verdict;
 
 pub use artifact::{Dependence, Difference};
@@ -171,17 +172,29 @@ impl At {
         guard::check(&self.program, &self.values, &met)?;
         let (program, images) = gradient_of(&linear)?;
         let known: Vec<(usize, &Tensor)> = std::iter::zip(images, &self.values).collect();
-        let run = |monitor: &mut dyn Monitor| Interpreter::new(&program).run_from(&known, &self.point, monitor);
-        let gradient = run(&mut Picker::new(policy, self, &linear)?)?;
-        let finite = gradient.iter().all(|g| g.first_not_finite().is_none());
-        if !finite || (!met.is_empty() && has_singular(&self.program)) {
-            run(&mut guard::Replay::new(&program, &self.program, &self.values))?;
+        self.derived(&program, &known, !met.is_empty(), || Picker::new(policy, self, &linear))
+    }
+
+    /// The outputs of a derivative program with its ties as a monitor decides them, the values of some nodes known. An
+    /// error where it is not finite, or where a tie met hides a slope that is not.
+    fn derived<M: Monitor>(
+        &self,
+        derivative: &Program,
+        known: &[(usize, &Tensor)],
+        tied: bool,
+        monitor: impl Fn() -> Result<M>,
+    ) -> Result<Vec<Tensor>> {
+        let run = |monitor: &mut dyn Monitor| Interpreter::new(derivative).run_from(known, &self.point, monitor);
+        let outputs = run(&mut monitor()?)?;
+        let finite = outputs.iter().all(|g| g.first_not_finite().is_none());
+        if !finite || (tied && has_singular(&self.program)) {
+            run(&mut guard::Replay::new(derivative, &self.program, &self.values))?;
         }
         if !finite {
-            let values = Interpreter::new(&program).values(&self.point, &mut Picker::new(policy, self, &linear)?)?;
-            return Err(first_not_finite(&program, &values));
+            let values = Interpreter::new(derivative).values(&self.point, &mut monitor()?)?;
+            return Err(first_not_finite(derivative, &values));
         }
-        Ok(gradient)
+        Ok(outputs)
     }
 
     /// The program, with operators made of programs written out.

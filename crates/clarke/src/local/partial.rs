@@ -1,8 +1,8 @@
 //! Partial evaluation at a point: what nothing free moves becomes numbers, the rest a smaller program.
 
 use crate::program::op::Op;
-use crate::program::tie::{Convention, Site, Tie};
-use crate::program::{Builder, Input, Kind, Node, Program, Role, Var};
+use crate::program::tie::{Site, Tie};
+use crate::program::{Builder, Kind, Node, Program, Role, Var};
 use crate::run::apply;
 use crate::tensor::Tensor;
 use std::sync::Arc;
@@ -34,15 +34,6 @@ pub(super) struct Pass<'a, 'p> {
     images: Vec<Image<'p>>,
     /// Whether a tie within the tolerance could not be made exact, or a tie's argument depends on something free.
     pub partial: bool,
-}
-
-/// The default selection of an input that is one.
-pub(super) fn default_of(input: &Input) -> Tensor {
-    let choice = match &input.role {
-        Role::Selection(Some(site)) => site.choice(Convention::MinNorm).selection,
-        _ => 0.0,
-    };
-    Tensor::full(&input.shape, choice)
 }
 
 impl<'a, 'p> Pass<'a, 'p> {

@@ -3,7 +3,7 @@
 //! Everything that no tie moves is evaluated once and becomes a constant; the value of every tie with a face becomes an
 //! input. What is left, the *residual*, is affine in each of them, and questions about sets are questions about it.
 
-use super::partial::{Given, Image, Pass, default_of};
+use super::partial::{Given, Image, Pass};
 use crate::error::Result;
 use crate::program::tie::{Face, Pieces, Site, Tie};
 use crate::program::{Builder, Program, Role, Var};
@@ -71,7 +71,7 @@ impl Residual {
         let mut given = point.iter();
         let builder = Builder::merging();
         let inputs = derivative.inputs().iter().map(|input| match &input.role {
-            Role::Selection(_) => Given::Number(default_of(input)),
+            Role::Selection(_) => Given::Number(input.default_selection()),
             _ => Given::Number(given.next().expect("the point was checked against the program").clone()),
         });
         let (ties, partial) = (RefCell::new(vec![]), Cell::new(false));

@@ -3,6 +3,7 @@
 use super::cube;
 use super::image::{Atom, Form, Image};
 use super::residual::Residual;
+use super::vector::{dot, flat, norm};
 use crate::error::{Fault, Result, plural};
 use crate::program::tie::Site;
 use crate::set::{Body, MinNorm, Polytope, min_norm};
@@ -96,7 +97,7 @@ impl Layout {
                 return Err(Fault::InputShape { input: name.clone(), expected, given }.into());
             }
         }
-        Ok(element.iter().flat_map(|t| t.data().iter().copied()).collect())
+        Ok(flat(element))
     }
 
     /// How many numbers a derivative holds.
@@ -294,7 +295,7 @@ impl SetAt {
             }
             Kept::Nothing => (vec![], Witness::default(), 0.0),
         };
-        let value = super::image::dot(&d, &point);
+        let value = dot(&d, &point);
         Ok(Support { value, upper: upper.max(value), element: self.layout.split(&point), witness })
     }
 
@@ -348,7 +349,7 @@ impl SetAt {
     /// Errors: the number or shapes of the vector's arrays.
     pub fn contains(&mut self, vector: &[Tensor], tolerance: f64) -> Result<Containment> {
         let flat = self.layout.join(vector)?;
-        let own = super::image::dot(&flat, &flat).sqrt();
+        let own = norm(&flat);
         let found = self.nearest_to(&flat);
         let scale = found.scale.max(own);
         if found.distance <= tolerance * scale {
@@ -388,9 +389,8 @@ impl SetAt {
             return (d, d);
         }
         let (low, high) = self.bounds();
-        let flat = |e: &Element| e.iter().flat_map(|t| t.data().to_vec()).collect::<Vec<f64>>();
         let wide: Vec<f64> = std::iter::zip(flat(&high), flat(&low)).map(|(h, l)| h - l).collect();
-        let upper = super::image::dot(&wide, &wide).sqrt();
+        let upper = norm(&wide);
         let lower = match &mut self.body {
             Kept::Image(image) => {
                 let opposite: Vec<f64> = wide.iter().map(|x| -x).collect();
@@ -417,10 +417,6 @@ impl fmt::Display for SetAt {
             Kept::Nothing => write!(f, "the empty vector"),
         }
     }
-}
-
-fn norm(v: &[f64]) -> f64 {
-    super::image::dot(v, v).sqrt()
 }
 
 /// What was found as arrays; `scale` is the largest norm of an element, as far as known without it.

@@ -5,7 +5,8 @@ use super::limiting::{Realized, limiting, regular};
 use super::residual::Residual;
 use super::set_at::{Known, Layout, SetAt, Witness};
 use super::tangents::Tangents;
-use super::{At, Policy, along, guard, has_singular};
+use super::vector::flat;
+use super::{At, Policy, along, guard};
 use crate::derive::linearize_with;
 use crate::error::{Fault, Result};
 use crate::program::Program;
@@ -92,7 +93,14 @@ impl At {
     ///
     /// Errors: those of [`At::gradient`].
     pub fn sets(&self, options: &SetOptions) -> Result<Sets> {
-        Ok(Sets { conservative: self.conservative(options)?, clarke: self.clarke(options)? })
+        let which = Derivative::Gradient;
+        let (mut image, sound) = self.image(which, options)?;
+        let clarke = match self.clarke_apart(which, &mut image, sound, options)? {
+            Some(set) => set,
+            None => self.conservative_of(which, options)?,
+        };
+        let (known, hypothesis) = label(&image, sound, options);
+        Ok(Sets { conservative: SetAt::of_image(image, self.layout(which), known, hypothesis)?, clarke })
     }
 
     /// An element of the Clarke subdifferential of a scalar program, at the cost of a tangent and a gradient: that of the
@@ -144,16 +152,7 @@ impl At {
         let linear = linearize_with(&self.program, &[])?;
         let met = self.met(&linear, 0.0)?;
         let proved = guard::check(&self.program, &self.values, &met)?;
-        let outputs = Interpreter::new(derivative).run(&self.point, &mut ())?;
-        let finite = outputs.iter().all(|g| g.first_not_finite().is_none());
-        if !finite || (!met.is_empty() && has_singular(&self.program)) {
-            let mut replay = guard::Replay::new(derivative, &self.program, &self.values);
-            Interpreter::new(derivative).run(&self.point, &mut replay)?;
-        }
-        if !finite {
-            let values = Interpreter::new(derivative).values(&self.point, &mut ())?;
-            return Err(super::first_not_finite(derivative, &values));
-        }
+        self.derived(derivative, &[], !met.is_empty(), || Ok(()))?;
         Ok(if super::holds_what_varies(&self.program) { Some(false) } else { proved.then_some(true) })
     }
 
@@ -177,17 +176,34 @@ impl At {
 
     fn clarke_of(&self, which: Derivative, options: &SetOptions) -> Result<SetAt> {
         let (mut image, sound) = self.image(which, options)?;
+        match self.clarke_apart(which, &mut image, sound, options)? {
+            Some(set) => Ok(set),
+            None => {
+                let (known, hypothesis) = label(&image, sound, options);
+                SetAt::of_image(image, self.layout(which), known, hypothesis)
+            }
+        }
+    }
+
+    /// The Clarke set where it was found by itself; None where it is the hull of the conservative one.
+    fn clarke_apart(
+        &self,
+        which: Derivative,
+        image: &mut Image,
+        sound: Option<bool>,
+        options: &SetOptions,
+    ) -> Result<Option<SetAt>> {
         let layout = self.layout(which);
-        let own = label(&image, sound, options);
+        let own = label(image, sound, options);
         if own.0 == Known::Sampled {
-            return self.sampled(which, layout, own.1);
+            return self.sampled(which, layout, own.1).map(Some);
         }
         if image.is_single() && own.0 == Known::Exact {
-            return SetAt::of_image(image, layout, own.0, own.1);
+            return Ok(None);
         }
         let mut tangents = Tangents::new(&self.program, &self.point, options.tolerance, &image.residual)?;
         let finite = image.residual.faces().iter().all(|id| image.residual.face(*id).count().is_some());
-        let regular = image.exact && !image.residual.partial && regular(&mut image, &mut tangents);
+        let regular = image.exact && !image.residual.partial && regular(image, &mut tangents);
         if finite && !image.residual.partial {
             // What is not extreme among all choices can still be a limiting derivative.
             let leaves: Vec<Leaf> = match &image.form {
@@ -196,7 +212,7 @@ impl At {
             };
             // A sum over very many faces is not searched if regularity answers.
             let found =
-                if regular && leaves.is_empty() { None } else { Some(limiting(&mut image, &mut tangents, &leaves)?) };
+                if regular && leaves.is_empty() { None } else { Some(limiting(image, &mut tangents, &leaves)?) };
             if let Some(found) = found.filter(|f| f.complete && !f.realized.is_empty()) {
                 let linear = self.program.class().level <= Level::PiecewiseLinear && options.tolerance == 0.0;
                 let (known, hypothesis) = match (found.undecided, linear || found.surjective || regular) {
@@ -204,14 +220,10 @@ impl At {
                     (false, true) => own_tolerance(options),
                     (false, false) => (Known::Inner, Some(FIRST_ORDER.into())),
                 };
-                return SetAt::of_directions(found.realized, layout, known, hypothesis);
+                return SetAt::of_directions(found.realized, layout, known, hypothesis).map(Some);
             }
         }
-        if regular {
-            let (known, hypothesis) = own_tolerance(options);
-            return SetAt::of_image(image, layout, known, hypothesis);
-        }
-        self.sampled(which, layout, None)
+        if regular { Ok(None) } else { self.sampled(which, layout, None).map(Some) }
     }
 
     /// Derivatives along random directions: limiting ones where the program is path-differentiable.
@@ -226,9 +238,9 @@ impl At {
             let decided = along::decide(&self.program, &linear, &self.values, &self.point, &directions)?;
             let mut picker = along::Decisions(decided);
             let point = Interpreter::new(&derivative).run(&self.point, &mut picker)?;
-            let flat = |e: &[Tensor]| e.iter().flat_map(|t| t.data().to_vec()).map(|x| x + 0.0).collect::<Vec<f64>>();
             let witness = Witness { chosen: vec![], direction: Some(flat(&directions[0])) };
-            realized.push(Realized { witness, point: flat(&point) });
+            // The sign of a zero carries nothing here.
+            realized.push(Realized { witness, point: flat(&point).iter().map(|x| x + 0.0).collect() });
         }
         let (known, hypothesis) = match hypothesis {
             Some(why) => (Known::Sampled, Some(why)),

@@ -1,7 +1,7 @@
 //! The tangents of the ties' arguments as linear forms of a direction: what decides which pieces meet on open cones.
 
 use super::along::{originals, tie_nodes};
-use super::partial::{Given, Image, Pass, default_of};
+use super::partial::{Given, Image, Pass};
 use super::residual::Residual;
 use crate::derive::{Linearized, linearize_with};
 use crate::error::Result;
@@ -108,7 +108,7 @@ fn given<'p>(builder: &'p Builder, second: &Linearized, linear: &Linearized, poi
     let variables = first.inputs().iter().enumerate().filter(|(_, i)| i.role.is_argument());
     let mut seeds = variables.map(|(k, _)| !linear.tangents.contains(&k)).collect::<Vec<_>>().into_iter();
     let of = |(k, input): (usize, &crate::program::Input)| match &input.role {
-        Role::Selection(_) => Given::Number(default_of(input)),
+        Role::Selection(_) => Given::Number(input.default_selection()),
         _ if second.tangents.contains(&k) => match seeds.next() {
             Some(true) => Given::Free(builder.input(&input.name, &input.shape, Role::Argument)),
             _ => Given::Number(Tensor::full(&input.shape, 0.0)),

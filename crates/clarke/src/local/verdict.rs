@@ -3,7 +3,8 @@
 use super::certificate::Certificate;
 use super::image::SetOptions;
 use super::set_at::{Element, Known, Nearest, SetAt, Support};
-use super::{At, Policy};
+use super::vector::{dot, flat};
+use super::{At, Policy, Sets};
 use crate::error::Result;
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ impl At {
     /// # Ok::<(), clarke::Error>(())
     /// ```
     pub fn judge(&self, options: &SetOptions) -> Result<Judgement> {
-        let (mut conservative, mut clarke) = (self.conservative(options)?, self.clarke(options)?);
+        let Sets { mut conservative, mut clarke } = self.sets(options)?;
         let smooth = self.ties(options.tolerance)?.is_empty();
         let (conservative_min, clarke_min) = (conservative.min_norm(), clarke.min_norm());
         let conservative_critical = conservative.critical_by(&conservative_min);
@@ -137,8 +138,7 @@ impl At {
     /// ```
     pub fn directional(&self, direction: &[Tensor]) -> Result<f64> {
         let gradient = self.gradient(&Policy::Along(vec![direction.to_vec()]))?;
-        let flat = |e: &[Tensor]| e.iter().flat_map(|t| t.data().to_vec()).collect::<Vec<f64>>();
-        Ok(super::image::dot(&flat(&gradient), &flat(direction)))
+        Ok(dot(&flat(&gradient), &flat(direction)))
     }
 
     /// The generalized directional derivative f°(x; d): the support function of the Clarke subdifferential at d.

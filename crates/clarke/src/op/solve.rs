@@ -287,6 +287,17 @@ impl Op for System {
 
 field_kernels!(System);
 
+/// Where the matrices of two stacks begin that meet by broadcasting, from the leading axes and the size of one of each.
+fn pairs(a: (&[usize], usize), b: (&[usize], usize)) -> Vec<(usize, usize)> {
+    let lead = broadcast(a.0, b.0).expect("the shape rule was checked");
+    let starts = |(own, size): (&[usize], usize)| {
+        let mut starts = vec![];
+        walk(&lead, &broadcast_strides(own, &lead), |at| starts.push(at * size));
+        starts
+    };
+    std::iter::zip(starts(a), starts(b)).collect()
+}
+
 impl System {
     /// Verified bounds of the solutions, matrix by matrix.
     fn bounds(&self, a: &Boxes, b: &Boxes, shape: &[usize]) -> Boxes {
@@ -296,15 +307,9 @@ impl System {
             [lead @ .., _, columns] => (lead, *columns),
             _ => (&[][..], 1),
         };
-        let lead = broadcast(lead_a, lead_b).expect("the shape rule was checked");
-        let starts = |own: &[usize], size: usize| {
-            let mut starts = vec![];
-            walk(&lead, &broadcast_strides(own, &lead), |at| starts.push(at * size));
-            starts
-        };
         let (a, b) = (a.intervals(), b.intervals());
         let mut out = Vec::with_capacity(crate::tensor::size(shape));
-        for (i, j) in std::iter::zip(starts(lead_a, m * n), starts(lead_b, rows * columns)) {
+        for (i, j) in pairs((lead_a, m * n), (lead_b, rows * columns)) {
             let (a, b) = (&a[i..i + m * n], &b[j..j + rows * columns]);
             let x = self.bounds_of_one(a, (m, n), b, columns);
             out.extend(x.unwrap_or_else(|| vec![Interval::WHOLE; length * columns]));
@@ -353,14 +358,7 @@ impl System {
             [lead @ .., _, columns] => (lead, *columns),
             _ => (&[][..], 1),
         };
-        let lead = broadcast(lead_a, lead_b).expect("the shape rule was checked");
-        let starts = |own: &[usize], size: usize| {
-            let mut starts = vec![];
-            walk(&lead, &broadcast_strides(own, &lead), |at| starts.push(at * size));
-            starts
-        };
-        let pairs: Vec<(usize, usize)> =
-            std::iter::zip(starts(lead_a, m * n), starts(lead_b, rows * columns)).collect();
+        let pairs = pairs((lead_a, m * n), (lead_b, rows * columns));
         let tallest = rows.max(length);
         let block = qr::factor::recommended_block_size::<T>(m, n);
         let stretches = [m * n, block * n, tallest * columns];

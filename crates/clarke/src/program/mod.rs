@@ -22,7 +22,7 @@ use crate::tensor::Tensor;
 use class::Class;
 use op::{Entry, Op};
 use std::sync::Arc;
-use tie::Site;
+use tie::{Convention, Site};
 
 /// A function of arrays, as data: inputs ↦ outputs through a directed acyclic graph of operators.
 ///
@@ -92,6 +92,17 @@ pub enum Role {
     Sparse,
     /// A selection at a tie of a derivative program: filled by a policy.
     Selection(Option<Arc<Site>>),
+}
+
+impl Input {
+    /// The selection that the default convention makes, for an input that is one; else 0.
+    pub(crate) fn default_selection(&self) -> Tensor {
+        let choice = match &self.role {
+            Role::Selection(Some(site)) => site.choice(Convention::MinNorm).selection,
+            _ => 0.0,
+        };
+        Tensor::full(&self.shape, choice)
+    }
 }
 
 impl Role {
@@ -206,22 +217,22 @@ impl Program {
 
     /// Which nodes the outputs need.
     pub(crate) fn needed(&self) -> Vec<bool> {
-        self.needed_beyond(|_| false)
+        self.reached(self.outputs(), |_| false)
     }
 
-    /// Which nodes the outputs need, the arguments of those that are known aside.
-    pub(crate) fn needed_beyond(&self, known: impl Fn(usize) -> bool) -> Vec<bool> {
-        let mut needed = vec![false; self.nodes().len()];
-        self.outputs().iter().for_each(|&k| needed[k] = true);
+    /// Which nodes these are made of, themselves among them; nothing beyond those that `ends` says.
+    pub(crate) fn reached(&self, roots: &[usize], ends: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut reached = vec![false; self.nodes().len()];
+        roots.iter().for_each(|&k| reached[k] = true);
         for (id, node) in self.nodes().iter().enumerate().rev() {
-            if needed[id]
-                && !known(id)
+            if reached[id]
+                && !ends(id)
                 && let Kind::Apply { args, .. } = &node.kind
             {
-                args.iter().for_each(|&a| needed[a] = true);
+                args.iter().for_each(|&a| reached[a] = true);
             }
         }
-        needed
+        reached
     }
 
     fn check_names(&self, names: &[&str]) -> Result<()> {

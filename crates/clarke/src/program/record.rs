@@ -45,6 +45,42 @@ pub enum Prim {
 }
 
 impl Prim {
+    /// Every primitive.
+    #[cfg(test)]
+    pub(crate) const ALL: [Prim; 31] = [
+        Prim::Add,
+        Prim::Sub,
+        Prim::Mul,
+        Prim::Div,
+        Prim::Neg,
+        Prim::Abs,
+        Prim::Sqrt,
+        Prim::Exp,
+        Prim::Ln,
+        Prim::ExpM1,
+        Prim::Ln1p,
+        Prim::Sin,
+        Prim::Cos,
+        Prim::Tan,
+        Prim::Asin,
+        Prim::Acos,
+        Prim::Atan,
+        Prim::Sinh,
+        Prim::Cosh,
+        Prim::Tanh,
+        Prim::Erf,
+        Prim::Erfc,
+        Prim::Floor,
+        Prim::Round,
+        Prim::Atan2,
+        Prim::Pow,
+        Prim::Max,
+        Prim::Min,
+        Prim::IfGt,
+        Prim::IfGe,
+        Prim::IfEq,
+    ];
+
     /// How many operands it takes.
     pub fn arity(self) -> usize {
         match self {

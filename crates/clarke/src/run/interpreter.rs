@@ -3,7 +3,7 @@
 
 use crate::error::{Fault, Result};
 use crate::program::op::{Compiler, Kernel, Op, interpret};
-use crate::program::tie::{Convention, Site};
+use crate::program::tie::Site;
 use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::tensor::{Tensor, size};
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ impl<'a> Interpreter<'a> {
     ) -> Result<Vec<Tensor>> {
         let mut given: Vec<Option<&Tensor>> = vec![None; self.program.nodes().len()];
         known.iter().for_each(|&(node, value)| given[node] = Some(value));
-        let wanted = self.program.needed_beyond(|node| given[node].is_some());
+        let wanted = self.program.reached(self.program.outputs(), |node| given[node].is_some());
         let values = self.computed(&given, inputs, monitor, &wanted)?;
         Ok(self.program.outputs().iter().map(|&k| values[k].as_ref().clone()).collect())
     }
@@ -79,10 +79,7 @@ impl<'a> Interpreter<'a> {
             .inputs()
             .iter()
             .map(|input| match &input.role {
-                Role::Selection(site) => {
-                    let choice = site.as_ref().map_or(0.0, |s| s.choice(Convention::MinNorm).selection);
-                    Cow::Owned(Tensor::full(&input.shape, choice))
-                }
+                Role::Selection(_) => Cow::Owned(input.default_selection()),
                 _ => Cow::Borrowed(given.next().expect("checked above")),
             })
             .collect();

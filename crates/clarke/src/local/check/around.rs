@@ -5,10 +5,11 @@ use super::probe::Probe;
 use super::report::{
     Bounded, ClosedGraph, Differences, Disagreement, Escape, Member, Membership, NotSemismooth, Semismooth, Unbounded,
 };
-use super::subject::{Bounds, Subject, along, dot, minus, norm};
+use super::subject::{Bounds, Subject};
 use crate::error::Result;
 use crate::local::image::SetOptions;
 use crate::local::set_at::{Containment, Known, SetAt};
+use crate::local::vector::{along, dot, minus, norm};
 use rand::RngExt;
 
 /// Membership of the rule's vector at one point.

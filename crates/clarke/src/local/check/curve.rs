@@ -3,7 +3,8 @@
 
 use super::rational::pairing;
 use super::report::Exact;
-use super::subject::{Bounds, Subject, along, dot, minus, norm};
+use super::subject::{Bounds, Subject};
+use crate::local::vector::{along, dot, minus, norm};
 
 /// Both sides of the fundamental theorem along one curve.
 #[derive(Debug, Clone)]

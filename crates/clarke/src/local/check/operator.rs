@@ -2,10 +2,11 @@
 
 use super::probe::Probe;
 use super::report::{CheckReport, show};
-use super::subject::{Subject, dot, norm};
+use super::subject::Subject;
 use super::switches::Switches;
 use super::{CheckOptions, check_conservative, region};
 use crate::error::{Fault, Result, plural};
+use crate::local::vector::{dot, norm};
 use crate::program::{Builder, Program, Var};
 use crate::tensor::{Tensor, size};
 use rand::{RngExt, SeedableRng};

@@ -3,8 +3,9 @@
 use super::CheckOptions;
 use super::curve::{Confirmed, Measured, arc, confirm, segment, segment_closely};
 use super::report::{Conservative, Course, Passed, Refutation};
-use super::subject::{Subject, along, dot, minus, norm};
+use super::subject::Subject;
 use super::switches::{Switches, Tied, directions, project};
+use crate::local::vector::{along, dot, minus, norm};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

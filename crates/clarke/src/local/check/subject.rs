@@ -121,10 +121,7 @@ impl<'a> Subject<'a> {
             .inputs()
             .iter()
             .map(|input| match &input.role {
-                Role::Selection(site) => {
-                    let choice = site.as_ref().map_or(0.0, |s| s.choice(Convention::MinNorm).selection);
-                    Boxes::point(Tensor::full(&input.shape, choice))
-                }
+                Role::Selection(_) => Boxes::point(input.default_selection()),
                 _ => Boxes::point(given.next().expect("inputs were checked")),
             })
             .collect();
@@ -165,21 +162,4 @@ impl<'a> Subject<'a> {
     pub fn rule_or_error(&self, x: &[f64]) -> Result<Vec<f64>> {
         self.layout.join(&self.rule.gradient(&self.inputs(x))?)
     }
-}
-
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    std::iter::zip(a, b).map(|(x, y)| x * y).sum()
-}
-
-pub(super) fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
-}
-
-/// x + t·d.
-pub(super) fn along(x: &[f64], t: f64, d: &[f64]) -> Vec<f64> {
-    std::iter::zip(x, d).map(|(x, d)| x + t * d).collect()
-}
-
-pub(super) fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
-    std::iter::zip(a, b).map(|(x, y)| x - y).collect()
 }

@@ -2,11 +2,12 @@
 //! tied, and directions in which they stay tied.
 
 use super::rational::null_space;
-use super::subject::{Subject, along, dot, norm};
+use super::subject::Subject;
 use crate::derive::{linearize_with, unroll};
 use crate::error::Result;
 use crate::local::along::tie_nodes;
 use crate::local::evaluator::without;
+use crate::local::vector::{along, dot, norm};
 use crate::program::Program;
 use crate::program::tie::{Convention, Face, Form, Pieces, Site};
 use crate::run::Compiled;

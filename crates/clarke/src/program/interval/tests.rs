@@ -47,44 +47,10 @@ impl Numbers {
     }
 }
 
-const PRIMS: [Prim; 31] = [
-    Prim::Add,
-    Prim::Sub,
-    Prim::Mul,
-    Prim::Div,
-    Prim::Neg,
-    Prim::Abs,
-    Prim::Sqrt,
-    Prim::Exp,
-    Prim::Ln,
-    Prim::ExpM1,
-    Prim::Ln1p,
-    Prim::Sin,
-    Prim::Cos,
-    Prim::Tan,
-    Prim::Asin,
-    Prim::Acos,
-    Prim::Atan,
-    Prim::Atan2,
-    Prim::Sinh,
-    Prim::Cosh,
-    Prim::Tanh,
-    Prim::Erf,
-    Prim::Erfc,
-    Prim::Floor,
-    Prim::Round,
-    Prim::Pow,
-    Prim::Max,
-    Prim::Min,
-    Prim::IfGt,
-    Prim::IfGe,
-    Prim::IfEq,
-];
-
 #[test]
 fn every_primitive_encloses_its_values() {
     let mut numbers = Numbers(7);
-    for prim in PRIMS {
+    for prim in Prim::ALL {
         let mut narrow = 0;
         for _ in 0..20_000 {
             let [a, b, c, d] = [(); 4].map(|()| numbers.interval());
@@ -100,7 +66,7 @@ fn every_primitive_encloses_its_values() {
 #[test]
 fn primitives_of_points_are_narrow() {
     let mut numbers = Numbers(8);
-    for prim in PRIMS {
+    for prim in Prim::ALL {
         for _ in 0..2_000 {
             let x = [(); 4].map(|()| 0.1 + 0.8 * numbers.uniform());
             let (y, value) = (prim.eval(x.map(Interval::point)), prim.eval(x));
