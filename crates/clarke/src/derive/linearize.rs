@@ -27,6 +27,7 @@ impl Program {
 }
 
 /// A linearized program with the correspondence to the original.
+#[derive(Debug)]
 pub(crate) struct Linearized {
     pub program: Program,
     /// The image of each node of the original.

@@ -1,6 +1,6 @@
 //! Value and gradient of a scalar program in a flat vector of its variables, compiled once, with errors that explain.
 
-use super::{Policy, can_be_undefined};
+use super::{At, Derived, Policy, can_be_undefined};
 use crate::derive::{linearize_with, unroll};
 use crate::error::{Error, Fault, Result};
 use crate::program::tie::Site;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// at the point ([`Program::at`]) is asked, and its error names operator, place and argument.
 pub struct Evaluator {
     program: Program,
+    /// The same with operators made of programs written out, for the slow analysis, and what is derived from it once.
+    unrolled: Program,
+    derived: Arc<Derived>,
     policy: Policy,
     /// Arrays for the inputs that are no variables, by input.
     data: Vec<Option<Tensor>>,
@@ -57,10 +60,23 @@ impl Evaluator {
         let (workspace, value_workspace) = (compiled.workspace(), value_only.workspace());
         let shapes =
             program.inputs().iter().filter(|i| i.role.is_argument()).map(|i| i.shape.clone()).collect::<Vec<_>>();
-        let unrolled = unroll(program)?;
+        let unrolled = unroll(program)?.prune();
         let watch = if can_be_undefined(&unrolled) { Watch::of(&unrolled)? } else { None };
         let program = program.clone();
-        Ok(Evaluator { program, policy, data: bound, compiled, value_only, workspace, value_workspace, watch, shapes })
+        let derived = Arc::default();
+        Ok(Evaluator {
+            program,
+            unrolled,
+            derived,
+            policy,
+            data: bound,
+            compiled,
+            value_only,
+            workspace,
+            value_workspace,
+            watch,
+            shapes,
+        })
     }
 
     /// The number of variables.
@@ -133,7 +149,7 @@ impl Evaluator {
 
     /// The same by the analysis at the point, which finds and names what is wrong.
     fn slowly(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let at = self.program.at(&self.inputs(x))?;
+        let at = At::of(&self.unrolled, &self.derived, &self.inputs(x))?;
         let exact = at.gradient(&self.policy)?;
         let flat = exact.iter().flat_map(|t| t.data());
         gradient.iter_mut().zip(flat).for_each(|(g, v)| *g = *v);
@@ -141,7 +157,7 @@ impl Evaluator {
     }
 
     fn explain(&self, x: &[f64]) -> Error {
-        match self.program.at(&self.inputs(x)) {
+        match At::of(&self.unrolled, &self.derived, &self.inputs(x)) {
             Err(error) => error,
             Ok(_) => {
                 let advice = "the fast and the slow evaluation disagree on whether it is finite; scale the problem";

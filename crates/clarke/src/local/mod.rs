@@ -46,7 +46,7 @@ use crate::program::{Kind, Node, Program};
 use crate::run::{Interpreter, Monitor, check_inputs};
 use crate::tensor::{Tensor, unravel};
 use policy::Picker;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 impl Program {
     /// This program at a point: values for its inputs (selections excepted), in order.
@@ -64,21 +64,7 @@ impl Program {
     /// ```
     pub fn at(&self, point: &[Tensor]) -> Result<At> {
         check_inputs(self, point)?;
-        let inputs = self.inputs().iter().filter(|i| !i.role.is_selection());
-        for (input, array) in std::iter::zip(inputs, point) {
-            if let Some((flat, value)) = array.first_not_finite() {
-                let index = unravel(flat, array.shape());
-                return Err(Fault::InputNotFinite { input: input.name.clone(), value, index }.into());
-            }
-        }
-        let program = unroll(self)?.prune();
-        let values = Interpreter::new(&program).values(point, &mut ())?;
-        for &out in program.outputs() {
-            if values[out].first_not_finite().is_some() {
-                return Err(first_not_finite(&program, &values));
-            }
-        }
-        Ok(At { program, point: point.to_vec(), values })
+        At::of(&unroll(self)?.prune(), &Arc::default(), point)
     }
 }
 
@@ -86,8 +72,17 @@ impl Program {
 #[derive(Debug, Clone)]
 pub struct At {
     program: Program,
+    derived: Arc<Derived>,
     point: Vec<Tensor>,
     values: Vec<Tensor>,
+}
+
+/// What is derived from a program once, when it is first asked for, and serves at every point.
+#[derive(Debug, Default)]
+struct Derived {
+    linear: OnceLock<Linearized>,
+    /// The gradient, and the images of the program's nodes in it.
+    gradient: OnceLock<(Program, Vec<usize>)>,
 }
 
 /// A tie that a program meets at a point.
@@ -112,6 +107,40 @@ pub struct TieMet {
 }
 
 impl At {
+    /// A program with operators made of programs written out, and what is derived from it, at a point of its shapes.
+    fn of(program: &Program, derived: &Arc<Derived>, point: &[Tensor]) -> Result<At> {
+        let inputs = program.inputs().iter().filter(|i| !i.role.is_selection());
+        for (input, array) in std::iter::zip(inputs, point) {
+            if let Some((flat, value)) = array.first_not_finite() {
+                let index = unravel(flat, array.shape());
+                return Err(Fault::InputNotFinite { input: input.name.clone(), value, index }.into());
+            }
+        }
+        let values = Interpreter::new(program).values(point, &mut ())?;
+        for &out in program.outputs() {
+            if values[out].first_not_finite().is_some() {
+                return Err(first_not_finite(program, &values));
+            }
+        }
+        Ok(At { program: program.clone(), derived: derived.clone(), point: point.to_vec(), values })
+    }
+
+    /// The linearization of the program.
+    fn linear(&self) -> Result<&Linearized> {
+        match self.derived.linear.get() {
+            Some(linear) => Ok(linear),
+            None => linearize_with(&self.program, &[]).map(|linear| self.derived.linear.get_or_init(|| linear)),
+        }
+    }
+
+    /// The gradient of a scalar program, and the images of the program's nodes in it.
+    fn gradient_program(&self) -> Result<&(Program, Vec<usize>)> {
+        match self.derived.gradient.get() {
+            Some(gradient) => Ok(gradient),
+            None => gradient_of(self.linear()?).map(|gradient| self.derived.gradient.get_or_init(|| gradient)),
+        }
+    }
+
     /// The point: the values of the inputs, selections excepted.
     pub fn point(&self) -> &[Tensor] {
         &self.point
@@ -133,7 +162,7 @@ impl At {
     ///
     /// Errors: an operator without derivative.
     pub fn ties(&self, tolerance: f64) -> Result<Vec<TieMet>> {
-        let linear = linearize_with(&self.program, &[])?;
+        let linear = self.linear()?;
         let report = |(site, met): (Arc<Site>, Met)| TieMet {
             op: site.owner.name(),
             source: self.source_of(&site),
@@ -144,7 +173,7 @@ impl At {
             beyond: met.beyond,
             site,
         };
-        Ok(self.met(&linear, tolerance)?.into_iter().map(report).collect())
+        Ok(self.met(linear, tolerance)?.into_iter().map(report).collect())
     }
 
     /// Whether the program is path-differentiable near this point: Some(true) if it is; None if a `where` meets the
@@ -154,8 +183,8 @@ impl At {
     ///
     /// Errors: a discontinuous `where`, an equality met (no derivative exists).
     pub fn path_differentiable(&self) -> Result<Option<bool>> {
-        let linear = linearize_with(&self.program, &[])?;
-        let met = self.met(&linear, 0.0)?;
+        let linear = self.linear()?;
+        let met = self.met(linear, 0.0)?;
         let proved = guard::check(&self.program, &self.values, &met)?;
         Ok(if holds_what_varies(&self.program) { Some(false) } else { proved.then_some(true) })
     }
@@ -167,17 +196,17 @@ impl At {
     /// evaluations of the gradient program, one more if a tie is met and the program has operators of unbounded slope.
     pub fn gradient(&self, policy: &Policy) -> Result<Vec<Tensor>> {
         self.program.expect_scalar("the gradient")?;
-        let linear = linearize_with(&self.program, &[])?;
-        let met = self.met(&linear, 0.0)?;
+        let linear = self.linear()?;
+        let met = self.met(linear, 0.0)?;
         guard::check(&self.program, &self.values, &met)?;
-        let (program, images) = gradient_of(&linear)?;
-        let known: Vec<(usize, &Tensor)> = std::iter::zip(images, &self.values).collect();
-        self.derived(&program, &known, !met.is_empty(), || Picker::new(policy, self, &linear))
+        let (program, images) = self.gradient_program()?;
+        let known: Vec<(usize, &Tensor)> = std::iter::zip(images.iter().copied(), &self.values).collect();
+        self.derivative_of(program, &known, !met.is_empty(), || Picker::new(policy, self, linear))
     }
 
     /// The outputs of a derivative program with its ties as a monitor decides them, the values of some nodes known. An
     /// error where it is not finite, or where a tie met hides a slope that is not.
-    fn derived<M: Monitor>(
+    fn derivative_of<M: Monitor>(
         &self,
         derivative: &Program,
         known: &[(usize, &Tensor)],

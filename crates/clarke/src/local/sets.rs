@@ -7,7 +7,6 @@ use super::set_at::{Known, Layout, SetAt, Witness};
 use super::tangents::Tangents;
 use super::vector::flat;
 use super::{At, Policy, along, guard};
-use crate::derive::linearize_with;
 use crate::error::{Fault, Result};
 use crate::program::Program;
 use crate::program::class::Level;
@@ -149,10 +148,10 @@ impl At {
 
     /// Checks that derivatives exist here; whether the program is path-differentiable as far as known.
     fn sound(&self, derivative: &Program) -> Result<Option<bool>> {
-        let linear = linearize_with(&self.program, &[])?;
-        let met = self.met(&linear, 0.0)?;
+        let linear = self.linear()?;
+        let met = self.met(linear, 0.0)?;
         let proved = guard::check(&self.program, &self.values, &met)?;
-        self.derived(derivative, &[], !met.is_empty(), || Ok(()))?;
+        self.derivative_of(derivative, &[], !met.is_empty(), || Ok(()))?;
         Ok(if super::holds_what_varies(&self.program) { Some(false) } else { proved.then_some(true) })
     }
 
@@ -230,12 +229,12 @@ impl At {
     fn sampled(&self, which: Derivative, layout: Layout, hypothesis: Option<String>) -> Result<SetAt> {
         const DIRECTIONS: usize = 64;
         let derivative = self.derivative(which)?;
-        let linear = linearize_with(&self.program, &[])?;
+        let linear = self.linear()?;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let mut realized = vec![];
         for _ in 0..DIRECTIONS {
             let directions = [self.random_direction(&mut rng), self.random_direction(&mut rng)];
-            let decided = along::decide(&self.program, &linear, &self.values, &self.point, &directions)?;
+            let decided = along::decide(&self.program, linear, &self.values, &self.point, &directions)?;
             let mut picker = along::Decisions(decided);
             let point = Interpreter::new(&derivative).run(&self.point, &mut picker)?;
             let witness = Witness { chosen: vec![], direction: Some(flat(&directions[0])) };
