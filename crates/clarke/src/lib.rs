@@ -38,7 +38,7 @@
 //! | make programs | [`Program::trace`], [`parse()`], [`text`], the methods of [`Var`] |
 //! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`] |
 //! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
-//! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`] |
+//! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`]; with errors where there is no derivative: [`Derivative`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
 //! | check a gradient written by hand | [`check_conservative`], [`check_operator`] |
@@ -65,9 +65,9 @@ pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
-    At, Certificate, Checked, Chosen, Containment, Dependence, Descent, Difference, Element, Evaluator, Judgement,
-    Kink, Known, Layout, Lipschitz, Nearest, Policy, Raise, SetAt, SetOptions, Sets, Strata, Support, Tameness, Term,
-    TieMet, Verdict, Witness,
+    At, Certificate, Checked, Chosen, Containment, Dependence, Derivative, DerivativeWorkspace, Descent, Difference,
+    Element, Evaluator, Judgement, Kink, Known, Layout, Lipschitz, Mode, Nearest, Policy, Raise, SetAt, SetOptions,
+    Sets, Strata, Support, Tameness, Term, TieMet, Verdict, Witness,
 };
 pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
 

@@ -1,13 +1,11 @@
 //! Value and gradient of a scalar program in a flat vector of its variables, compiled once, with errors that explain.
 
-use super::{At, Derived, Policy, can_be_undefined};
-use crate::derive::{linearize_with, unroll};
+use super::{Derivative, DerivativeWorkspace, Mode, Policy};
 use crate::error::{Error, Fault, Result};
 use crate::program::tie::Site;
-use crate::program::{Builder, Input, Kind, Program, Role, Var};
+use crate::program::{Builder, Input, Program, Var};
 use crate::run::{Compiled, Workspace, unbound};
 use crate::tensor::{Tensor, size};
-use std::sync::Arc;
 
 /// Evaluates a scalar program and its gradient under a policy, at points given as one flat vector: the program's
 /// variables, one after another, each in row-major order.
@@ -16,18 +14,12 @@ use std::sync::Arc;
 /// at the point ([`Program::at`]) is asked, and its error names operator, place and argument.
 pub struct Evaluator {
     program: Program,
-    /// The same with operators made of programs written out, for the slow analysis, and what is derived from it once.
-    unrolled: Program,
-    derived: Arc<Derived>,
-    policy: Policy,
     /// Arrays for the inputs that are no variables, by input.
     data: Vec<Option<Tensor>>,
-    compiled: Compiled<f64>,
+    derivative: Derivative<f64>,
     value_only: Compiled<f64>,
-    workspace: Workspace<f64>,
+    workspace: DerivativeWorkspace<f64>,
     value_workspace: Workspace<f64>,
-    /// The arguments of all ties, if a tie met could hide a point without derivative.
-    watch: Option<Watch>,
     shapes: Vec<Vec<usize>>,
 }
 
@@ -40,7 +32,7 @@ impl Evaluator {
         if let Some(fault) = unbound(program) {
             return Err(fault.into());
         }
-        let both = program.value_and_gradient()?;
+        program.expect_scalar("the gradient")?;
         let mut given = data.iter();
         let mut bound: Vec<Option<Tensor>> = vec![];
         for input in program.inputs() {
@@ -56,27 +48,13 @@ impl Evaluator {
             return Err(count_fault(program, data.len()));
         }
         let fill = |site: &Site| policy.choice(site).map_or(0.0, |c| c.selection);
-        let (compiled, value_only) = (both.compile_with::<f64>(&fill), program.compile_with::<f64>(&fill));
-        let (workspace, value_workspace) = (compiled.workspace(), value_only.workspace());
+        let value_only = program.compile_with::<f64>(&fill);
+        let derivative = Derivative::new(program, Mode::ValueAndGradient, policy)?;
+        let (workspace, value_workspace) = (derivative.workspace(), value_only.workspace());
         let shapes =
             program.inputs().iter().filter(|i| i.role.is_argument()).map(|i| i.shape.clone()).collect::<Vec<_>>();
-        let unrolled = unroll(program)?.prune();
-        let watch = if can_be_undefined(&unrolled) { Watch::of(&unrolled)? } else { None };
         let program = program.clone();
-        let derived = Arc::default();
-        Ok(Evaluator {
-            program,
-            unrolled,
-            derived,
-            policy,
-            data: bound,
-            compiled,
-            value_only,
-            workspace,
-            value_workspace,
-            watch,
-            shapes,
-        })
+        Ok(Evaluator { program, data: bound, derivative, value_only, workspace, value_workspace, shapes })
     }
 
     /// The number of variables.
@@ -125,39 +103,21 @@ impl Evaluator {
     /// Errors: a value or gradient that is not finite, a point where the program is not Lipschitz, a `where` met where
     /// it is discontinuous; each with the operator at fault.
     pub fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        if !self.policy.is_fixed() {
-            return self.slowly(x, gradient);
-        }
         let mut value = [0.0];
-        {
-            let inputs = views(&self.data, &self.shapes, x);
-            let mut outputs: Vec<&mut [f64]> = vec![&mut value];
-            let mut rest = &mut *gradient;
-            for shape in &self.shapes {
-                let (head, tail) = rest.split_at_mut(size(shape));
-                outputs.push(head);
-                rest = tail;
-            }
-            self.compiled.run(&mut self.workspace, &inputs, &mut outputs);
+        let inputs = views(&self.data, &self.shapes, x);
+        let mut outputs: Vec<&mut [f64]> = vec![&mut value];
+        let mut rest = gradient;
+        for shape in &self.shapes {
+            let (head, tail) = rest.split_at_mut(size(shape));
+            outputs.push(head);
+            rest = tail;
         }
-        let finite = value[0].is_finite() && gradient.iter().all(|g| g.is_finite());
-        if !finite || self.tie_met(x) {
-            return self.slowly(x, gradient);
-        }
+        self.derivative.run(&mut self.workspace, &inputs, &mut outputs)?;
         Ok(value[0])
     }
 
-    /// The same by the analysis at the point, which finds and names what is wrong.
-    fn slowly(&self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let at = At::of(&self.unrolled, &self.derived, &self.inputs(x))?;
-        let exact = at.gradient(&self.policy)?;
-        let flat = exact.iter().flat_map(|t| t.data());
-        gradient.iter_mut().zip(flat).for_each(|(g, v)| *g = *v);
-        at.value()
-    }
-
     fn explain(&self, x: &[f64]) -> Error {
-        match At::of(&self.unrolled, &self.derived, &self.inputs(x)) {
+        match self.derivative.at(&self.inputs(x)) {
             Err(error) => error,
             Ok(_) => {
                 let advice = "the fast and the slow evaluation disagree on whether it is finite; scale the problem";
@@ -165,50 +125,6 @@ impl Evaluator {
                 Fault::NotFinite { op, value, argument: vec![], index: vec![], advice }.into()
             }
         }
-    }
-
-    /// Whether a tie is met that could hide a point without derivative.
-    fn tie_met(&mut self, x: &[f64]) -> bool {
-        let inputs = views(&self.data, &self.shapes, x);
-        self.watch.as_mut().is_some_and(|watch| watch.met(&inputs))
-    }
-}
-
-/// The arguments of all ties of a program, compiled.
-struct Watch {
-    compiled: Compiled<f64>,
-    workspace: Workspace<f64>,
-    /// For each tie, whose it is and its argument's last value.
-    ties: Vec<(Arc<Site>, Tensor)>,
-}
-
-impl Watch {
-    /// None if the program has no ties.
-    fn of(program: &Program) -> Result<Option<Watch>> {
-        let linear = linearize_with(program, &[])?;
-        let mut arguments = vec![];
-        let mut ties = vec![];
-        for node in linear.program.nodes() {
-            if let Kind::Apply { op, args } = &node.kind
-                && op.tie().is_some()
-                && let Kind::Input(k) = &linear.program.nodes()[args[1]].kind
-                && let Role::Selection(Some(site)) = &linear.program.inputs()[*k].role
-            {
-                arguments.push(args[0]);
-                ties.push((site.clone(), Tensor::full(&linear.program.nodes()[args[0]].shape, 0.0)));
-            }
-        }
-        if ties.is_empty() {
-            return Ok(None);
-        }
-        let compiled = without(&linear.program.with_outputs(&arguments), &linear.tangents)?.compile_with(&|_| 0.0);
-        Ok(Some(Watch { workspace: compiled.workspace(), compiled, ties }))
-    }
-
-    fn met(&mut self, inputs: &[&[f64]]) -> bool {
-        let mut outputs: Vec<&mut [f64]> = self.ties.iter_mut().map(|(_, u)| u.data_mut()).collect();
-        self.compiled.run(&mut self.workspace, inputs, &mut outputs);
-        self.ties.iter().any(|(site, u)| site.tie.tie().is_some_and(|tie| !tie.met(u, 0.0).is_empty()))
     }
 }
 

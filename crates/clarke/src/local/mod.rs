@@ -7,6 +7,7 @@ mod check;
 #[cfg(test)]
 mod cost;
 mod cube;
+mod derivative;
 mod evaluator;
 mod guard;
 mod image;
@@ -30,6 +31,7 @@ pub use check::{
     Disagreement, Escape, Exact, ForwardRule, GradientRule, Member, Membership, NotSemismooth, OperatorReport, Passed,
     PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Unbounded, check_conservative, check_operator, joined,
 };
+pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;
@@ -201,26 +203,29 @@ impl At {
         guard::check(&self.program, &self.values, &met)?;
         let (program, images) = self.gradient_program()?;
         let known: Vec<(usize, &Tensor)> = std::iter::zip(images.iter().copied(), &self.values).collect();
-        self.derivative_of(program, &known, !met.is_empty(), || Picker::new(policy, self, linear))
+        self.derivative_of(program, &known, &[], !met.is_empty(), || Picker::new(policy, self, linear))
     }
 
-    /// The outputs of a derivative program with its ties as a monitor decides them, the values of some nodes known. An
+    /// The outputs of a derivative program with its ties as a monitor decides them, the values of some nodes known; `more`
+    /// are its inputs beside those of the program. An
     /// error where it is not finite, or where a tie met hides a slope that is not.
     fn derivative_of<M: Monitor>(
         &self,
         derivative: &Program,
         known: &[(usize, &Tensor)],
+        more: &[Tensor],
         tied: bool,
         monitor: impl Fn() -> Result<M>,
     ) -> Result<Vec<Tensor>> {
-        let run = |monitor: &mut dyn Monitor| Interpreter::new(derivative).run_from(known, &self.point, monitor);
+        let inputs = [&self.point, more].concat();
+        let run = |monitor: &mut dyn Monitor| Interpreter::new(derivative).run_from(known, &inputs, monitor);
         let outputs = run(&mut monitor()?)?;
         let finite = outputs.iter().all(|g| g.first_not_finite().is_none());
         if !finite || (tied && has_singular(&self.program)) {
             run(&mut guard::Replay::new(derivative, &self.program, &self.values))?;
         }
         if !finite {
-            let values = Interpreter::new(derivative).values(&self.point, &mut monitor()?)?;
+            let values = Interpreter::new(derivative).values(&inputs, &mut monitor()?)?;
             return Err(first_not_finite(derivative, &values));
         }
         Ok(outputs)

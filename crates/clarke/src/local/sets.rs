@@ -151,7 +151,7 @@ impl At {
         let linear = self.linear()?;
         let met = self.met(linear, 0.0)?;
         let proved = guard::check(&self.program, &self.values, &met)?;
-        self.derivative_of(derivative, &[], !met.is_empty(), || Ok(()))?;
+        self.derivative_of(derivative, &[], &[], !met.is_empty(), || Ok(()))?;
         Ok(if super::holds_what_varies(&self.program) { Some(false) } else { proved.then_some(true) })
     }
 

@@ -115,7 +115,8 @@ impl Builder {
         self.constant_at(value.into(), place)
     }
 
-    pub(crate) fn constant_at(&self, value: Tensor, place: Place) -> Var<'_> {
+    /// The same at a place given.
+    pub fn constant_at(&self, value: Tensor, place: Place) -> Var<'_> {
         let mut state = self.inner.borrow_mut();
         let key = state.merged.is_some().then(|| {
             let bits: Vec<u64> = value.data().iter().map(|x| x.to_bits()).collect();
@@ -141,7 +142,8 @@ impl Builder {
         self.apply_at(Arc::new(op), args, place)
     }
 
-    pub(crate) fn apply_at<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
+    /// The same at a place given: for faces that know where their user wrote it.
+    pub fn apply_at<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
         if args.iter().any(Var::is_poisoned) {
             return Var::poisoned(self);
         }
@@ -266,7 +268,7 @@ impl Builder {
 
     /// Runs `f` with new nodes at a place, unless they are made on behalf of something that has one already: for what
     /// is written out in other operators where it is called.
-    pub(crate) fn written_at<R>(&self, place: Place, f: impl FnOnce() -> R) -> R {
+    pub fn written_at<R>(&self, place: Place, f: impl FnOnce() -> R) -> R {
         let before = self.inner.borrow().origin.clone();
         self.within(before.unwrap_or(Origin { place, owner: None }), f)
     }
@@ -366,6 +368,16 @@ impl Builder {
     pub fn failed(&self, error: Error) -> Var<'_> {
         self.fail(error);
         Var::poisoned(self)
+    }
+
+    /// The first mistake made, if there was one.
+    pub fn error(&self) -> Option<Error> {
+        self.inner.borrow().error.clone()
+    }
+
+    /// The handle of a node by its number, see [`Var::id`]; None if there is no such node.
+    pub fn var(&self, id: usize) -> Option<Var<'_>> {
+        (id < self.inner.borrow().nodes.len()).then(|| Var::new(self, id))
     }
 
     pub(crate) fn node<R>(&self, id: usize, f: impl FnOnce(&Node) -> R) -> R {

@@ -33,7 +33,9 @@ impl<'p> Var<'p> {
         self.id == POISON
     }
 
-    pub(crate) fn id(&self) -> usize {
+    /// Its number among the nodes of the program under construction, by which [`Builder::var`] finds it again; of a
+    /// poisoned variable none that is found.
+    pub fn id(&self) -> usize {
         self.id
     }
 

@@ -1,0 +1,1 @@
+"""Clarke: differentiation and optimization of programs that are not smooth."""

@@ -1,0 +1,33 @@
+//! The Python package `clarke`, its native half: numbers in and out, and nothing that the library does not know.
+//!
+//! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
+//! - [`program`]: programs and their transformations.
+//! - [`executable`]: programs compiled, called with arrays that are not copied.
+//! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
+
+mod convert;
+mod errors;
+mod executable;
+mod program;
+mod tracer;
+
+use pyo3::prelude::*;
+
+/// What the Python half of the package `clarke` imports; not for users.
+#[pymodule]
+#[pyo3(name = "_clarke")]
+fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<tracer::Tracer>()?;
+    module.add_class::<tracer::Node>()?;
+    module.add_class::<tracer::Guard>()?;
+    module.add_class::<tracer::Body>()?;
+    module.add_class::<program::Program>()?;
+    module.add_class::<program::Policy>()?;
+    module.add_class::<executable::Executable>()?;
+    module.add_class::<executable::Dispatcher>()?;
+    module.add_function(wrap_pyfunction!(program::operators, module)?)?;
+    module.add_function(wrap_pyfunction!(program::parse, module)?)?;
+    module.add_function(wrap_pyfunction!(program::names, module)?)?;
+    Ok(())
+}
