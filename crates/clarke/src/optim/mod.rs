@@ -2,10 +2,22 @@
 //!
 //! A method knows no programs, only an [`Oracle`]: value and one element of a conservative gradient at a point.
 
+mod bfgs;
+mod bundle;
+mod ingd;
+mod line_search;
 mod rule;
+mod sampling;
+mod stationarity;
 mod subgradient;
 
+pub use bfgs::Bfgs;
+pub use bundle::Bundle;
+pub use ingd::Ingd;
+pub use line_search::WeakWolfe;
 pub use rule::{Condition, StepRule};
+pub use sampling::GradientSampling;
+pub use stationarity::{Bound, Stationarity};
 pub use subgradient::Subgradient;
 
 use crate::error::{Error, Result};
@@ -62,6 +74,11 @@ pub trait Method {
     /// The current iterate and its value.
     fn current<'a>(&self, state: &'a Self::State) -> (&'a [f64], f64);
 
+    /// What was measured at the current iterate, if the method measures.
+    fn stationarity(&self, _state: &Self::State) -> Option<Stationarity> {
+        None
+    }
+
     /// What the theory gives for this method on a function of this class, or which condition is missing.
     fn guarantee(&self, level: Level) -> Guarantee;
 }
@@ -74,6 +91,8 @@ pub enum Status {
     /// The element of the conservative gradient at the iterate is 0: the iterate is critical for the conservative
     /// gradient of the program, and the method stays there.
     Stationary,
+    /// The method found neither less value nor that the iterate is stationary: what it looks for is lost in rounding.
+    Stalled,
     /// The user stopped it.
     Interrupted,
     /// The function could not be evaluated at the next iterate: `Outcome::failure` says why.
@@ -85,6 +104,7 @@ impl fmt::Display for Status {
         f.write_str(match self {
             Status::Steps => "steps",
             Status::Stationary => "stationary",
+            Status::Stalled => "stalled",
             Status::Interrupted => "interrupted",
             Status::Failed => "failed",
         })
@@ -117,6 +137,8 @@ pub struct Outcome {
     pub steps: u64,
     /// (step, value) along the way, thinned to at most 1000 points, the first and the last among them.
     pub trace: Vec<(u64, f64)>,
+    /// What the method measured at the last iterate, if it measures.
+    pub stationarity: Option<Stationarity>,
     /// The error that ended a failed run; all else is of the iterates before it.
     pub failure: Option<Error>,
 }
@@ -168,7 +190,9 @@ pub fn minimize<M: Method>(method: &M, oracle: &mut dyn Oracle, x: &[f64], run: 
     };
     let (last, value) = method.current(&state);
     let trace = trace.finish(steps, value);
-    Ok(Outcome { status, last: last.to_vec(), value, best: best.0, best_value: best.1, steps, trace, failure })
+    let stationarity = method.stationarity(&state);
+    let (best, best_value) = best;
+    Ok(Outcome { status, last: last.to_vec(), value, best, best_value, steps, trace, stationarity, failure })
 }
 
 /// Points (step, value), every `stride`-th kept; the stride doubles whenever the points become too many.
