@@ -1,11 +1,10 @@
 //! Nonsmooth BFGS.
 
 use super::line_search::{Search, WeakWolfe};
-use super::sampling::Ball;
+use super::sampling::{Ball, SEED};
 use super::stationarity::{Stationarity, distance, least};
-use super::{Guarantee, Method, Oracle, Status};
+use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status, refuse};
 use crate::error::Result;
-use crate::program::class::Level;
 use crate::set::{add_scaled, dot, norm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -48,6 +47,47 @@ impl Default for Bfgs {
     }
 }
 
+/// The method's line in the table.
+pub(super) const ENTRY: Entry = Entry {
+    name: "bfgs",
+    about: "Quasi-Newton steps, for functions that need not be convex, of up to some thousand variables",
+    formula: "x ← x − t H g, H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ",
+    source: "Lewis, Overton, Math. Program. 141 (2013)",
+    parameters: &[&[
+        Parameter {
+            name: "tolerance",
+            meaning: "the norm of the combination of recent gradients it ends with",
+            default: "1e-8",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        Parameter {
+            name: "radius",
+            meaning: "how far from the iterate they may have been taken, relative to max(1, ‖x‖)",
+            default: "1e-6",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        Parameter {
+            name: "escapes",
+            meaning: "how often gradients are sampled after a line search that failed",
+            default: "50",
+            range: Range::Whole(0, 1_000_000),
+        },
+        SEED,
+    ]],
+    make: |s| {
+        Ok(AnyMethod::new(Bfgs {
+            tolerance: s.real("tolerance"),
+            radius: s.real("radius"),
+            escapes: s.whole("escapes"),
+            seed: s.whole("seed"),
+            ..Bfgs::default()
+        }))
+    },
+};
+
+/// The most variables: H of as many takes 0.8 GB.
+pub(super) const MOST: usize = 10_000;
+
 /// What the method carries.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -67,9 +107,10 @@ pub struct State {
 }
 
 impl State {
-    fn restart(&mut self) {
+    /// H becomes a multiple of I, with which the next step tries this length first.
+    fn restart(&mut self, length: f64) {
         let n = self.x.len();
-        let scale = 1.0 / norm(&self.gradient).max(f64::MIN_POSITIVE);
+        let scale = length / norm(&self.gradient).max(f64::MIN_POSITIVE);
         self.inverse.fill(0.0);
         (0..n).for_each(|i| self.inverse[i * n + i] = scale);
         self.fresh = true;
@@ -124,28 +165,32 @@ impl Bfgs {
             distances.push(distance(x, &state.x));
         }
         let (vector, distance) = least(&gradients, &distances)?;
-        Ok(Stationarity { norm: norm(&vector), distance, error: None, bound: None })
+        Ok(Stationarity { norm: norm(&vector), distance })
     }
 
     /// After a line search that failed: gradients about x, in smaller and smaller balls.
     fn escape(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<bool> {
+        // The least element promises a decrease by its norm times the radius: much shorter steps find rounding.
+        let short = WeakWolfe { trials: 30, ..self.search.clone() };
         let mut radius = self.reach(&state.x);
+        let n = state.x.len();
         while radius >= 1e-14 * norm(&state.x).max(1.0) && state.escapes < self.escapes {
             state.escapes += 1;
-            let ball = Ball { radius, samples: 2 * state.x.len() };
+            let ball = Ball { radius, samples: (2 * n).min(n + 10) };
             let found = ball.sample(oracle, &state.x, &mut state.rng)?;
             let length = norm(&found.vector);
-            state.measured = Some(Stationarity { norm: length, distance: radius, error: None, bound: None });
+            state.measured = Some(Stationarity { norm: length, distance: radius });
             if length <= self.tolerance {
                 return Ok(false);
             }
             // The line search asks for unit steps first; the ball's radius is what the measure promises a decrease for.
             let d: Vec<f64> = found.vector.iter().map(|v| -v * radius / length).collect();
             let slope = -length * radius;
-            match self.search.search(oracle, &state.x, state.value, slope, &d) {
+            match short.search(oracle, &state.x, state.value, slope, &d) {
                 Search::Wolfe(step) | Search::Decrease(step) => {
+                    let length = distance(&step.x, &state.x);
                     (state.x, state.value, state.gradient) = (step.x, step.value, step.gradient);
-                    state.restart();
+                    state.restart(length);
                     return Ok(true);
                 }
                 Search::Nowhere(_) => radius *= 0.1,
@@ -160,6 +205,10 @@ impl Method for Bfgs {
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
         let n = x.len();
+        if n > MOST {
+            let rule = format!("BFGS keeps a matrix of their square, for at most {MOST}; take the method bundle");
+            return Err(refuse("bfgs", "number of variables", &n.to_string(), rule));
+        }
         let mut gradient = vec![0.0; n];
         let value = oracle.value_and_gradient(x, &mut gradient)?;
         let mut state = State {
@@ -174,7 +223,7 @@ impl Method for Bfgs {
             escapes: 0,
             end: None,
         };
-        state.restart();
+        state.restart(1.0);
         state.remember();
         Ok(state)
     }
@@ -184,7 +233,7 @@ impl Method for Bfgs {
         let mut slope = dot(&d, &state.gradient);
         if slope.is_nan() || slope >= 0.0 {
             // Rounding took positive definiteness from H.
-            state.restart();
+            state.restart(1.0);
             d = state.direction();
             slope = dot(&d, &state.gradient);
         }
@@ -203,7 +252,7 @@ impl Method for Bfgs {
             Search::Nowhere(_) => {
                 if !self.escape(oracle, state)? {
                     let met = state.measured.as_ref().is_some_and(|m| m.norm <= self.tolerance);
-                    state.end = Some(if met { Status::Stationary } else { Status::Stalled });
+                    state.end = Some(if met { Status::Converged } else { Status::Stalled });
                     return Ok(());
                 }
             }
@@ -214,7 +263,7 @@ impl Method for Bfgs {
         if near || norm(&state.gradient) <= self.tolerance {
             let measured = self.measure(state)?;
             if measured.norm <= self.tolerance {
-                state.end = Some(Status::Stationary);
+                state.end = Some(Status::Converged);
             }
             state.measured = Some(measured);
         }
@@ -229,14 +278,15 @@ impl Method for Bfgs {
         (&state.x, state.value)
     }
 
-    fn stationarity(&self, state: &State) -> Option<Stationarity> {
-        state.measured.clone()
+    fn measures(&self, state: &State) -> Vec<Measure> {
+        let radius = self.reach(&state.x);
+        state.measured.iter().flat_map(|m| m.measures(self.tolerance, radius)).collect()
     }
 
-    fn guarantee(&self, _: Level) -> Guarantee {
-        let text = "no theorem covers BFGS on nonsmooth functions of several variables; in practice it converges to Clarke critical \
-                    points of locally Lipschitz semialgebraic functions (Lewis, Overton 2013), and how near it came is measured";
-        Guarantee { text: text.into(), violated: vec![] }
+    fn guarantee(&self, _: Facts) -> Guarantee {
+        let statement = "no theorem covers BFGS on nonsmooth functions of several variables; in practice it converges to Clarke critical \
+                         points of locally Lipschitz semialgebraic functions (Lewis, Overton 2013), and how near it came is measured";
+        Guarantee::new(statement.into(), vec![])
     }
 }
 
@@ -258,8 +308,8 @@ mod tests {
             escapes: 0,
             end: None,
         };
-        state.restart();
-        assert_eq!(state.direction(), negative(&[1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0]));
+        state.restart(1.0);
+        assert_eq!(state.direction(), [-1.0 / 3.0, -2.0 / 3.0, -2.0 / 3.0]);
         for (s, y) in [([1.0, 0.5, -1.0], [2.0, 1.0, 0.25]), ([0.1, -0.5, 2.0], [1.0, -1.0, 3.0])] {
             state.update(&s, &y);
             let hy: Vec<f64> = state.inverse.chunks_exact(3).map(|row| dot(row, &y)).collect();

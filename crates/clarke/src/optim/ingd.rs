@@ -1,9 +1,9 @@
 //! Interpolated normalized gradient descent.
 
-use super::stationarity::{Stationarity, Trial, in_ball, moved, uniform};
-use super::{Guarantee, Method, Oracle, Status};
+use super::sampling::SEED;
+use super::stationarity::{Stationarity, Trial, in_ball, moved, uniform, value_at};
+use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
-use crate::program::class::Level;
 use crate::set::{dot, norm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -43,6 +43,44 @@ impl Default for Ingd {
     }
 }
 
+/// The method's line in the table.
+pub(super) const ENTRY: Entry = Entry {
+    name: "ingd",
+    about: "Normalized steps of fixed length along nearly least elements of the Goldstein subdifferential; a bound on its work is known",
+    formula: "x ← x − δ g/‖g‖, g ← argmin ‖[g, ∇f(y)]‖ with y on the segment that g failed to descend along",
+    source: "Davis, Drusvyatskiy, Lee, Padmanabhan, Ye, NeurIPS 2022, Theorem 2.6",
+    parameters: &[&[
+        Parameter {
+            name: "start_radius",
+            meaning: "the length δ of the first steps",
+            default: "0.1",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        Parameter {
+            name: "radius",
+            meaning: "the δ it ends with",
+            default: "1e-7",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        Parameter {
+            name: "tolerance",
+            meaning: "the norm ε of the combination of gradients below which δ becomes smaller, and the run ends",
+            default: "1e-3",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        SEED,
+    ]],
+    make: |s| {
+        Ok(AnyMethod::new(Ingd {
+            start_radius: s.real("start_radius"),
+            radius: s.real("radius"),
+            tolerance: s.real("tolerance"),
+            seed: s.whole("seed"),
+            ..Ingd::default()
+        }))
+    },
+};
+
 /// What the method carries.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -77,12 +115,12 @@ impl Ingd {
         for _ in 0..self.inner {
             let length = norm(&g);
             state.largest = state.largest.max(length);
-            state.measured = Some(Stationarity { norm: length, distance: state.radius, error: None, bound: None });
+            state.measured = Some(Stationarity { norm: length, distance: state.radius });
             if length <= self.tolerance {
                 return Ok(Found::Small);
             }
             let next = moved(&state.x, -state.radius / length, &g);
-            let value = Trial::of(oracle, &next, &mut scratch).value;
+            let value = value_at(oracle, &next);
             if state.value - value >= 0.25 * state.radius * length {
                 return Ok(Found::Less(next, value));
             }
@@ -113,7 +151,7 @@ impl Method for Ingd {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let value = oracle.value_and_gradient(x, &mut vec![0.0; x.len()])?;
+        let value = oracle.value(x)?;
         let rng = ChaCha8Rng::seed_from_u64(self.seed);
         Ok(State { x: x.to_vec(), value, radius: self.start_radius, largest: 0.0, measured: None, rng, end: None })
     }
@@ -121,7 +159,7 @@ impl Method for Ingd {
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
         match self.min_norm(oracle, state)? {
             Found::Less(x, value) => (state.x, state.value) = (x, value),
-            Found::Small if state.radius <= self.radius => state.end = Some(Status::Stationary),
+            Found::Small if state.radius <= self.radius => state.end = Some(Status::Converged),
             Found::Neither if state.radius <= self.radius => state.end = Some(Status::Stalled),
             Found::Small | Found::Neither => state.radius = (self.factor * state.radius).max(self.radius),
         }
@@ -136,14 +174,14 @@ impl Method for Ingd {
         (&state.x, state.value)
     }
 
-    fn stationarity(&self, state: &State) -> Option<Stationarity> {
-        state.measured.clone()
+    fn measures(&self, state: &State) -> Vec<Measure> {
+        state.measured.iter().flat_map(|m| m.measures(self.tolerance, self.radius)).collect()
     }
 
-    fn guarantee(&self, _: Level) -> Guarantee {
-        let text = "for an f that is L-Lipschitz, a (δ, ε)-stationary point after at most 4Δ/(δε) steps, and with probability 1 − γ \
-                    64 L²/ε² · 2 log(4Δ/(γδε)) gradients each, Δ = f(x₀) − inf f (Davis and others 2022, Theorem 2.6)";
-        Guarantee { text: text.into(), violated: vec![] }
+    fn guarantee(&self, _: Facts) -> Guarantee {
+        let statement = "for an f that is L-Lipschitz, a (δ, ε)-stationary point after at most 4Δ/(δε) steps, and with probability 1 − γ \
+                         64 L²/ε² · 2 log(4Δ/(γδε)) gradients each, Δ = f(x₀) − inf f (Davis and others 2022, Theorem 2.6)";
+        Guarantee::new(statement.into(), vec![])
     }
 }
 

@@ -1,9 +1,8 @@
 //! Gradient sampling.
 
-use super::stationarity::{Stationarity, Trial, in_ball, least, moved};
-use super::{Guarantee, Method, Oracle, Status};
+use super::stationarity::{Stationarity, Trial, in_ball, least, moved, value_at};
+use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
-use crate::program::class::Level;
 use crate::set::norm;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -58,6 +57,59 @@ impl Default for GradientSampling {
         }
     }
 }
+
+/// The method's line in the table.
+pub(super) const ENTRY: Entry = Entry {
+    name: "gradient-sampling",
+    about: "Descends along the least element of the hull of gradients at random points nearby; robust, for few variables",
+    formula: "x ← x − t g, g = argmin ‖conv {∇f(x), ∇f(x + ε u_i)}‖",
+    source: "Burke, Lewis, Overton, SIAM J. Optim. 15 (2005); Kiwiel, SIAM J. Optim. 18 (2007), Theorem 3.3",
+    parameters: &[&[
+        Parameter {
+            name: "samples",
+            meaning: "points drawn a step; 0 stands for twice the number of variables",
+            default: "0",
+            range: Range::Whole(0, 1_000_000),
+        },
+        Parameter {
+            name: "start_radius",
+            meaning: "the radius of the first ball",
+            default: "0.1",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        Parameter {
+            name: "radius",
+            meaning: "the radius of the ball it ends with",
+            default: "1e-7",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        Parameter {
+            name: "tolerance",
+            meaning: "the norm of the combination of gradients it ends with",
+            default: "1e-6",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        SEED,
+    ]],
+    make: |s| {
+        Ok(AnyMethod::new(GradientSampling {
+            samples: s.whole("samples") as usize,
+            start_radius: s.real("start_radius"),
+            radius: s.real("radius"),
+            tolerance: s.real("tolerance"),
+            seed: s.whole("seed"),
+            ..GradientSampling::default()
+        }))
+    },
+};
+
+/// What all methods share that draw points.
+pub(super) const SEED: Parameter = Parameter {
+    name: "seed",
+    meaning: "the seed of the points drawn",
+    default: "0",
+    range: Range::Whole(0, u64::MAX),
+};
 
 /// A ball to draw points from.
 pub(super) struct Ball {
@@ -119,16 +171,15 @@ impl GradientSampling {
     /// The first of the steps 1, ½, … along −g with enough decrease; None if there is none.
     fn armijo(&self, oracle: &mut dyn Oracle, state: &State, g: &[f64]) -> Option<(Vec<f64>, f64)> {
         let squared = g.iter().map(|g| g * g).sum::<f64>();
-        let mut scratch = vec![0.0; g.len()];
         let mut t = 1.0;
         loop {
             let next = moved(&state.x, -t, g);
             if next == state.x {
                 return None;
             }
-            let trial = Trial::of(oracle, &next, &mut scratch);
-            if trial.value < state.value - self.decrease * t * squared {
-                return Some((next, trial.value));
+            let value = value_at(oracle, &next);
+            if value < state.value - self.decrease * t * squared {
+                return Some((next, value));
             }
             t *= 0.5;
         }
@@ -139,7 +190,7 @@ impl Method for GradientSampling {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let value = oracle.value_and_gradient(x, &mut vec![0.0; x.len()])?;
+        let value = oracle.value(x)?;
         let rng = ChaCha8Rng::seed_from_u64(self.seed);
         let (radius, tolerance) = (self.start_radius, self.start_tolerance);
         Ok(State { x: x.to_vec(), value, radius, tolerance, measured: None, rng, end: None })
@@ -150,9 +201,9 @@ impl Method for GradientSampling {
         let ball = Ball { radius: state.radius, samples };
         let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
         let norm = norm(&vector);
-        state.measured = Some(Stationarity { norm, distance, error: None, bound: None });
+        state.measured = Some(Stationarity { norm, distance });
         if norm <= self.tolerance && state.radius <= self.radius {
-            state.end = Some(Status::Stationary);
+            state.end = Some(Status::Converged);
             return Ok(());
         }
         if norm <= state.tolerance {
@@ -176,17 +227,17 @@ impl Method for GradientSampling {
         (&state.x, state.value)
     }
 
-    fn stationarity(&self, state: &State) -> Option<Stationarity> {
-        state.measured.clone()
+    fn measures(&self, state: &State) -> Vec<Measure> {
+        state.measured.iter().flat_map(|m| m.measures(self.tolerance, self.radius)).collect()
     }
 
-    fn guarantee(&self, level: Level) -> Guarantee {
-        let text = "with probability 1 the values fall without bound, or the radius goes to 0 and every accumulation point is \
-                    Clarke critical, if f is locally Lipschitz and C¹ on an open set of full measure (Kiwiel 2007, Theorem 3.3)";
+    fn guarantee(&self, facts: Facts) -> Guarantee {
+        let statement = "with probability 1 the values fall without bound, or the radius goes to 0 and every accumulation point is \
+                         Clarke critical, if f is locally Lipschitz and C¹ on an open set of full measure (Kiwiel 2007, Theorem 3.3)";
         let mut violated = vec![];
-        if level == Level::Unknown {
-            violated.push("the program is not known to be definable, so that it may not be C¹ on an open set of full measure".into());
+        if !facts.tame() {
+            violated.push("the function is not known to be definable: it may not be C¹ on an open set of full measure".into());
         }
-        Guarantee { text: text.into(), violated }
+        Guarantee::new(statement.into(), violated)
     }
 }

@@ -1,6 +1,6 @@
 //! How near a point is to being critical, as measured by gradients near it.
 
-use super::Oracle;
+use super::{Measure, Oracle};
 use crate::error::{Error, Result};
 use crate::set::{Polytope, norm};
 use rand::RngExt;
@@ -9,29 +9,21 @@ use std::f64::consts::TAU;
 
 /// What a method measured at its current iterate x: a combination of gradients at points near x, and its norm.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stationarity {
+pub(super) struct Stationarity {
     /// ‖Σ λ_j g_j‖₂, with g_j an element of a conservative gradient at a point y_j.
     pub norm: f64,
     /// max ‖y_j − x‖₂ over the points used, so that 0 is within `norm` of the Goldstein subdifferential of x with this
     /// radius, if the g_j are gradients. HANSO's pair is (norm, distance); a (δ, ε)-stationary point has distance ≤ δ, norm ≤ ε.
     pub distance: f64,
-    /// Σ λ_j (f(x) − f(y_j) − ⟨g_j, x − y_j⟩), the aggregate linearization error, where the method keeps one: the
-    /// combination is then an element of the ε-subdifferential of a convex f at x with ε this error.
-    pub error: Option<f64>,
-    /// What this says of the least value; for convex functions only.
-    pub bound: Option<Bound>,
 }
 
-/// A bound on what is missing to the least value over a ball: f(x) − f(z) ≤ gap for all z with ‖z − x‖₂ ≤ radius.
-///
-/// For convex f it is error + norm · radius, from f(z) ≥ f(x) + ⟨p, z − x⟩ − error. It holds over the reals; rounding of
-/// values and gradients adds to it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bound {
-    /// The bound.
-    pub gap: f64,
-    /// The radius of the ball about x.
-    pub radius: f64,
+impl Stationarity {
+    /// The pair as a method reports it.
+    pub fn measures(&self, tolerance: f64, radius: f64) -> Vec<Measure> {
+        let norm = Measure { name: "norm of a combination of nearby gradients", value: self.norm, tolerance: Some(tolerance) };
+        let distance = Measure { name: "their distance", value: self.distance, tolerance: Some(radius) };
+        vec![norm, distance]
+    }
 }
 
 /// A point of the unit ball of Rⁿ, uniformly distributed.
@@ -63,7 +55,12 @@ pub(super) fn least(gradients: &[Vec<f64>], distances: &[f64]) -> Result<(Vec<f6
     Ok((found.point, far))
 }
 
-/// The value at a trial point, with an infinity where there is none: a step that leaves where a function is defined, or
+/// The value at a trial point alone; an infinity where there is none.
+pub(super) fn value_at(oracle: &mut dyn Oracle, x: &[f64]) -> f64 {
+    oracle.value(x).unwrap_or(f64::INFINITY)
+}
+
+/// The value at a trial point with its gradient; the value is an infinity where there is none: a step that leaves where a function is defined, or
 /// overflows, was too long. The error is kept, for the case that no shorter step helps.
 pub(super) struct Trial {
     pub value: f64,
@@ -73,8 +70,7 @@ pub(super) struct Trial {
 impl Trial {
     pub fn of(oracle: &mut dyn Oracle, x: &[f64], gradient: &mut [f64]) -> Trial {
         match oracle.value_and_gradient(x, gradient) {
-            Ok(value) if value.is_finite() && gradient.iter().all(|g| g.is_finite()) => Trial { value, failure: None },
-            Ok(_) => Trial { value: f64::INFINITY, failure: None },
+            Ok(value) => Trial { value, failure: None },
             Err(error) => Trial { value: f64::INFINITY, failure: Some(error) },
         }
     }
@@ -88,9 +84,4 @@ pub(super) fn moved(x: &[f64], t: f64, d: &[f64]) -> Vec<f64> {
 /// ‖a − b‖₂.
 pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
-}
-
-/// −a.
-pub(super) fn negative(a: &[f64]) -> Vec<f64> {
-    a.iter().map(|a| -a).collect()
 }
