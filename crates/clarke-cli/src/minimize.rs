@@ -5,7 +5,7 @@ use crate::output::{Format, OutFile, json};
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{Method, Outcome, Run, StepRule, Subgradient};
+use clarke::optim::{Facts, Method, Outcome, Run, StepRule, Subgradient};
 use clarke::{Evaluator, Fault, Policy, Program, Tensor};
 use clarke_show::{Named, words};
 use serde::Serialize;
@@ -97,7 +97,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let data: Vec<Tensor> = task.data.iter().map(|(_, v)| v.clone()).collect();
     let mut evaluator = Evaluator::new(&program, &data, policy)?;
     let method = Subgradient { rule };
-    let guarantee = method.guarantee(program.class().level);
+    let guarantee = method.guarantee(Facts::of(&evaluator));
     for violated in &guarantee.violated {
         warn(violated);
     }
