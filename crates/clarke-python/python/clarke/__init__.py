@@ -32,3 +32,6 @@ from ._errors import (
     UnsupportedError,
 )
 from ._function import Function, parse, program
+from ._ops import *  # noqa: F403  (every operator of the table, under its name)
+from ._ops import Entry, operators
+from ._trace import Condition, Var
