@@ -3,13 +3,14 @@
 //! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
-//! - [`operator`]: operators that users define.
+//! - [`operator`]: operators that users define; [`optimize`]: methods.
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
 mod convert;
 mod errors;
 mod executable;
 mod operator;
+mod optimize;
 mod program;
 mod tracer;
 
@@ -25,6 +26,8 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Guard>()?;
     module.add_class::<tracer::Body>()?;
     module.add_class::<operator::Operator>()?;
+    module.add_class::<optimize::Plan>()?;
+    module.add_function(wrap_pyfunction!(optimize::methods, module)?)?;
     module.add_class::<program::Program>()?;
     module.add_class::<program::Policy>()?;
     module.add_class::<executable::Executable>()?;
