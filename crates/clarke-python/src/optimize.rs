@@ -1,7 +1,7 @@
 //! Methods: a program and a start in, an outcome as data out.
 
 use crate::convert::{array, tensor};
-use crate::errors::{Raised, raise};
+use crate::errors::{Raised, raise, warn};
 use crate::program::{Policy, Program};
 use clarke::optim::{self, Convex, Facts, Method, Oracle, Outcome, Run, Setting};
 use clarke::{Evaluator, Tensor};
@@ -92,6 +92,9 @@ impl Plan {
     ) -> PyResult<Bound<'py, PyDict>> {
         const EVERY: Duration = Duration::from_millis(50);
         let guarantee = self.method.guarantee(Facts::of(&oracle));
+        for condition in &guarantee.violated {
+            warn(py, "GuaranteeWarning", condition)?;
+        }
         let interrupted = AtomicBool::new(false);
         let mut stopped: Option<PyErr> = None;
         let outcome = py.detach(|| {
@@ -154,7 +157,6 @@ impl Plan {
         made.set_item("trace", outcome.trace)?;
         made.set_item("failure", outcome.failure.as_ref().map(|e| raise(py, e)))?;
         made.set_item("guarantee", &guarantee.text)?;
-        made.set_item("violated", guarantee.violated.clone())?;
         Ok(made)
     }
 }

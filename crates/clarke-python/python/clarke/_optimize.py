@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import warnings
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -13,11 +12,7 @@ from . import _clarke
 from ._errors import ClarkeError, InputError
 from ._function import Argnums, Function, PolicyLike, policy_of, program
 
-__all__ = ["GuaranteeWarning", "Measure", "Method", "OptimizeResult", "minimize", "methods"]
-
-
-class GuaranteeWarning(UserWarning):
-    """A condition of the theory that a run does not meet, with what to do."""
+__all__ = ["Measure", "Method", "OptimizeResult", "minimize", "methods"]
 
 
 class Measure(NamedTuple):
@@ -255,8 +250,6 @@ def _result(
     certify: bool,
     tie_tol: float,
 ) -> OptimizeResult:
-    for condition in outcome["violated"]:
-        warnings.warn(condition, GuaranteeWarning, stacklevel=3)
     status, x = outcome["status"], unflatten(outcome["best"])
     return OptimizeResult(
         x=x,
