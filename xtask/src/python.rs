@@ -22,8 +22,9 @@ pub fn check() -> Result<(), Failure> {
             venv_command(&python).current_dir(&package).arg("-m").args(arguments),
         )
     };
-    step("tests", &["pytest", "tests"])?;
-    step("doctests", &["pytest", "--doctest-modules", "--pyargs", "clarke"])?;
+    let settings = ["pytest", "-c", "pyproject.toml", "--rootdir", "."];
+    step("tests", &[&settings[..], &["tests"]].concat())?;
+    step("doctests", &[&settings[..], &["--doctest-modules", "--pyargs", "clarke"]].concat())?;
     // The cache of the type checker lies beside the environment, and nothing in the sources.
     let cache = root().join("target/python/mypy");
     let cache = cache.to_str().ok_or("the path of target/ is no text")?;
