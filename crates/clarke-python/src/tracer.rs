@@ -308,7 +308,10 @@ impl<'p, 'py> Reader<'_, 'p, 'py> {
         let captured = body.get().captured.iter().map(|n| self.var(n.bind(py))).collect::<PyResult<Vec<Var<'p>>>>()?;
         let (program, params) = (body.get().program.clone(), body.get().params.clone());
         let make = move |_: &[Vec<usize>]| Ok((program.clone(), captured.clone()));
-        Ok(Value::Function(call::Function { params, make: Arc::new(make) }))
+        // The library asks for a shared function that lives as long as its variables do, on one thread.
+        #[allow(clippy::arc_with_non_send_sync)]
+        let make = Arc::new(make);
+        Ok(Value::Function(call::Function { params, make }))
     }
 }
 
