@@ -3,11 +3,13 @@
 //! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
+//! - [`operator`]: operators that users define.
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
 mod convert;
 mod errors;
 mod executable;
+mod operator;
 mod program;
 mod tracer;
 
@@ -22,6 +24,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Node>()?;
     module.add_class::<tracer::Guard>()?;
     module.add_class::<tracer::Body>()?;
+    module.add_class::<operator::Operator>()?;
     module.add_class::<program::Program>()?;
     module.add_class::<program::Policy>()?;
     module.add_class::<executable::Executable>()?;

@@ -225,7 +225,7 @@ class Function(_clarke.Dispatcher):
 
     def _trace(self, call: Call) -> tuple[_clarke.Program, Tree]:
         """The program of one signature, and the tree of its result."""
-        from ._trace import Var, node_of
+        from ._trace import Var
 
         tracer = _clarke.Tracer()
         shapes = [shape_of(leaf) for leaf in call.leaves]
@@ -374,10 +374,21 @@ def tracer_of(leaves: Sequence[Any]) -> Any:
 
 def inlined(tracer: Any, program: _clarke.Program, leaves: Sequence[Any]) -> list[Any]:
     """The results of a program as part of a trace."""
-    from ._trace import Var, node_of
+    from ._trace import Var
 
-    nodes = [leaf if isinstance(leaf, _clarke.Node) else Var(tracer, node_of(tracer, leaf)) for leaf in leaves]
+    nodes = [_clarke.Node(tracer, node_of(tracer, leaf)) for leaf in leaves]
     return [Var(tracer, node) for node in tracer.inline(program, nodes)]
+
+
+def node_of(tracer: Any, leaf: Any) -> int:
+    """The node of a value in a trace; a number or an array becomes a constant."""
+    from ._trace import constant
+
+    if not isinstance(leaf, _clarke.Node):
+        return constant(tracer, leaf).node
+    if leaf.tracer is not tracer:
+        raise InputError("a value of another trace was used: a traced function must not keep its values for later")
+    return leaf.node
 
 
 class TextFunction(Function):
