@@ -3,18 +3,36 @@
 //! A method knows no programs, only an [`Oracle`]: value and one element of a conservative gradient at a point. Which there
 //! are stands in one table, [`METHODS`], with their parameters as data; [`method()`] makes one by name.
 
+mod adagrad;
+mod adam;
+mod average;
+mod conditions;
+mod first_order;
+mod flow;
+mod heavy_ball;
+mod inna;
 mod method;
 mod options;
 mod oracle;
+mod prox;
 mod rule;
 mod run;
+mod sampler;
 mod subgradient;
 mod table;
 
+pub use adam::Adam;
+pub use average::Averaging;
+pub use first_order::{FirstOrder, Noise, Setup, Step, Update};
+pub use flow::Flow;
+pub use heavy_ball::HeavyBall;
+pub use inna::Inna;
 pub use method::{AnyMethod, AnyState, Guarantee, Measure, Method, Status};
 pub use options::{Entry, Parameter, Range, Setting, Settings};
 pub use oracle::{Convex, Convexity, Evaluations, Facts, Oracle};
+pub use prox::{Affine, Prox};
 pub use rule::{Condition, StepRule};
 pub use run::{Outcome, Run, minimize};
+pub use sampler::{Batches, Order, Sampler};
 pub use subgradient::Subgradient;
 pub use table::{METHODS, entry, method};

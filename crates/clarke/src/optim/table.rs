@@ -2,11 +2,21 @@
 
 use super::method::AnyMethod;
 use super::options::{Entry, Setting, unknown};
-use super::subgradient;
+use super::{adagrad, adam, flow, heavy_ball, inna, subgradient};
 use crate::error::Result;
 
 /// All methods, in the order of documents.
-pub const METHODS: &[Entry] = &[subgradient::ENTRY];
+pub const METHODS: &[Entry] = &[
+    subgradient::ENTRY,
+    subgradient::STOCHASTIC,
+    subgradient::INCREMENTAL,
+    heavy_ball::ENTRY,
+    adagrad::ENTRY,
+    inna::ENTRY,
+    adam::ADAM,
+    adam::ADAMW,
+    flow::ENTRY,
+];
 
 /// The method of a name. Errors: there is none; the names close to it are named.
 pub fn entry(name: &str) -> Result<&'static Entry> {
