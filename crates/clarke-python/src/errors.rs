@@ -40,7 +40,7 @@ pub fn exception(py: Python<'_>, name: &str, text: String) -> PyErr {
 /// Warns, in a class of the package, at the line of the user's that called it.
 pub fn warn(py: Python<'_>, name: &str, text: &str) -> PyResult<()> {
     let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
-    PyErr::warn(py, &class(py, name)?, &text, 3)
+    PyErr::warn(py, class(py, name)?.as_any(), &text, 3)
 }
 
 /// The error as an exception: its text, and the file and line, or the span of program text, where it arose.
