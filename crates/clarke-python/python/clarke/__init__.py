@@ -24,6 +24,7 @@ from ._errors import (
     ClarkeError,
     DiscontinuousError,
     DtypeError,
+    GuaranteeWarning,
     InputError,
     NoDerivativeError,
     NotFiniteError,
@@ -32,6 +33,8 @@ from ._errors import (
     UnsupportedError,
 )
 from ._function import Function, parse, program
+from ._operator import Operator, op, step
 from ._ops import *  # noqa: F403  (every operator of the table, under its name)
 from ._ops import Entry, operators
+from ._optimize import Measure, Method, OptimizeResult, methods, minimize
 from ._trace import Condition, Var
