@@ -7,10 +7,10 @@ use crate::error::Result;
 
 /// One method after the other, each from where the one before ended, until one has converged.
 ///
-/// For functions said to be convex: the proximal bundle method, which ends with a bound on what is missing. If after
+/// For functions of up to 200 variables said to be convex: the proximal bundle method, which ends with a bound on what is missing. If after
 /// `patience` steps it has not ended, or stalled, BFGS goes on, and the bundle method takes the measure at its end.
 /// For others: BFGS, whose every step is cheap and which needs no convexity, then the bundle method with a downshift if that stalled.
-/// With more variables than BFGS takes, the bundle method alone.
+/// With more variables BFGS first in both cases, whose steps are cheaper; with more than it takes, the bundle method alone.
 ///
 /// Source: the composition is this library's own; HANSO (Overton) follows BFGS by gradient sampling in the same spirit.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -36,6 +36,12 @@ pub struct State {
     left: u64,
 }
 
+/// Up to as many variables a step of the bundle method, which solves a quadratic program, is cheap.
+const FEW: usize = 200;
+
+/// Steps of the bundle method that measures what BFGS has reached.
+const MEASURING: u64 = 50;
+
 /// Steps of a stage that is not the last: a multiple of n, and a constant.
 fn patience(n: usize) -> u64 {
     500 + 20 * n as u64
@@ -45,10 +51,12 @@ fn patience(n: usize) -> u64 {
 fn stages(facts: Facts, n: usize) -> Vec<(AnyMethod, u64)> {
     let bundle = |steps| (AnyMethod::new(Bundle::default()), steps);
     let bfgs = || (AnyMethod::new(Bfgs::default()), u64::MAX);
-    match (facts.convex(), n <= bfgs::MOST) {
-        (_, false) => vec![bundle(u64::MAX)],
-        (true, true) => vec![bundle(patience(n)), bfgs(), bundle(patience(n))],
-        (false, true) => vec![bundle(u64::MAX), bfgs()],
+    match facts.convex() {
+        _ if n > bfgs::MOST => vec![bundle(u64::MAX)],
+        true if n <= FEW => vec![bundle(patience(n)), bfgs(), bundle(patience(n))],
+        true => vec![bundle(MEASURING), bfgs()],
+        false if n <= FEW => vec![bundle(u64::MAX), bfgs()],
+        false => vec![bfgs()],
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Bfgs {
     pub tolerance: f64,
     /// How far points may lie from the iterate for their gradients to count, relative to max(1, ‖x‖₂).
     pub radius: f64,
-    /// How often gradients are sampled after a line search that failed.
+    /// How often gradients are sampled after a line search that failed; less often where that would take more than 5000 gradients.
     pub escapes: u64,
     /// The seed of the samples.
     pub seed: u64,
@@ -87,6 +87,9 @@ pub(super) const ENTRY: Entry = Entry {
 
 /// The most variables: H of as many takes 0.8 GB.
 pub(super) const MOST: usize = 10_000;
+
+/// The most gradients that are sampled after failed line searches, all together.
+const ESCAPING: u64 = 5000;
 
 /// What the method carries.
 #[derive(Debug, Clone)]
@@ -174,9 +177,11 @@ impl Bfgs {
         let short = WeakWolfe { trials: 30, ..self.search.clone() };
         let mut radius = self.reach(&state.x);
         let n = state.x.len();
-        while radius >= 1e-14 * norm(&state.x).max(1.0) && state.escapes < self.escapes {
+        let samples = (2 * n).min(n + 10);
+        let most = self.escapes.min(ESCAPING / samples as u64 + 1);
+        while radius >= 1e-14 * norm(&state.x).max(1.0) && state.escapes < most {
             state.escapes += 1;
-            let ball = Ball { radius, samples: (2 * n).min(n + 10) };
+            let ball = Ball { radius, samples };
             let found = ball.sample(oracle, &state.x, &mut state.rng)?;
             let length = norm(&found.vector);
             state.measured = Some(Stationarity { norm: length, distance: radius });

@@ -10,7 +10,9 @@ use rand_chacha::ChaCha8Rng;
 /// Gradient sampling with directions that are not normalized. With g_k the element of least norm of the hull of gradients at
 /// x_k and at m points drawn uniformly from the ball of radius ε_k about it,
 ///
-/// x_{k+1} = x_k − t_k g_k, t_k the first of 1, ½, ¼, … with f(x_k − t g_k) < f(x_k) − β t ‖g_k‖²,
+/// x_{k+1} = x_k − t_k g_k, t_k the first of τ, τ/2, τ/4, … with f(x_k − t g_k) < f(x_k) − β t ‖g_k‖²,
+///
+/// where τ = min(1, max(1, ‖x_k‖)/‖g_k‖), so that no step is longer than the iterate,
 ///
 /// and if ‖g_k‖ ≤ ν_k instead x_{k+1} = x_k, ε_{k+1} = θ ε_k, ν_{k+1} = θ ν_k. It ends with ε_k ≤ `radius` and ‖g_k‖ ≤ `tolerance`:
 /// then x_k is (ε_k, ‖g_k‖)-stationary in Goldstein's sense.
@@ -168,10 +170,10 @@ pub struct State {
 }
 
 impl GradientSampling {
-    /// The first of the steps 1, ½, … along −g with enough decrease; None if there is none.
+    /// The first of the steps τ, τ/2, … along −g with enough decrease; None if there is none.
     fn armijo(&self, oracle: &mut dyn Oracle, state: &State, g: &[f64]) -> Option<(Vec<f64>, f64)> {
         let squared = g.iter().map(|g| g * g).sum::<f64>();
-        let mut t = 1.0;
+        let mut t = (norm(&state.x).max(1.0) / squared.sqrt()).min(1.0);
         loop {
             let next = moved(&state.x, -t, g);
             if next == state.x {
