@@ -20,7 +20,8 @@ pub(super) struct Stationarity {
 impl Stationarity {
     /// The pair as a method reports it.
     pub fn measures(&self, tolerance: f64, radius: f64) -> Vec<Measure> {
-        let norm = Measure { name: "norm of a combination of nearby gradients", value: self.norm, tolerance: Some(tolerance) };
+        let norm =
+            Measure { name: "norm of a combination of nearby gradients", value: self.norm, tolerance: Some(tolerance) };
         let distance = Measure { name: "their distance", value: self.distance, tolerance: Some(radius) };
         vec![norm, distance]
     }
@@ -45,6 +46,11 @@ pub(super) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
 /// By Box and Muller.
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (-2.0 * libm::log(uniform(rng))).sqrt() * libm::cos(TAU * uniform(rng))
+}
+
+/// Whether every entry is 0.
+pub(super) fn is_zero(gradient: &[f64]) -> bool {
+    gradient.iter().all(|g| *g == 0.0)
 }
 
 /// The element of least norm of the hull of gradients, and the distance of the farthest point with a positive weight.
