@@ -50,3 +50,5 @@ pub use sampler::{Batches, Order, Sampler};
 pub use sampling::GradientSampling;
 pub use subgradient::Subgradient;
 pub use table::{METHODS, entry, method};
+
+use options::refuse;
