@@ -1,12 +1,12 @@
 //! `clarke check`: is a gradient that somebody wrote by hand a conservative one?
 
 use crate::bind::{Bindings, parse};
-use crate::output::{Format, Named, json};
+use crate::output::{Format, json};
 use crate::report::{Exit, list, put, suggestion};
-use crate::show;
 use clap::Args;
 use clarke::check::{Conservative, Course, Member, Membership, Refutation, joined};
 use clarke::{Boxes, CheckOptions, CheckReport, GradientRule, Policy, PolicyRule, Program, Tensor, check_conservative};
+use clarke_show::{Named, words};
 use serde_json::{Value, json as value};
 
 /// Check a gradient written by hand: along curves, inside ties, close to ties, and against both sets at the point
@@ -70,7 +70,7 @@ pub fn run(args: &CheckArgs) -> Result<bool, Exit> {
     let point: Vec<Tensor> = all.iter().map(|(_, v)| v.clone()).collect();
     let report = check_conservative(&program, rule.as_ref(), &[point], &options)?;
     match args.format {
-        Format::Text => put(&(show::hanging("f = ", &args.expression) + &report.to_string()))?,
+        Format::Text => put(&(words::hanging("f = ", &args.expression) + &report.to_string()))?,
         Format::Json => put(&json(&in_json(&args.expression, &report))?)?,
     }
     Ok(report.passes())
@@ -160,7 +160,7 @@ fn by_variable(given: &[String], names: &[String]) -> Result<Vec<String>, Exit> 
         Some((name.trim().to_string(), rest.trim().to_string()))
     };
     let count = || {
-        Exit::input(format!("{} for {}", show::plural(given.len(), "gradient"), list(names)))
+        Exit::input(format!("{} for {}", words::plural(given.len(), "gradient"), list(names)))
             .hint("--gradient is given once for each variable, in their order or as x=EXPR")
     };
     if given.len() != names.len() {

@@ -2,8 +2,8 @@
 //! error names the file, the row and the column.
 
 use crate::report::{Exit, suggestion};
-use crate::show::plural;
 use clarke::Tensor;
+use clarke_show::words::plural;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;

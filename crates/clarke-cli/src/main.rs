@@ -10,7 +10,6 @@ mod output;
 mod plot;
 mod progress;
 mod report;
-mod show;
 mod sparse;
 mod verify;
 

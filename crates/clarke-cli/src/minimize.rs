@@ -1,13 +1,13 @@
 //! `clarke minimize`: minimize an expression over some of its inputs, with data from files.
 
 use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
-use crate::output::{Format, Named, OutFile, json};
+use crate::output::{Format, OutFile, json};
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
-use crate::show;
 use clap::Args;
-use clarke::optim::{Method, Outcome, Run, StepRule, Subgradient};
+use clarke::optim::{Facts, Method, Outcome, Run, StepRule, Subgradient};
 use clarke::{Evaluator, Fault, Policy, Program, Tensor};
+use clarke_show::{Named, words};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -97,7 +97,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let data: Vec<Tensor> = task.data.iter().map(|(_, v)| v.clone()).collect();
     let mut evaluator = Evaluator::new(&program, &data, policy)?;
     let method = Subgradient { rule };
-    let guarantee = method.guarantee(program.class().level);
+    let guarantee = method.guarantee(Facts::of(&evaluator));
     for violated in &guarantee.violated {
         warn(violated);
     }
@@ -142,7 +142,7 @@ fn finish(
         None => None,
     };
     if let Some(error) = outcome.failure {
-        let best = show::number(outcome.best_value);
+        let best = words::number(outcome.best_value);
         let kept = match saved {
             Some(path) => format!("; the point with the least value met, {best}, is in {}", path.display()),
             None => format!("; the least value met was {best}"),
@@ -154,7 +154,7 @@ fn finish(
             _ => None,
         };
         return Err(Exit::from(error)
-            .hint(format!("it stopped after {}{kept}", show::plural(outcome.steps as usize, "step")))
+            .hint(format!("it stopped after {}{kept}", words::plural(outcome.steps as usize, "step")))
             .maybe_hint(advice.map(str::to_string)));
     }
     let report = MinimizeReport {
@@ -211,25 +211,25 @@ impl MinimizeReport {
 
 /// The report as people read it.
 pub fn text(report: &MinimizeReport) -> String {
-    let mut out = show::hanging("minimize ", &report.expression) + "\n";
+    let mut out = words::hanging("minimize ", &report.expression) + "\n";
     let status = match report.status.as_str() {
         "steps" => "all steps made",
         "stationary" => "stationary: 0 is in the conservative gradient here, and the method stays",
         other => other,
     };
     out += &format!("status      {status}\n");
-    out += &format!("best value  {}\n", show::number(report.best_value));
-    out += &format!("last value  {}\n", show::number(report.value));
+    out += &format!("best value  {}\n", words::number(report.best_value));
+    out += &format!("last value  {}\n", words::number(report.value));
     out += &format!("steps       {} in {:.2} s\n\n", report.steps, report.seconds);
     let width = report.solution.0.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
     for (name, value) in &report.solution.0 {
-        out += &format!("{name:<width$} = {}\n", show::array(value, width + 3));
+        out += &format!("{name:<width$} = {}\n", words::array(value, width + 3));
     }
     if let Some(path) = &report.saved {
         out += &format!("\nsaved to {}\n", path.display());
     }
     out.push('\n');
-    out + &show::paragraph(&format!("Guarantee: {}.", report.guarantee.trim_end_matches('.')), 0)
+    out + &words::paragraph(&format!("Guarantee: {}.", report.guarantee.trim_end_matches('.')), 0)
 }
 
 #[cfg(test)]

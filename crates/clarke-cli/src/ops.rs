@@ -53,21 +53,6 @@ fn wrapped(text: &str, start: usize) -> String {
     out
 }
 
-/// Rows below their titles, in columns as wide as their widest cell.
-pub fn align(titles: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |k: usize| {
-        let cells = rows.iter().map(|r| r[k].chars().count());
-        cells.chain([titles[k].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
-    let line = |cells: Vec<&str>| {
-        let padded = cells.iter().zip(&widths).map(|(cell, w)| format!("{cell:w$}")).collect::<Vec<_>>();
-        padded.join("  ").trim_end().to_string() + "\n"
-    };
-    let head = line(titles.to_vec());
-    head + &rows.iter().map(|r| line(r.iter().map(String::as_str).collect())).collect::<String>()
-}
-
 /// The table as a Markdown document.
 fn markdown(entries: &[&Entry]) -> String {
     let mut out = String::from(
@@ -89,12 +74,6 @@ fn markdown(entries: &[&Entry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_are_aligned_by_characters() {
-        let rows = vec![vec!["a − b".to_string(), "x".into()], vec!["α".into(), String::new()]];
-        assert_eq!(align(&["formula", "y"], &rows), "formula  y\na − b    x\nα\n");
-    }
 
     #[test]
     fn markdown_cells_keep_their_bars() {

@@ -2,9 +2,9 @@
 //! one.
 
 use crate::report::Exit;
-use clarke::Tensor;
+use clarke_show::Named;
 use npyz::WriterBuilder;
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -16,46 +16,6 @@ pub enum Format {
     Text,
     /// To be read by programs
     Json,
-}
-
-/// Arrays by name, in order. As JSON an object of numbers and nested lists.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Named(pub Vec<(String, Tensor)>);
-
-impl Serialize for Named {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, value) in &self.0 {
-            map.serialize_entry(name, &Nested { shape: value.shape(), data: value.data() })?;
-        }
-        map.end()
-    }
-}
-
-impl<'a> FromIterator<(&'a str, &'a Tensor)> for Named {
-    fn from_iter<I: IntoIterator<Item = (&'a str, &'a Tensor)>>(all: I) -> Named {
-        Named(all.into_iter().map(|(n, v)| (n.to_string(), v.clone())).collect())
-    }
-}
-
-/// An array as nested lists; a scalar as a number. There is no −0, and what is infinite is null.
-pub struct Nested<'a> {
-    pub shape: &'a [usize],
-    pub data: &'a [f64],
-}
-
-impl Serialize for Nested<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some((&count, inner)) = self.shape.split_first() else {
-            return serializer.serialize_f64(self.data[0] + 0.0);
-        };
-        let size: usize = inner.iter().product();
-        let mut list = serializer.serialize_seq(Some(count))?;
-        for k in 0..count {
-            list.serialize_element(&Nested { shape: inner, data: &self.data[k * size..(k + 1) * size] })?;
-        }
-        list.end()
-    }
 }
 
 /// A report as one line of JSON.
@@ -188,15 +148,11 @@ fn beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clarke::Tensor;
 
     fn solution() -> Named {
         let w = Tensor::new(&[2, 2], vec![1.0, -2.5, 0.0, 1e-9]).unwrap();
         Named(vec![("w".into(), w), ("b".into(), Tensor::scalar(3.0))])
-    }
-
-    #[test]
-    fn arrays_are_nested_lists_in_the_given_order() {
-        assert_eq!(json(&solution()).unwrap(), "{\"w\":[[1.0,-2.5],[0.0,1e-9]],\"b\":3.0}\n");
     }
 
     #[test]

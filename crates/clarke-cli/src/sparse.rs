@@ -2,8 +2,8 @@
 
 use crate::data::{from_npy, open};
 use crate::report::Exit;
-use crate::show::plural;
 use clarke::Csr;
+use clarke_show::words::plural;
 use std::io::{Read, Seek};
 use std::path::Path;
 use std::str::FromStr;

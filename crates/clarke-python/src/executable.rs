@@ -224,7 +224,7 @@ enum Spec {
 /// A callable that knows, for the arguments it saw, what to run; what it does not know it asks its method `_miss`.
 ///
 /// A call that is known costs no more than reading the arguments: no signature is made, nothing is looked up in Python.
-#[pyclass(subclass, frozen, dict, weakref, module = "clarke._clarke")]
+#[pyclass(subclass, frozen, module = "clarke._clarke")]
 pub struct Dispatcher {
     fast: Mutex<Vec<Arc<Fast>>>,
 }
@@ -312,7 +312,8 @@ impl Fast {
                     singles[k] = T::of(arg.extract()?);
                 }
                 Spec::Number => return Ok(None),
-                Spec::Array(shape) => match arg.cast::<PyUntypedArray>() {
+                // Subclasses, as masked arrays, mean more than their numbers.
+                Spec::Array(shape) => match arg.cast_exact::<PyUntypedArray>() {
                     Ok(array) if array.shape() == shape.as_slice() => {}
                     _ => return Ok(None),
                 },

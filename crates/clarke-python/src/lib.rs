@@ -4,12 +4,14 @@
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
 //! - [`at`]: programs at a point; [`set`]: sets of derivatives there.
+//! - [`operator`]: operators that users define.
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
 mod at;
 mod convert;
 mod errors;
 mod executable;
+mod operator;
 mod program;
 mod set;
 mod tracer;
@@ -25,6 +27,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Node>()?;
     module.add_class::<tracer::Guard>()?;
     module.add_class::<tracer::Body>()?;
+    module.add_class::<operator::Operator>()?;
     module.add_class::<program::Program>()?;
     module.add_class::<program::Policy>()?;
     module.add_class::<executable::Executable>()?;

@@ -2,6 +2,7 @@
 
 use crate::convert::tensor;
 use crate::errors::{Raised, exception};
+use clarke::Builder;
 use clarke::program::Role;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyString};
@@ -69,6 +70,27 @@ impl Program {
     /// The program of a derivative.
     fn derivative(&self, py: Python<'_>, mode: &str) -> PyResult<Program> {
         mode_of(py, mode)?.of(&self.inner).map(|inner| Program { inner }).raised(py)
+    }
+
+    /// The same with its selections as a policy fills them, which must not look at the point.
+    fn filled(&self, py: Python<'_>, policy: &Policy) -> PyResult<Program> {
+        let builder = Builder::new();
+        let mut args = vec![];
+        for input in self.inner.inputs() {
+            args.push(match &input.role {
+                Role::Selection(Some(site)) => match policy.inner.choice(site) {
+                    Some(choice) => builder.constant(choice.selection),
+                    None => {
+                        let text = format!("a derivative inside of a trace takes a fixed policy, not {}", policy.inner);
+                        return Err(exception(py, "InputError", text));
+                    }
+                },
+                Role::Selection(None) => builder.constant(0.0),
+                role => builder.input(&input.name, &input.shape, role.clone()),
+            });
+        }
+        let outputs = builder.inline(&self.inner, &args);
+        builder.finish(&outputs).map(|inner| Program { inner }).raised(py)
     }
 
     /// Whether it is the same expression as another program.

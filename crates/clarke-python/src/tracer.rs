@@ -2,6 +2,7 @@
 
 use crate::convert::{array, place, tensor};
 use crate::errors::{Raised, exception, raise};
+use crate::operator::Operator;
 use crate::program::Program;
 use clarke::program::Role;
 use clarke::program::call::{self, Call, Comparison, Value};
@@ -98,6 +99,32 @@ impl Tracer {
             place: place.clone(),
         };
         let var = builder.written_at(place, || (entry.call)(&call)).raised(py)?;
+        match builder.error() {
+            Some(error) => Err(raise(py, &error)),
+            None => Ok(var.id()),
+        }
+    }
+
+    /// Adds the selection of a tie, for the slopes of an operator: what its argument decides is said where the operator is
+    /// made. Returns its node.
+    fn tie(&self, name: &str) -> usize {
+        self.builder().input(name, &[], Role::Selection(None)).id()
+    }
+
+    /// Applies an operator that a user defined; returns the node.
+    fn apply_own(
+        slf: &Bound<'_, Tracer>,
+        operator: &Operator,
+        args: Vec<Bound<'_, PyAny>>,
+        file: &str,
+        line: u32,
+    ) -> PyResult<usize> {
+        let py = slf.py();
+        let guard = slf.get().builder();
+        let builder: &Builder = &guard;
+        let reader = Reader { builder, tracer: slf, place: place(file, line) };
+        let args = args.iter().map(|a| reader.side(a)).collect::<PyResult<Vec<_>>>()?;
+        let var = builder.apply_at(Arc::new(operator.inner.clone()), &args, place(file, line));
         match builder.error() {
             Some(error) => Err(raise(py, &error)),
             None => Ok(var.id()),
@@ -294,7 +321,7 @@ impl<'p, 'py> Reader<'_, 'p, 'py> {
         })
     }
 
-    /// A side of a comparison.
+    /// A variable, or numbers as a constant.
     fn side(&self, object: &Bound<'py, PyAny>) -> PyResult<Var<'p>> {
         match object.cast::<Node>() {
             Ok(node) => self.var(node),
@@ -308,7 +335,10 @@ impl<'p, 'py> Reader<'_, 'p, 'py> {
         let captured = body.get().captured.iter().map(|n| self.var(n.bind(py))).collect::<PyResult<Vec<Var<'p>>>>()?;
         let (program, params) = (body.get().program.clone(), body.get().params.clone());
         let make = move |_: &[Vec<usize>]| Ok((program.clone(), captured.clone()));
-        Ok(Value::Function(call::Function { params, make: Arc::new(make) }))
+        // The library asks for a shared function that lives as long as its variables do, on one thread.
+        #[allow(clippy::arc_with_non_send_sync)]
+        let make = Arc::new(make);
+        Ok(Value::Function(call::Function { params, make }))
     }
 }
 

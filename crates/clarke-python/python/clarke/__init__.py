@@ -1,1 +1,34 @@
-"""Clarke: differentiation and optimization of programs that are not smooth."""
+"""Clarke: differentiation and optimization of programs that are not smooth, and what the derivatives mean.
+
+A function of numpy code becomes a program, its derivative a set wherever pieces meet (a *tie*), and a gradient an element
+of that set, picked by a *policy*:
+
+>>> import clarke as ck
+>>> import numpy as np
+>>> @ck.program
+... def f(x):
+...     return np.abs(x).sum() + np.maximum(x, 0).max()
+>>> x = np.array([0.0, -2.0])
+>>> f(x)
+np.float64(2.0)
+>>> f.grad(x, policy="jax"), f.grad(x, policy="pytorch")
+(array([ 1.5, -1. ]), array([ 0.5, -1. ]))
+"""
+
+from __future__ import annotations
+
+from ._clarke import Policy, Program, __version__
+from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp
+from ._errors import (
+    CallError,
+    ClarkeError,
+    DiscontinuousError,
+    DtypeError,
+    InputError,
+    NoDerivativeError,
+    NotFiniteError,
+    NotLipschitzError,
+    TextError,
+    UnsupportedError,
+)
+from ._function import Function, parse, program

@@ -75,8 +75,17 @@ pub struct Derivative<T> {
 #[derive(Debug)]
 pub struct DerivativeWorkspace<T> {
     fast: Workspace<T>,
-    /// For the arguments of the ties: where they are computed, and where they are put.
-    watch: Option<(Workspace<T>, Vec<Vec<T>>, Vec<Tensor>)>,
+    watch: Option<Watched<T>>,
+}
+
+/// The arguments of all ties at the last point.
+#[derive(Debug)]
+struct Watched<T> {
+    workspace: Workspace<T>,
+    /// As they are computed.
+    numbers: Vec<Vec<T>>,
+    /// As ties read them.
+    arrays: Vec<Tensor>,
 }
 
 /// What the slow analysis at a point works on.
@@ -224,15 +233,15 @@ impl<T: Scalar> Watch<T> {
         Ok(Some(Watch { inputs: compiled.inputs().len(), compiled, ties }))
     }
 
-    fn memory(&self) -> (Workspace<T>, Vec<Vec<T>>, Vec<Tensor>) {
+    fn memory(&self) -> Watched<T> {
         let numbers = self.ties.iter().map(|(_, shape)| vec![T::default(); size(shape)]).collect();
         let arrays = self.ties.iter().map(|(_, shape)| Tensor::full(shape, 0.0)).collect();
-        (self.compiled.workspace(), numbers, arrays)
+        Watched { workspace: self.compiled.workspace(), numbers, arrays }
     }
 
     /// Whether a tie is met.
-    fn met(&self, memory: &mut (Workspace<T>, Vec<Vec<T>>, Vec<Tensor>), inputs: &[&[T]]) -> bool {
-        let (workspace, numbers, arrays) = memory;
+    fn met(&self, memory: &mut Watched<T>, inputs: &[&[T]]) -> bool {
+        let Watched { workspace, numbers, arrays } = memory;
         let mut outputs: Vec<&mut [T]> = numbers.iter_mut().map(Vec::as_mut_slice).collect();
         self.compiled.run(workspace, inputs, &mut outputs);
         std::iter::zip(&self.ties, std::iter::zip(numbers, arrays)).any(|((site, _), (numbers, array))| {

@@ -12,6 +12,7 @@ pub mod control;
 pub mod conv;
 mod convex;
 pub mod cumulative;
+pub mod custom;
 pub mod definite;
 pub mod diagonal;
 pub mod distance;

@@ -1,6 +1,6 @@
 //! What all elementwise operators share: the adaptor from [`Pointwise`] to [`Op`].
 
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Result, plural};
 use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
@@ -158,10 +158,10 @@ fn call<'p, P: Pointwise<N>, const N: usize>(call: &Call<'_, 'p>) -> Result<Var<
 
 /// Σ slope · tangent. A slope with a tie may be 0 by choice, and a singular one infinite: then zero wins, so that a branch
 /// not taken contributes nothing.
-pub(super) fn weighted<'p, const N: usize>(
+pub(super) fn weighted<'p, S: IntoIterator<Item = Option<Var<'p>>>>(
     at: &Linearization<'_, 'p>,
     singular: bool,
-    slopes: impl FnOnce() -> [Option<Var<'p>>; N],
+    slopes: impl FnOnce() -> S,
 ) -> Option<Var<'p>> {
     let written = || at.out.builder().current_ties().map_or(0, |t| t.ordinal);
     let before = written();
@@ -172,6 +172,16 @@ pub(super) fn weighted<'p, const N: usize>(
         Some(if guarded { slope.guarded_mul(tangent) } else { slope * tangent })
     });
     terms.reduce(|a, b| a + b)
+}
+
+/// The shape to which the arguments of an elementwise operator broadcast.
+pub(super) fn elementwise_shape(op: &str, arguments: usize, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+    let fault = |rule: String| Fault::Shapes { op: op.into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule };
+    if args.len() != arguments {
+        return Err(fault(format!("it takes {}", plural(arguments, "argument"))));
+    }
+    let rule = "shapes must be equal, or 1, along each axis counted from the last";
+    args.iter().try_fold(vec![], |a, b| tensor::broadcast(&a, b).ok_or_else(|| fault(rule.into())))
 }
 
 fn array<T: Copy, const N: usize>(x: &[T]) -> [T; N] {
@@ -193,19 +203,10 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        if args.len() != N {
-            let rule = format!("it takes {N} arguments");
-            return Err(Fault::Shapes { op: P::NAME.into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule });
-        }
+        let shape = elementwise_shape(P::NAME, N, args)?;
         // Whoever made the operator: one whose parameters are not allowed would print what cannot be read.
         self.0.clone().with_params(&self.0.params())?;
-        args.iter().try_fold(vec![], |a, b| {
-            tensor::broadcast(&a, b).ok_or_else(|| Fault::Shapes {
-                op: P::NAME.into(),
-                shapes: args.iter().map(|s| s.to_vec()).collect(),
-                rule: "shapes must be equal, or 1, along each axis counted from the last".into(),
-            })
-        })
+        Ok(shape)
     }
 
     fn class(&self, args: &[Class]) -> Class {

@@ -1,8 +1,7 @@
 //! The subgradient method.
 
-use super::{Condition, Guarantee, Method, Oracle, Status, StepRule};
+use super::{AnyMethod, Condition, Entry, Facts, Guarantee, Method, Oracle, Parameter, Range, Status, StepRule};
 use crate::error::Result;
-use crate::program::class::Level;
 
 /// The subgradient method x_{k+1} = x_k − α_k v_k, with v_k an element of a conservative gradient at x_k.
 ///
@@ -14,6 +13,19 @@ pub struct Subgradient {
     /// The step sizes.
     pub rule: StepRule,
 }
+
+/// The method's line in the table.
+pub(super) const ENTRY: Entry = Entry {
+    name: "subgradient",
+    about: "The method that the theory of conservative gradients is about",
+    formula: "x ← x − α v, v ∈ D(x)",
+    source: "Shor 1962; Bolte, Pauwels, Math. Program. 188 (2021), Theorem 9",
+    parameters: &[&[STEP]],
+    make: |settings| Ok(AnyMethod::new(Subgradient { rule: settings.rule("step") })),
+};
+
+const STEP: Parameter =
+    Parameter { name: "step", meaning: "the size of step k = 0, 1, …", default: "auto", range: Range::Rule };
 
 /// What the method carries.
 #[derive(Debug, Clone)]
@@ -61,7 +73,7 @@ impl Method for Subgradient {
         (&state.x, state.value)
     }
 
-    fn guarantee(&self, level: Level) -> Guarantee {
+    fn guarantee(&self, facts: Facts) -> Guarantee {
         let mut violated: Vec<String> = self
             .rule
             .violated()
@@ -78,25 +90,20 @@ impl Method for Subgradient {
                 }
             })
             .collect();
-        if level == Level::Unknown {
+        if !facts.tame() {
             violated.push(
                 "the function is not known to be definable: sin, cos or another operator of unknown tameness acts on \
                  an unbounded argument"
                     .to_string(),
             );
         }
-        let text = if violated.is_empty() {
-            format!(
-                "if the iterates stay bounded, the values converge and every accumulation point is critical for the \
-                 conservative gradient, 0 ∈ conv D (the function is {level}; α_k → 0, Σ α_k = ∞; Bolte, Pauwels 2021, \
-                 Theorem 9)"
-            )
-        } else {
-            // What is violated, without what to do.
-            let reasons: Vec<&str> = violated.iter().filter_map(|v| v.split(':').next()).collect();
-            format!("none ({})", reasons.join("; "))
-        };
-        Guarantee { text, violated }
+        let level = facts.level;
+        let statement = format!(
+            "if the iterates stay bounded, the values converge and every accumulation point is critical for the \
+             conservative gradient, 0 ∈ conv D (the function is {level}; α_k → 0, Σ α_k = ∞; Bolte, Pauwels 2021, \
+             Theorem 9)"
+        );
+        Guarantee::new(statement, violated)
     }
 }
 
@@ -104,6 +111,7 @@ impl Method for Subgradient {
 mod tests {
     use super::super::{Run, minimize};
     use super::*;
+    use crate::program::class::Level;
     use std::sync::atomic::AtomicBool;
 
     /// f(x) = max over i of |x_i|·(i+1), by hand.
@@ -140,7 +148,7 @@ mod tests {
         // A step changes the value by at most α‖v‖² ≤ 9 α, and α = 1/√20000 at the end.
         assert!(outcome.best_value < 9.0 / 20_000f64.sqrt(), "{}", outcome.best_value);
         assert_eq!((outcome.status, outcome.steps, seen), (Status::Steps, 20_000, 20_000));
-        assert!(method.guarantee(Level::PiecewiseLinear).violated.is_empty());
+        assert!(method.guarantee(Facts::of(&Weighted)).violated.is_empty());
     }
 
     #[test]

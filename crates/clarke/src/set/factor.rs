@@ -93,6 +93,13 @@ impl Factor {
         }
     }
 
+    /// R⁻ᵀ z, in place.
+    pub fn forward_substitute(&self, z: &mut [f64]) {
+        for j in 0..z.len() {
+            z[j] = (z[j] - dot(&self.r[j][..j], &z[..j])) / self.r[j][j];
+        }
+    }
+
     /// The x for which ‖A x − b‖ is least.
     pub fn least_squares(&self, b: &[f64]) -> Vec<f64> {
         let mut x = self.project(b);

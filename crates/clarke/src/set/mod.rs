@@ -27,11 +27,13 @@ mod factor;
 mod min_norm;
 mod nearest;
 mod polytope;
+mod tilted;
 mod zonotope;
 
 pub use cone::{Cone, open_cone};
 pub use min_norm::{MinNorm, min_norm};
 pub use polytope::{Membership, Polytope};
+pub use tilted::{Tilted, tilted_min_norm};
 pub use zonotope::{Dense, Diameter, Generators, Nearest, Zonotope};
 
 use crate::error::{Error, Fault, Result};
@@ -59,7 +61,7 @@ pub trait Body {
 }
 
 /// ⟨a, b⟩, summed in eight lanes.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
     let rest: f64 = a8.remainder().iter().zip(b8.remainder()).map(|(x, y)| x * y).sum();
@@ -72,7 +74,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// ‖a‖₂, without overflow or underflow of the squares.
-fn norm(a: &[f64]) -> f64 {
+pub(crate) fn norm(a: &[f64]) -> f64 {
     let square = dot(a, a);
     if (1e-200..1e200).contains(&square) {
         return square.sqrt();
@@ -85,12 +87,12 @@ fn norm(a: &[f64]) -> f64 {
 }
 
 /// a − b.
-fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
+pub(crate) fn minus(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(x, y)| x - y).collect()
 }
 
 /// to += t · a.
-fn add_scaled(to: &mut [f64], t: f64, a: &[f64]) {
+pub(crate) fn add_scaled(to: &mut [f64], t: f64, a: &[f64]) {
     for (to, a) in to.iter_mut().zip(a) {
         *to += t * a;
     }

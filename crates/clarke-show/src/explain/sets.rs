@@ -1,8 +1,10 @@
-//! The two sets at the point, as `clarke explain` reports them.
+//! The two sets at a point, as they are reported.
 
-use crate::output::{Named, Nested};
-use clarke::{At, Dependence, Element, Judgement, Layout, Nearest, SetAt, Tensor, Verdict};
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use super::text;
+use crate::json::{Bounds, Named};
+use crate::words::entry_name;
+use clarke::{At, Dependence, Element, Error, Judgement, Layout, Nearest, SetAt, Verdict};
+use serde::Serializer;
 
 /// What the two sets say of a gradient and of the point. The JSON has the first four fields; a set that cannot be
 /// computed is null.
@@ -63,20 +65,6 @@ pub struct Least {
     pub element: Named,
 }
 
-/// The least and largest value of each entry: as JSON `[least, largest]` by name, of an array two of its shape.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Bounds(pub Vec<(String, Tensor, Tensor)>);
-
-impl Serialize for Bounds {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (name, low, high) in &self.0 {
-            map.serialize_entry(name, &[low, high].map(|x| Nested { shape: x.shape(), data: x.data() }))?;
-        }
-        map.end()
-    }
-}
-
 /// An entry of the gradient: where its values lie.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -89,8 +77,9 @@ pub struct Entry {
 }
 
 impl SetsReport {
-    /// From the judgement at a point. What fails here, where the gradient exists, is said and ends nothing.
-    pub fn new(at: &At, gradient: &Element, judged: &mut Result<Judgement, clarke::Error>) -> SetsReport {
+    /// From the judgement at a point, and a gradient there. What fails here, where the gradient exists, is said and ends
+    /// nothing.
+    pub fn new(at: &At, gradient: &Element, judged: &mut Result<Judgement, Error>) -> SetsReport {
         let read = match judged {
             Ok(judged) => SetsReport::read(at, gradient, judged),
             Err(error) => Err(error.clone()),
@@ -106,33 +95,71 @@ impl SetsReport {
         })
     }
 
-    fn read(at: &At, gradient: &Element, judged: &mut Judgement) -> Result<SetsReport, clarke::Error> {
+    fn read(at: &At, gradient: &Element, judged: &mut Judgement) -> Result<SetsReport, Error> {
         let artifact = at.is_artifact(gradient, &mut judged.clarke)?;
-        let layout = judged.clarke.layout().clone();
         // Where no tie is met all choices are one.
         let depends = judged.verdict != Verdict::Smooth;
         let entries = match depends {
-            true => entries(&layout, &at.dependence_within(&mut judged.conservative)?),
+            true => entries(judged.clarke.layout(), &at.dependence_within(&mut judged.conservative)?),
             false => vec![],
         };
-        let flat = |d: &clarke::Descent| (named(&layout, &d.direction), d.bound);
-        Ok(SetsReport {
+        Ok(SetsReport { artifact, entries, ..SetsReport::of(judged) })
+    }
+
+    /// What a judgement alone says, of no gradient.
+    fn of(judged: &mut Judgement) -> SetsReport {
+        let layout = judged.clarke.layout().clone();
+        SetsReport {
             conservative: Some(SetReport {
                 bounds: Some(bounds(&mut judged.conservative)),
-                ..SetReport::new(&mut judged.conservative, &judged.conservative_min, judged.conservative_critical)
+                ..SetReport::with(&mut judged.conservative, &judged.conservative_min, judged.conservative_critical)
             }),
-            clarke: Some(SetReport::new(&mut judged.clarke, &judged.clarke_min, judged.clarke_critical)),
-            artifact,
+            clarke: Some(SetReport::with(&mut judged.clarke, &judged.clarke_min, judged.clarke_critical)),
+            artifact: None,
             verdict: judged.verdict,
-            descent: judged.descent.as_ref().map(flat),
-            entries,
+            descent: judged.descent.as_ref().map(|d| (named(&layout, &d.direction), d.bound)),
+            entries: vec![],
             missing: None,
-        })
+        }
     }
 }
 
+/// A verdict as people read it, with both sets side by side as on the page of an [`Explanation`](crate::Explanation);
+/// `tolerance` is that of the options it was judged with.
+///
+/// ```
+/// let f = clarke::parse("x - (relu(-x) + x - relu(x))", &[("x", &[])])?;
+/// let mut judged = f.at(&[0.0.into()])?.judge(&clarke::SetOptions::default())?;
+/// let said = clarke_show::judgement_text(&mut judged, 0.0);
+/// assert!(said.starts_with("spurious critical\n\n            conservative  Clarke\nknown       exact"));
+/// # Ok::<(), clarke::Error>(())
+/// ```
+pub fn judgement_text(judged: &mut Judgement, tolerance: f64) -> String {
+    text::judgement_text(&SetsReport::of(judged), tolerance)
+}
+
+/// A set as people read it: how it is known, its vertices or bounds, its element of least norm, whether 0 is in it, and
+/// what the label rests on.
+///
+/// ```
+/// let f = clarke::parse("abs(x)", &[("x", &[])])?.at(&[0.0.into()])?;
+/// let said = clarke_show::set_text(&mut f.clarke(&clarke::SetOptions::default())?);
+/// assert_eq!(said, "known       exact\nvertices    x = -1\n            x = 1\nleast norm  0\ncritical    yes\n");
+/// # Ok::<(), clarke::Error>(())
+/// ```
+pub fn set_text(set: &mut SetAt) -> String {
+    text::set_text(&SetReport::of(set))
+}
+
 impl SetReport {
-    fn new(set: &mut SetAt, least: &Nearest, critical: Option<bool>) -> SetReport {
+    /// From a set alone. Its JSON has no bounds. Cost: two nearest points.
+    pub fn of(set: &mut SetAt) -> SetReport {
+        let (least, critical) = (set.min_norm(), set.critical());
+        SetReport::with(set, &least, critical)
+    }
+
+    /// From a set with its element of least norm, and whether 0 is in it.
+    fn with(set: &mut SetAt, least: &Nearest, critical: Option<bool>) -> SetReport {
         let layout = set.layout().clone();
         let vertices = set.vertices();
         SetReport {
@@ -177,15 +204,4 @@ fn entries(layout: &Layout, found: &Dependence) -> Vec<Entry> {
         }
     }
     all
-}
-
-/// `x`, `x[3]`, `A[0, 2]`.
-pub fn entry_name(name: &str, shape: &[usize], flat: usize) -> String {
-    let (mut rest, mut index) = (flat, vec![]);
-    for n in shape.iter().rev() {
-        index.push((rest % n).to_string());
-        rest /= n;
-    }
-    index.reverse();
-    if index.is_empty() { name.to_string() } else { format!("{name}[{}]", index.join(", ")) }
 }

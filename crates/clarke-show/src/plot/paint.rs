@@ -1,12 +1,13 @@
 //! Pictures as lists of shapes, and their drawing as SVG or PNG.
 
+use super::PictureError;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::sync::Once;
 
 /// The format of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PictureFormat {
     /// Scalable; text stays text.
     Svg,
     /// Pixels, two for each unit of length.
@@ -156,11 +157,11 @@ impl Scene {
     }
 
     /// The picture as a file's content.
-    pub fn render(&self, kind: Kind) -> Result<Vec<u8>, String> {
-        let wrong = |e: &dyn std::fmt::Display| e.to_string();
+    pub fn render(&self, format: PictureFormat) -> Result<Vec<u8>, PictureError> {
+        let wrong = |e: &dyn std::fmt::Display| PictureError::Written(e.to_string());
         let pixels = |scale: f64| ((self.size.0 * scale) as u32, (self.size.1 * scale) as u32);
-        match kind {
-            Kind::Svg => {
+        match format {
+            PictureFormat::Svg => {
                 let mut text = String::new();
                 let root = SVGBackend::with_string(&mut text, pixels(FINE)).into_drawing_area();
                 self.paint(&root, FINE, 0.0).and_then(|()| root.present()).map_err(|e| wrong(&e))?;
@@ -170,7 +171,7 @@ impl Scene {
                 let own = format!("width=\"{fine_w}\" height=\"{fine_h}\"");
                 Ok(text.replacen(&own, &format!("width=\"{w}\" height=\"{h}\""), 1).into_bytes())
             }
-            Kind::Png => self.png().map_err(|e| wrong(&e)),
+            PictureFormat::Png => self.png().map_err(|e| wrong(&e)),
         }
     }
 
@@ -194,13 +195,11 @@ impl Scene {
             let sum: u32 = (0..COARSE * COARSE).map(one).sum();
             small.push((sum / (COARSE * COARSE) as u32) as u8);
         }
-        let file = tempfile::Builder::new().suffix(".png").tempfile()?;
-        let size = (width as u32, height as u32);
-        let mut backend = BitMapBackend::new(file.path(), size);
-        backend.blit_bitmap((0, 0), size, &small)?;
-        backend.present()?;
-        drop(backend);
-        Ok(std::fs::read(file.path())?)
+        let mut bytes = vec![];
+        let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
+        encoder.set_color(png::ColorType::Rgb);
+        encoder.write_header()?.write_image_data(&small)?;
+        Ok(bytes)
     }
 
     /// Draws every shape; texts lowered by a part of their size, where a backend's idea of their middle is too high.

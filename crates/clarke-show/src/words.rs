@@ -1,4 +1,4 @@
-//! Numbers and arrays as people read them.
+//! Numbers, arrays, tables and paragraphs as people read them.
 
 use clarke::Tensor;
 
@@ -151,6 +151,40 @@ pub fn paragraph(text: &str, indent: usize) -> String {
     out
 }
 
+/// The name of an entry of an array by its flat position: `x`, `x[3]`, `A[0, 2]`.
+pub fn entry_name(name: &str, shape: &[usize], flat: usize) -> String {
+    let (mut rest, mut index) = (flat, vec![]);
+    for n in shape.iter().rev() {
+        index.push((rest % n).to_string());
+        rest /= n;
+    }
+    index.reverse();
+    if index.is_empty() { name.to_string() } else { format!("{name}[{}]", index.join(", ")) }
+}
+
+/// An interval in short numbers, `[0, 1]`; what is one number there, as that number.
+pub fn interval(low: f64, high: f64) -> String {
+    match (short(low), short(high)) {
+        (low, high) if low == high => low,
+        (low, high) => format!("[{low}, {high}]"),
+    }
+}
+
+/// Rows below their titles, in columns as wide as their widest cell.
+pub fn align(titles: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |k: usize| {
+        let cells = rows.iter().map(|r| r[k].chars().count());
+        cells.chain([titles[k].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..titles.len()).map(width).collect();
+    let line = |cells: Vec<&str>| {
+        let padded = cells.iter().zip(&widths).map(|(cell, w)| format!("{cell:w$}")).collect::<Vec<_>>();
+        padded.join("  ").trim_end().to_string() + "\n"
+    };
+    let head = line(titles.to_vec());
+    head + &rows.iter().map(|r| line(r.iter().map(String::as_str).collect())).collect::<String>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,5 +224,18 @@ mod tests {
         let text = paragraph(&"word ".repeat(100), 2);
         assert!(text.lines().all(|l| l.starts_with("  word") && l.chars().count() <= 80), "{text}");
         assert_eq!(text.split_whitespace().count(), 100);
+    }
+
+    #[test]
+    fn columns_are_aligned_by_characters() {
+        let rows = vec![vec!["a − b".to_string(), "x".into()], vec!["α".into(), String::new()]];
+        assert_eq!(align(&["formula", "y"], &rows), "formula  y\na − b    x\nα\n");
+    }
+
+    #[test]
+    fn entries_have_the_names_that_python_gives_them() {
+        assert_eq!([entry_name("x", &[], 0), entry_name("x", &[3], 2)], ["x", "x[2]"]);
+        assert_eq!(entry_name("A", &[2, 3], 5), "A[1, 2]");
+        assert_eq!([interval(0.0, 1.0), interval(1.0, 1.0 + 1e-12)], ["[0, 1]", "1"]);
     }
 }

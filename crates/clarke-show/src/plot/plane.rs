@@ -1,32 +1,31 @@
 //! A function of two numbers: its strata around the point, and both sets at the point.
 
-use super::Subject;
 use super::mesh::{Drawn, Mesh};
 use super::paint::{Anchor, Colour, GREY, INK, STRATA, Scene, Spot, WHITE, fitted, width};
 use super::panel::{CLARKE, CONSERVATIVE, PICKED, Panel, Sign, legend};
-use crate::report::Exit;
+use super::{PictureError, View};
 use clarke::Judgement;
 use std::collections::HashMap;
 
 /// In how many directions a set without corners is traced.
-const DIRECTIONS: usize = 360;
+pub const DIRECTIONS: usize = 360;
 
 /// The size of labels.
 const LABEL: f64 = 12.5;
 
 /// The picture.
-pub fn scene(subject: &Subject, given: &[(f64, f64)], judged: &mut Judgement) -> Result<Scene, Exit> {
+pub fn scene(view: &View, given: &[(f64, f64)], judged: &mut Judgement) -> Result<Scene, PictureError> {
     let mut scene = Scene::new(880.0, 520.0);
-    scene.text([440.0, 28.0], 18.0, fitted(subject.expression, 18.0, 800.0), Anchor::Centre, INK);
-    let point = &subject.variables.point;
+    scene.text([440.0, 28.0], 18.0, fitted(view.title, 18.0, 800.0), Anchor::Centre, INK);
+    let point = &view.variables.point;
     let range = |k: usize| {
         let reach = (1e-3 * point[k].abs()).max(1.0);
         given.get(k).or(given.last()).copied().unwrap_or((point[k] - reach, point[k] + reach))
     };
     let (top, bottom) = (84.0, 424.0);
     let strata = Panel { left: 64.0, right: 404.0, top, bottom, x: range(0), y: range(1) };
-    left(&mut scene, subject, &strata)?;
-    right(&mut scene, subject, judged, (512.0, 852.0), (top, bottom))?;
+    left(&mut scene, view, &strata)?;
+    right(&mut scene, view, judged, (512.0, 852.0), (top, bottom))?;
     let items = [
         (Sign::Line(INK), "kinks"),
         (Sign::Area(CONSERVATIVE), "conservative gradient"),
@@ -39,8 +38,8 @@ pub fn scene(subject: &Subject, given: &[(f64, f64)], judged: &mut Judgement) ->
 }
 
 /// The strata.
-fn left(scene: &mut Scene, subject: &Subject, panel: &Panel) -> Result<(), Exit> {
-    let Drawn { areas, lines, patterns } = Mesh::new(subject, [panel.x, panel.y])?.draw()?;
+fn left(scene: &mut Scene, view: &View, panel: &Panel) -> Result<(), PictureError> {
+    let Drawn { areas, lines, patterns } = Mesh::new(view, [panel.x, panel.y])?.draw()?;
     let colours = colours(&patterns);
     let spot = |part: &[f64; 2]| {
         [panel.left + part[0] * (panel.right - panel.left), panel.bottom - part[1] * (panel.bottom - panel.top)]
@@ -54,12 +53,12 @@ fn left(scene: &mut Scene, subject: &Subject, panel: &Panel) -> Result<(), Exit>
         scene.line(line.iter().map(spot).collect(), 2.2, INK);
     }
     panel.frame(scene);
-    let [x, y] = [subject.variables.point[0], subject.variables.point[1]];
+    let [x, y] = [view.variables.point[0], view.variables.point[1]];
     if (panel.x.0..=panel.x.1).contains(&x) && (panel.y.0..=panel.y.1).contains(&y) {
         scene.marker(panel.at(x, y), 5.0, INK);
     }
     let title = format!("{} in the plane, and the point", count(patterns.len()));
-    titles(scene, panel, &title, &subject.variables.names);
+    titles(scene, panel, &title, &view.variables.names);
     Ok(())
 }
 
@@ -67,7 +66,7 @@ fn count(strata: usize) -> String {
     if strata == 1 { "1 smooth piece".into() } else { format!("{strata} smooth pieces") }
 }
 
-fn titles(scene: &mut Scene, panel: &Panel, title: &str, axes: &[String]) {
+pub fn titles(scene: &mut Scene, panel: &Panel, title: &str, axes: &[String]) {
     scene.text([(panel.left + panel.right) / 2.0, panel.top - 14.0], 13.0, title, Anchor::Centre, INK);
     scene.text([(panel.left + panel.right) / 2.0, panel.bottom + 34.0], 13.0, axes[0].as_str(), Anchor::Centre, INK);
     scene.text([panel.left - 8.0, panel.top - 14.0], 13.0, axes[1].as_str(), Anchor::Right, INK);
@@ -90,29 +89,18 @@ fn colours(patterns: &[(u64, Vec<u64>)]) -> HashMap<u64, Colour> {
 /// The sets.
 fn right(
     scene: &mut Scene,
-    subject: &Subject,
+    view: &View,
     judged: &mut Judgement,
     (left, right): (f64, f64),
     (top, bottom): (f64, f64),
-) -> Result<(), Exit> {
+) -> Result<(), PictureError> {
     let conservative = judged.conservative.outline(DIRECTIONS)?;
     let clarke = judged.clarke.outline(DIRECTIONS)?;
-    let gradients = gradients(subject, judged)?;
+    let gradients = gradients(view, judged)?;
     let all = conservative.iter().chain(&clarke).chain(gradients.iter().map(|(g, _)| g)).chain([&[0.0, 0.0]]);
-    let ends = |k: usize| {
-        let own = all.clone().map(move |p| p[k]);
-        (own.clone().fold(f64::INFINITY, f64::min), own.fold(f64::NEG_INFINITY, f64::max))
-    };
-    let (x, y) = (ends(0), ends(1));
-    let half = 0.64 * (x.1 - x.0).max(y.1 - y.0).max(1e-9);
-    let half = if half < 1e-8 { 1.0 } else { half };
-    let around = |(low, high): (f64, f64)| ((low + high) / 2.0 - half, (low + high) / 2.0 + half);
-    let panel = Panel { left, right, top, bottom, x: around(x), y: around(y) };
+    let panel = square(all, (left, right), (top, bottom));
     panel.grid(scene, 5, 5);
-    for level in [true, false] {
-        let ends = if level { [(panel.x.0, 0.0), (panel.x.1, 0.0)] } else { [(0.0, panel.y.0), (0.0, panel.y.1)] };
-        scene.line(ends.map(|(a, b)| panel.at(a, b)).to_vec(), 1.0, GREY.veil(0.6));
-    }
+    through_zero(scene, &panel);
     region(scene, &panel, &conservative, CONSERVATIVE, (6.0, 14.0));
     region(scene, &panel, &clarke, CLARKE, (2.4, 6.0));
     panel.frame(scene);
@@ -121,13 +109,38 @@ fn right(
     let (d, c) = (known(&judged.conservative), known(&judged.clarke));
     let title =
         if d == c { format!("both sets at the point ({d})") } else { format!("D ({d}) and Clarke's set ({c})") };
-    let axes: Vec<String> = subject.variables.names.iter().map(|n| format!("∂f/∂{n}")).collect();
+    let axes: Vec<String> = view.variables.names.iter().map(|n| format!("∂f/∂{n}")).collect();
     titles(scene, &panel, &title, &axes);
     Ok(())
 }
 
+/// A panel whose two axes have one scale and hold all points, with room around them.
+pub fn square<'a>(
+    all: impl Iterator<Item = &'a [f64; 2]> + Clone,
+    (left, right): (f64, f64),
+    (top, bottom): (f64, f64),
+) -> Panel {
+    let ends = |k: usize| {
+        let own = all.clone().map(move |p| p[k]);
+        (own.clone().fold(f64::INFINITY, f64::min), own.fold(f64::NEG_INFINITY, f64::max))
+    };
+    let (x, y) = (ends(0), ends(1));
+    let half = 0.64 * (x.1 - x.0).max(y.1 - y.0).max(1e-9);
+    let half = if half < 1e-8 { 1.0 } else { half };
+    let around = |(low, high): (f64, f64)| ((low + high) / 2.0 - half, (low + high) / 2.0 + half);
+    Panel { left, right, top, bottom, x: around(x), y: around(y) }
+}
+
+/// The lines on which one of the two numbers is 0.
+pub fn through_zero(scene: &mut Scene, panel: &Panel) {
+    for level in [true, false] {
+        let ends = if level { [(panel.x.0, 0.0), (panel.x.1, 0.0)] } else { [(0.0, panel.y.0), (0.0, panel.y.1)] };
+        scene.line(ends.map(|(a, b)| panel.at(a, b)).to_vec(), 1.0, GREY.veil(0.6));
+    }
+}
+
 /// A set: an area with its outline, a thick line, or a thick dot.
-fn region(scene: &mut Scene, panel: &Panel, outline: &[[f64; 2]], colour: Colour, (rim, thick): (f64, f64)) {
+pub fn region(scene: &mut Scene, panel: &Panel, outline: &[[f64; 2]], colour: Colour, (rim, thick): (f64, f64)) {
     let spots: Vec<Spot> = outline.iter().map(|p| panel.at(p[0], p[1])).collect();
     match spots[..] {
         [one] => scene.dot(one, 0.7 * thick, colour),
@@ -145,11 +158,11 @@ fn region(scene: &mut Scene, panel: &Panel, outline: &[[f64; 2]], colour: Colour
 }
 
 /// The gradients of the presets and of the policy asked for, those that are equal together.
-fn gradients(subject: &Subject, judged: &mut Judgement) -> Result<Vec<([f64; 2], String)>, Exit> {
-    let mut found = subject.at.dependence_within(&mut judged.conservative)?.presets;
-    let own = subject.policy.to_string();
+fn gradients(view: &View, judged: &mut Judgement) -> Result<Vec<([f64; 2], String)>, PictureError> {
+    let mut found = view.at.dependence_within(&mut judged.conservative)?.presets;
+    let own = view.policy.to_string();
     if found.iter().all(|(name, _)| *name != own) {
-        found.push((crate::show::clipped(&own, 20), subject.at.gradient(subject.policy)?));
+        found.push((crate::words::clipped(&own, 20), view.at.gradient(view.policy)?));
     }
     let mut groups: Vec<([f64; 2], String)> = vec![];
     for (name, gradient) in found {

@@ -1,7 +1,6 @@
 //! Strata in a box of the plane: which pattern is where, and the lines between them.
 
-use super::Subject;
-use crate::report::Exit;
+use super::{PictureError, View};
 use clarke::Strata;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -30,7 +29,7 @@ enum Stop {
 /// A mesh over a box with its patterns.
 pub struct Mesh<'a> {
     strata: Strata,
-    subject: &'a Subject<'a>,
+    view: &'a View<'a>,
     ranges: [(f64, f64); 2],
     /// The patterns at the samples, row by row from below.
     patterns: Vec<Pattern>,
@@ -94,9 +93,9 @@ fn drawn(axis: usize, k: usize) -> f64 {
 
 impl<'a> Mesh<'a> {
     /// Finds the patterns at the samples.
-    pub fn new(subject: &'a Subject<'a>, ranges: [(f64, f64); 2]) -> Result<Mesh<'a>, Exit> {
-        let strata = subject.program.strata()?;
-        let mut mesh = Mesh { strata, subject, ranges, patterns: vec![] };
+    pub fn new(view: &'a View<'a>, ranges: [(f64, f64); 2]) -> Result<Mesh<'a>, PictureError> {
+        let strata = view.program.strata()?;
+        let mut mesh = Mesh { strata, view, ranges, patterns: vec![] };
         for j in 0..SIDE {
             for i in 0..SIDE {
                 mesh.patterns.push(mesh.pattern([fraction(0, i), fraction(1, j)])?);
@@ -105,9 +104,9 @@ impl<'a> Mesh<'a> {
         Ok(mesh)
     }
 
-    fn pattern(&self, part: Part) -> Result<Pattern, Exit> {
+    fn pattern(&self, part: Part) -> Result<Pattern, PictureError> {
         let at = |k: usize| self.ranges[k].0 + (self.ranges[k].1 - self.ranges[k].0) * part[k];
-        Ok(self.strata.signature(&self.subject.variables.inputs(&[at(0), at(1)]))?)
+        Ok(self.strata.signature(&self.view.variables.inputs(&[at(0), at(1)]))?)
     }
 
     fn sample(&self, i: usize, j: usize) -> Pattern {
@@ -115,7 +114,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// Where the pattern of the first end of an edge stops.
-    fn crossing(&self, i: usize, j: usize, vertical: bool) -> Result<Part, Exit> {
+    fn crossing(&self, i: usize, j: usize, vertical: bool) -> Result<Part, PictureError> {
         let axis = usize::from(vertical);
         let (mut low, mut high) = ([fraction(0, i), fraction(1, j)], [fraction(0, i), fraction(1, j)]);
         high[axis] = fraction(axis, if vertical { j + 1 } else { i + 1 });
@@ -132,7 +131,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// All areas and lines.
-    pub fn draw(&self) -> Result<Drawn, Exit> {
+    pub fn draw(&self) -> Result<Drawn, PictureError> {
         let mut pieces = Pieces::default();
         for j in 0..SIDE {
             for i in 0..SIDE {
@@ -149,7 +148,7 @@ impl<'a> Mesh<'a> {
     }
 
     /// A cell: all of one pattern, or divided among those of its corners.
-    fn cell(&self, i: usize, j: usize, pieces: &mut Pieces) -> Result<(), Exit> {
+    fn cell(&self, i: usize, j: usize, pieces: &mut Pieces) -> Result<(), PictureError> {
         let corners = [(i, j), (i + 1, j), (i + 1, j + 1), (i, j + 1)];
         let own = corners.map(|(a, b)| self.sample(a, b));
         // The edges below, right, above and left, each from its lower or left end.

@@ -1,7 +1,7 @@
 //! A rectangle of a picture with axes.
 
 use super::paint::{Anchor, BLUE, Colour, GREY, INK, PALE, RED, SKY, Scene, Spot, width};
-use crate::show;
+use crate::words;
 
 /// Where a range of x and a range of y are drawn.
 #[derive(Debug, Clone, Copy)]
@@ -27,15 +27,20 @@ impl Panel {
 
     /// The grid with numbers at its ticks, below everything else.
     pub fn grid(&self, scene: &mut Scene, ticks_x: usize, ticks_y: usize) {
-        for x in ticks(self.x, ticks_x) {
-            let [at, _] = self.at(x, self.y.0);
-            scene.line(vec![[at, self.top], [at, self.bottom]], 0.8, PALE);
-            scene.text([at, self.bottom + 12.0], SMALL, show::short(x), Anchor::Centre, GREY);
-        }
+        self.columns(scene, ticks_x);
         for y in ticks(self.y, ticks_y) {
             let [_, at] = self.at(self.x.0, y);
             scene.line(vec![[self.left, at], [self.right, at]], 0.8, PALE);
-            scene.text([self.left - 7.0, at], SMALL, show::short(y), Anchor::Right, GREY);
+            scene.text([self.left - 7.0, at], SMALL, words::short(y), Anchor::Right, GREY);
+        }
+    }
+
+    /// The upright lines of the grid alone.
+    pub fn columns(&self, scene: &mut Scene, ticks_x: usize) {
+        for x in ticks(self.x, ticks_x) {
+            let [at, _] = self.at(x, self.y.0);
+            scene.line(vec![[at, self.top], [at, self.bottom]], 0.8, PALE);
+            scene.text([at, self.bottom + 12.0], SMALL, words::short(x), Anchor::Centre, GREY);
         }
     }
 

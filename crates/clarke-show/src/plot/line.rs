@@ -1,10 +1,9 @@
 //! A function of one number: its values above, its derivative and both sets below.
 
-use super::Subject;
 use super::paint::{Anchor, GREY, INK, Scene, Spot, fitted};
 use super::panel::{CLARKE, CONSERVATIVE, PICKED, Panel, Sign, legend, range};
-use crate::report::{Exit, warn};
-use crate::show;
+use super::{PictureError, View};
+use crate::words;
 use clarke::{Evaluator, Kink, SetOptions};
 
 /// Between how many neighbours kinks are looked for.
@@ -25,17 +24,17 @@ struct Interval {
 }
 
 /// The picture.
-pub fn scene(subject: &Subject, given: Option<(f64, f64)>) -> Result<Scene, Exit> {
-    let name = &subject.variables.names[0];
-    let x0 = subject.variables.point[0];
-    let ((low, high), kinks) = kinks(subject, given)?;
-    let sets = intervals(subject, &kinks)?;
-    let (values, pieces) = curves(subject, (low, high), &kinks)?;
+pub fn scene(view: &View, given: Option<(f64, f64)>, notes: &mut Vec<String>) -> Result<Scene, PictureError> {
+    let name = &view.variables.names[0];
+    let x0 = view.variables.point[0];
+    let ((low, high), kinks) = kinks(view, given)?;
+    let sets = intervals(view, &kinks, notes)?;
+    let (values, pieces) = curves(view, (low, high), &kinks)?;
 
     let mut scene = Scene::new(760.0, 620.0);
     let (left, right) = (76.0, 736.0);
-    scene.text([(left + right) / 2.0, 26.0], 18.0, fitted(subject.expression, 18.0, 660.0), Anchor::Centre, INK);
-    let own: Vec<f64> = subject.at.value().into_iter().filter(|_| (low..=high).contains(&x0)).collect();
+    scene.text([(left + right) / 2.0, 26.0], 18.0, fitted(view.title, 18.0, 660.0), Anchor::Centre, INK);
+    let own: Vec<f64> = view.at.value().into_iter().filter(|_| (low..=high).contains(&x0)).collect();
     let above = Panel {
         left,
         right,
@@ -78,7 +77,7 @@ pub fn scene(subject: &Subject, given: Option<(f64, f64)>) -> Result<Scene, Exit
         items.push((Sign::Narrow, "Clarke subdifferential".into()));
     }
     if sets.iter().any(|s| s.picked.is_some()) {
-        items.push((Sign::Dot, format!("gradient, {}", show::clipped(&subject.policy.to_string(), 24))));
+        items.push((Sign::Dot, format!("gradient, {}", words::clipped(&view.policy.to_string(), 24))));
     }
     legend(&mut scene, (left - 40.0, right), 590.0, &items);
     Ok(scene)
@@ -89,11 +88,11 @@ fn title(scene: &mut Scene, panel: &Panel, text: &str) {
 }
 
 /// The kinks in the range; without one given, in the first of some ranges around the point that shows any.
-fn kinks(subject: &Subject, given: Option<(f64, f64)>) -> Result<((f64, f64), Vec<Kink>), Exit> {
-    let strata = subject.program.strata()?;
-    let x0 = subject.variables.point[0];
+fn kinks(view: &View, given: Option<(f64, f64)>) -> Result<((f64, f64), Vec<Kink>), PictureError> {
+    let strata = view.program.strata()?;
+    let x0 = view.variables.point[0];
     let search = |(low, high): (f64, f64)| {
-        let (origin, direction) = (subject.variables.inputs(&[0.0]), subject.variables.inputs(&[1.0]));
+        let (origin, direction) = (view.variables.inputs(&[0.0]), view.variables.direction(&[1.0]));
         strata.kinks(&origin, &direction, (low, high), SAMPLES, x0)
     };
     if let Some(range) = given {
@@ -113,14 +112,14 @@ fn kinks(subject: &Subject, given: Option<(f64, f64)>) -> Result<((f64, f64), Ve
 }
 
 /// The sets at the kinks.
-fn intervals(subject: &Subject, kinks: &[Kink]) -> Result<Vec<Interval>, Exit> {
+fn intervals(view: &View, kinks: &[Kink], notes: &mut Vec<String>) -> Result<Vec<Interval>, PictureError> {
     if kinks.len() > SHOWN {
-        warn(format!("there are {} kinks in the range: the sets are drawn at the first {SHOWN}", kinks.len()));
+        notes.push(format!("there are {} kinks in the range: the sets are drawn at the first {SHOWN}", kinks.len()));
     }
     let mut all = vec![];
     for kink in kinks.iter().take(SHOWN) {
-        let Ok(at) = subject.program.at(&subject.variables.inputs(&[kink.at])) else { continue };
-        let options = SetOptions { tolerance: subject.options.tolerance.max(kink.tolerance), ..*subject.options };
+        let Ok(at) = view.program.at(&view.variables.inputs(&[kink.at])) else { continue };
+        let options = SetOptions { tolerance: view.options.tolerance.max(kink.tolerance), ..*view.options };
         let Ok(mut sets) = at.sets(&options) else { continue };
         let ends = |(low, high): (clarke::Element, clarke::Element)| {
             let end = |e: &clarke::Element| e.iter().find_map(|t| t.data().first().copied()).unwrap_or(f64::NAN);
@@ -128,7 +127,7 @@ fn intervals(subject: &Subject, kinks: &[Kink]) -> Result<Vec<Interval>, Exit> {
         };
         let (conservative, clarke) = (ends(sets.conservative.bounds()), ends(sets.clarke.bounds()));
         // Next to a kink that is no number of the machine the policy is not asked.
-        let picked = if kink.tolerance == 0.0 { at.gradient(subject.policy).ok() } else { None };
+        let picked = if kink.tolerance == 0.0 { at.gradient(view.policy).ok() } else { None };
         let picked = picked.and_then(|g| g.iter().find_map(|t| t.data().first().copied()));
         if [conservative.0, conservative.1, clarke.0, clarke.1].iter().all(|x| x.is_finite()) {
             all.push(Interval { at: kink.at, conservative, clarke, picked });
@@ -154,11 +153,11 @@ fn interval(scene: &mut Scene, panel: &Panel, set: &Interval, room: f64) {
 /// The values, and the derivative on each piece between kinks.
 #[allow(clippy::type_complexity)]
 fn curves(
-    subject: &Subject,
+    view: &View,
     (low, high): (f64, f64),
     kinks: &[Kink],
-) -> Result<(Vec<(f64, f64)>, Vec<Vec<(f64, f64)>>), Exit> {
-    let mut evaluator = Evaluator::new(subject.program, &[], subject.policy.clone())?;
+) -> Result<(Vec<(f64, f64)>, Vec<Vec<(f64, f64)>>), PictureError> {
+    let mut evaluator = Evaluator::new(view.program, &view.variables.data(), view.policy.clone())?;
     let inner = kinks.iter().map(|k| k.at).filter(|t| *t > low && *t < high);
     let ends: Vec<f64> = [low].into_iter().chain(inner).chain([high]).collect();
     let (mut values, mut pieces) = (vec![], vec![]);

@@ -1,0 +1,28 @@
+//! The words and pictures of Clarke's faces: what is said of a program at a point, as text, JSON, HTML and pictures.
+//!
+//! The command line and the Python package say the same of a program, in the same words, fields and colours, since both
+//! say it with this crate. It knows no mathematics: what it shows, the library `clarke` has computed. It prints nothing
+//! and writes no files.
+//!
+//! | to | see |
+//! |---|---|
+//! | explain a program at a point | [`Explanation`] |
+//! | say what a set or a judgement is | [`set_text`], [`judgement_text`] |
+//! | draw a function of one or two numbers, or a set | [`picture`], [`set_picture`] |
+//! | write arrays as JSON | [`Named`], [`Nested`], [`Bounds`] |
+//! | write numbers, arrays, tables and paragraphs | [`words`] |
+
+#![warn(missing_docs)]
+
+mod explain;
+mod json;
+mod plot;
+pub mod words;
+
+pub use explain::{
+    Backprop, Entry, Explanation, Least, SetReport, SetsReport, TieMet, Written, judgement_text, set_text,
+};
+pub use json::{Bounds, Named, Nested};
+pub use plot::{
+    Picture, PictureError, PictureFormat, Subject, check_count, check_range, drawable, picture, set_picture,
+};

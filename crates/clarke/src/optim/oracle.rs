@@ -1,0 +1,221 @@
+//! What a method is told of a function.
+
+use crate::error::{Fault, Result};
+use crate::local::Evaluator;
+use crate::program::class::Level;
+
+/// What a method is told of a function f: its values, and elements of a conservative gradient.
+///
+/// A function may be a mean f = (1/n) Σ f_i of n terms, as of a loss over samples. Methods that sample ask for the mean over
+/// some of them; every other function is a sum of one term, itself.
+pub trait Oracle {
+    /// The number of variables.
+    fn dimension(&self) -> usize;
+
+    /// The value at a point, and an element of a conservative gradient there, written to `gradient`.
+    ///
+    /// Errors: the function or the element is not finite or does not exist there.
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64>;
+
+    /// The value at a point. Errors: it is not finite or does not exist there.
+    ///
+    /// Unless an oracle knows better, a gradient is computed and thrown away.
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        let mut unused = vec![0.0; self.dimension()];
+        self.value_and_gradient(x, &mut unused)
+    }
+
+    /// The number n of terms.
+    fn terms(&self) -> usize {
+        1
+    }
+
+    /// The mean of some terms' values (with repetitions, where an index is repeated), and the mean of elements of their
+    /// conservative gradients, written to `gradient`.
+    ///
+    /// `terms` has at least one entry, each below [`terms`](Oracle::terms). Errors: as those of the whole function.
+    fn batch(&mut self, terms: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        let _ = terms;
+        self.value_and_gradient(x, gradient)
+    }
+
+    /// The class of tameness, as far as known.
+    fn level(&self) -> Level {
+        Level::Unknown
+    }
+
+    /// Whether the function is convex, as far as known.
+    fn convexity(&self) -> Convexity {
+        Convexity::Unknown
+    }
+}
+
+/// Whether a function is convex, as far as known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Convexity {
+    /// Nobody said so.
+    #[default]
+    Unknown,
+    /// It is convex: said by whoever states the problem, and not verified.
+    Convex,
+}
+
+/// What is known of a function, as far as guarantees depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// The class of tameness.
+    pub level: Level,
+    /// Whether it is convex.
+    pub convexity: Convexity,
+    /// The number of terms, 1 if it is no sum.
+    pub terms: usize,
+}
+
+impl Facts {
+    /// What an oracle says of its function.
+    pub fn of(oracle: &dyn Oracle) -> Facts {
+        Facts { level: oracle.level(), convexity: oracle.convexity(), terms: oracle.terms() }
+    }
+
+    /// Whether the function is known to be definable.
+    pub fn tame(&self) -> bool {
+        self.level != Level::Unknown
+    }
+
+    /// Whether the function is said to be convex.
+    pub fn convex(&self) -> bool {
+        self.convexity == Convexity::Convex
+    }
+}
+
+impl Oracle for Evaluator {
+    fn dimension(&self) -> usize {
+        Evaluator::dimension(self)
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        Evaluator::value_and_gradient(self, x, gradient)
+    }
+
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        Evaluator::value(self, x)
+    }
+
+    fn level(&self) -> Level {
+        self.program().class().level
+    }
+}
+
+/// An oracle whose function is said to be convex.
+///
+/// Nothing verifies it: what a method promises for convex functions then rests on this word.
+pub struct Convex<O>(pub O);
+
+impl<O: Oracle> Oracle for Convex<O> {
+    fn dimension(&self) -> usize {
+        self.0.dimension()
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        self.0.value_and_gradient(x, gradient)
+    }
+
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        self.0.value(x)
+    }
+
+    fn terms(&self) -> usize {
+        self.0.terms()
+    }
+
+    fn batch(&mut self, terms: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        self.0.batch(terms, x, gradient)
+    }
+
+    fn level(&self) -> Level {
+        self.0.level()
+    }
+
+    fn convexity(&self) -> Convexity {
+        Convexity::Convex
+    }
+}
+
+/// How often a function was evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Evaluations {
+    /// Values without a gradient.
+    pub values: u64,
+    /// Gradients, each with its value; of the whole function or of a batch.
+    pub gradients: u64,
+    /// Terms that these took together: for a function that is no sum, `values + gradients`.
+    pub terms: u64,
+}
+
+/// An oracle that counts how often it is asked, and lets no number pass that is not finite.
+pub(super) struct Counted<'a> {
+    oracle: &'a mut dyn Oracle,
+    pub(super) count: Evaluations,
+}
+
+impl<'a> Counted<'a> {
+    pub(super) fn new(oracle: &'a mut dyn Oracle) -> Counted<'a> {
+        Counted { oracle, count: Evaluations::default() }
+    }
+}
+
+/// An error if a value or an entry of a gradient or of a point is not finite.
+fn finite(what: &str, value: f64, others: &[f64]) -> Result<f64> {
+    let bad = match value.is_finite() {
+        true => others.iter().position(|g| !g.is_finite()),
+        false => None,
+    };
+    let (value, index) = match bad {
+        Some(k) => (others[k], vec![k]),
+        None if value.is_finite() => return Ok(value),
+        None => (value, vec![]),
+    };
+    let advice = "a method needs finite numbers; smaller steps, or another start, may help";
+    Err(Fault::NotFinite { op: what.into(), value, argument: vec![], index, advice }.into())
+}
+
+impl Oracle for Counted<'_> {
+    fn dimension(&self) -> usize {
+        self.oracle.dimension()
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        finite("a step", 0.0, x)?;
+        self.count.gradients += 1;
+        self.count.terms += self.oracle.terms() as u64;
+        let value = self.oracle.value_and_gradient(x, gradient)?;
+        finite("the function or its gradient", value, gradient)
+    }
+
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        finite("a step", 0.0, x)?;
+        self.count.values += 1;
+        self.count.terms += self.oracle.terms() as u64;
+        finite("the function", self.oracle.value(x)?, &[])
+    }
+
+    fn terms(&self) -> usize {
+        self.oracle.terms()
+    }
+
+    fn batch(&mut self, terms: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        finite("a step", 0.0, x)?;
+        self.count.gradients += 1;
+        self.count.terms += terms.len() as u64;
+        let value = self.oracle.batch(terms, x, gradient)?;
+        finite("the function or its gradient", value, gradient)
+    }
+
+    fn level(&self) -> Level {
+        self.oracle.level()
+    }
+
+    fn convexity(&self) -> Convexity {
+        self.oracle.convexity()
+    }
+}
