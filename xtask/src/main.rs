@@ -1,6 +1,7 @@
 //! Chores of the repository: `cargo xtask test` checks everything, `cargo xtask docs` writes what is generated.
 
 mod oracle;
+mod python;
 mod soak;
 
 use std::env;
@@ -11,9 +12,10 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 usage: cargo xtask <chore>
 
-  test     format, clippy, unit, integration and doc tests, every operator against JAX, documentation, examples,
-           generated documents; stops at the first failure
+  test     format, clippy, unit, integration and doc tests, every operator against JAX, the Python package,
+           documentation, examples, generated documents; stops at the first failure
   oracle   only every operator against JAX, in a Python environment under target/
+  python   only the Python package: its wheel in that environment, tests, doctests, types, stubs, examples
   soak     the laws of random programs with fresh seeds, until stopped: soak [minutes] [first seed]
   docs     write docs/ops.md anew from the table of operators";
 
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["docs"] => docs(),
         ["oracle"] => oracle::compare(),
+        ["python"] => python::check(),
         ["soak"] => soak::run(None, None),
         ["soak", minutes] => soak::run(Some(minutes), None),
         ["soak", minutes, seed] => soak::run(Some(minutes), Some(seed)),
@@ -49,6 +52,7 @@ fn test() -> Result<(), Failure> {
     cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     cargo("unit, integration and doc tests", &["test", "--workspace"])?;
     oracle::compare()?;
+    python::check()?;
     documentation()?;
     examples()?;
     generated()?;
@@ -69,7 +73,7 @@ fn documentation() -> Result<(), Failure> {
 
 /// Runs every example: each asserts what it shows.
 fn examples() -> Result<(), Failure> {
-    let names = example_names(&root().join("examples"))?;
+    let names = example_names(&root().join("examples"), "rs")?;
     for name in &names {
         cargo(&format!("example {name}"), &["run", "--quiet", "--package", "clarke", "--example", name])?;
     }
@@ -77,8 +81,8 @@ fn examples() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The examples are the Rust files of the folder, which `crates/clarke/Cargo.toml` lists.
-fn example_names(folder: &Path) -> Result<Vec<String>, Failure> {
+/// The names of a folder's files with this ending. Those in Rust are what `crates/clarke/Cargo.toml` lists.
+fn example_names(folder: &Path, ending: &str) -> Result<Vec<String>, Failure> {
     if !folder.exists() {
         return Ok(vec![]);
     }
@@ -86,7 +90,7 @@ fn example_names(folder: &Path) -> Result<Vec<String>, Failure> {
     let mut names = vec![];
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|e| e == "rs") {
+        if path.extension().is_some_and(|e| e == ending) {
             names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
         }
     }
@@ -134,11 +138,16 @@ fn cargo(title: &str, args: &[&str]) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("{title} (cargo {})", args.join(" "))) }
 }
 
-/// Cargo at the root. The variables that cargo sets for this program are not handed on: with them, cargo would take
-/// every package for changed.
+/// Cargo at the root.
 fn cargo_command(args: &[&str]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = untouched(Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())));
     command.current_dir(root()).args(args);
+    command
+}
+
+/// The command without the variables that cargo sets for this program: with them, a cargo that it starts would take every
+/// package for changed.
+fn untouched(mut command: Command) -> Command {
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_DIR" {
             command.env_remove(name);
@@ -165,6 +174,6 @@ mod tests {
             .collect();
         let mut sorted = declared.clone();
         sorted.sort();
-        assert_eq!(example_names(&root().join("examples")).unwrap(), sorted);
+        assert_eq!(example_names(&root().join("examples"), "rs").unwrap(), sorted);
     }
 }

@@ -3,9 +3,14 @@
 //! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
+<<<<<<< HEAD
 //! - [`at`]: programs at a point; [`set`]: sets of derivatives there; [`explain`]: what is said of both.
 //! - [`check`]: checks of gradients.
 //! - [`operator`]: operators that users define.
+=======
+//! - [`operator`]: operators that users define; [`optimize`]: methods.
+//! - [`at`]: programs at a point; [`set`]: sets of derivatives there.
+>>>>>>> main
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
 mod at;
@@ -15,6 +20,7 @@ mod errors;
 mod executable;
 mod explain;
 mod operator;
+mod optimize;
 mod program;
 mod set;
 mod tracer;
@@ -31,6 +37,8 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Guard>()?;
     module.add_class::<tracer::Body>()?;
     module.add_class::<operator::Operator>()?;
+    module.add_class::<optimize::Plan>()?;
+    module.add_function(wrap_pyfunction!(optimize::methods, module)?)?;
     module.add_class::<program::Program>()?;
     module.add_class::<program::Policy>()?;
     module.add_class::<executable::Executable>()?;

@@ -24,6 +24,7 @@ from ._errors import (
     ClarkeError,
     DiscontinuousError,
     DtypeError,
+    GuaranteeWarning,
     InputError,
     NoDerivativeError,
     NotFiniteError,
@@ -32,3 +33,5 @@ from ._errors import (
     UnsupportedError,
 )
 from ._function import Function, parse, program
+from ._operator import Operator, op, step
+from ._optimize import Measure, Method, OptimizeResult, methods, minimize
