@@ -6,17 +6,19 @@ A `Var` stands for an array whose shape is known and whose numbers are not. What
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
 from . import _clarke
-from ._errors import InputError, UnsupportedError
+from ._errors import ClarkeError, DtypeError, InputError, UnsupportedError
 
-__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "shape_of", "tracer_of"]
+__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "reshaped", "shape_of", "tracer_of"]
 
 #: What stands for an array in numpy code: an array, a number, a traced value, a condition, or lists of such.
 Operand: TypeAlias = Any
@@ -40,7 +42,7 @@ def origin() -> tuple[str, int]:
         frame = frame.f_back
 
 
-def fail(text: str, kind: type[InputError] | type[UnsupportedError] = UnsupportedError) -> NoReturn:
+def fail(text: str, kind: type[ClarkeError] = UnsupportedError) -> NoReturn:
     """Raises an error that names the user's line."""
     file, line = origin()
     error = kind(f"{text} (at {file}:{line})")
@@ -78,6 +80,60 @@ def tracer_of(*values: object) -> _clarke.Tracer | None:
     return None
 
 
+class Body:
+    """The body of a loop while it is traced: values of the traces around it become further inputs of its own."""
+
+    def __init__(self, parent: Body | None) -> None:
+        self.tracer = _clarke.Tracer()
+        self.parent = parent
+        self.captured: dict[tuple[int, int], tuple[Var, Var]] = {}
+
+    def own(self, var: Var) -> Var:
+        """A value of this trace, or of one around it, as one of this trace."""
+        if var.tracer is self.tracer:
+            return var
+        if self.parent is not None:
+            var = self.parent.own(var)
+        key = id(var.tracer), var.node
+        if key not in self.captured:
+            inner = Var(self.tracer, self.tracer.input(f"k{len(self.captured)}", var.shape))
+            self.captured[key] = (var, inner)
+        return self.captured[key][1]
+
+
+#: The innermost loop whose body is being traced.
+open_body: ContextVar[Body | None] = ContextVar("open_body", default=None)
+
+
+def _body_of(body: Body | None, values: tuple[Operand, ...]) -> Body | None:
+    """The innermost of the open bodies that one of the values belongs to."""
+    if body is None:
+        return None
+    tracers = {id(t) for t in _tracers(values)}
+    while body is not None and id(body.tracer) not in tracers:
+        body = body.parent
+    return body
+
+
+def _tracers(values: tuple[Operand, ...] | list[Operand]) -> Iterator[_clarke.Tracer]:
+    for value in values:
+        if isinstance(value, (Var, Condition)):
+            yield value.tracer
+        elif isinstance(value, (list, tuple)):
+            yield from _tracers(value)
+
+
+def _owned(body: Body, value: Operand) -> Operand:
+    """A value, or those in lists, as values of the trace of a body."""
+    if isinstance(value, Var):
+        return body.own(value)
+    if isinstance(value, Condition):
+        return value.within(body)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_owned(body, v) for v in value)
+    return value
+
+
 def record(name: str, *args: Operand, **keywords: Operand) -> Var:
     """Applies an operator of the table to traced values, arrays, numbers and settings."""
     tracer = tracer_of(*args) or tracer_of(*keywords.values())
@@ -88,9 +144,16 @@ def record(name: str, *args: Operand, **keywords: Operand) -> Var:
 def record_in(tracer: _clarke.Tracer, name: str, args: tuple[Operand, ...], keywords: dict[str, Operand]) -> Var:
     """Applies an operator in a trace, whether or not one of its arguments belongs to it."""
     file, line = origin()
+    body = open_body.get()
+    if body is not None:
+        body = _body_of(body, (*args, *keywords.values()))
+        if body is not None:
+            tracer, args = body.tracer, tuple(_owned(body, a) for a in args)
+            keywords = {key: _owned(body, v) for key, v in keywords.items()}
     for k, arg in enumerate(args):
         if isinstance(arg, Condition):
-            args = (*args[:k], arg.number(), *args[k + 1 :])
+            # Of `where` it is the condition, elsewhere a number.
+            args = (*args[:k], arg.guard if name == "where" and k == 0 else arg.number(), *args[k + 1 :])
         elif isinstance(arg, np.ndarray) and arg.size >= _LARGE:
             args = (*args[:k], constant(tracer, arg), *args[k + 1 :])
     return Var(tracer, tracer.apply(name, args, keywords, file, line))
@@ -100,6 +163,10 @@ def lift(value: Operand) -> Operand:
     """An operand of arithmetic: conditions become numbers, lists of traced values one value; the rest stays."""
     if isinstance(value, Condition):
         return value.number()
+    if isinstance(value, (bool, np.bool_)):
+        return float(value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiub":
+        fail(f"an array of dtype {value.dtype} cannot take part in a program: Clarke computes with real numbers", DtypeError)
     if isinstance(value, (list, tuple)):
         tracer = tracer_of(value)
         if tracer is None:
@@ -117,6 +184,18 @@ def number(*values: Operand) -> list[Var]:
     tracer = tracer_of(*values)
     assert tracer is not None, "one of the values is traced"
     return [_as_var(tracer, lift(v)) for v in values]
+
+
+def reshaped(x: Var, shape: int | Iterable[int]) -> Var:
+    """The same entries in another shape, of which one length may be −1: what is left."""
+    wanted = [shape] if isinstance(shape, int) else [n.__index__() for n in shape]
+    if wanted.count(-1) == 1:
+        rest = math.prod(n for n in wanted if n != -1)
+        if rest and x.size % rest == 0:
+            wanted[wanted.index(-1)] = x.size // rest
+    if math.prod(wanted) != x.size or any(n < 0 for n in wanted):
+        fail(f"an array of shape {x.shape} cannot be reshaped to {tuple(wanted)}", InputError)
+    return record("reshape", x, tuple(wanted))
 
 
 def shape_of(value: Operand) -> Shape:
@@ -192,6 +271,9 @@ class Condition(_Traced):
         tracer = tracer_of(a, b)
         assert tracer is not None, "one side is traced"
         shape = broadcast(f"the sides of `{symbol}`", a, b)
+        body = _body_of(open_body.get(), (a, b))
+        if body is not None:
+            tracer, a, b = body.tracer, _owned(body, a), _owned(body, b)
         return Condition(tracer, _clarke.Guard.compare(symbol, a, b), shape)
 
     @staticmethod
@@ -222,7 +304,13 @@ class Condition(_Traced):
 
     def select(self, a: Operand, b: Operand) -> Var:
         """a where it holds, else b."""
-        return record_in(self.tracer, "where", (self.guard, lift(a), lift(b)), {})
+        return record_in(self.tracer, "where", (self, lift(a), lift(b)), {})
+
+    def within(self, body: Body) -> Condition:
+        """The condition in the trace of a body."""
+        if self.tracer is body.tracer:
+            return self
+        return Condition.compare(">", body.own(self.number()), 0.5)
 
     def number(self) -> Var:
         """1 where it holds, else 0."""
@@ -242,7 +330,9 @@ class Condition(_Traced):
             return NotImplemented
         known = other if isinstance(other, Condition) else Condition.of(_booleans(other), self.tracer)
         shape = broadcast("two conditions", self, known)
-        return Condition(self.tracer, join(self.guard, known.guard), shape)
+        body = _body_of(open_body.get(), (self, known))
+        one, two = (self, known) if body is None else (self.within(body), known.within(body))
+        return Condition(one.tracer, join(one.guard, two.guard), shape)
 
     def __and__(self, other: object) -> Condition:
         return self._join(other, _clarke.Guard.both)
@@ -283,9 +373,11 @@ class Condition(_Traced):
         return self.number().mean(axis=axis, keepdims=keepdims)
 
     def any(self, *_: object, **__: object) -> NoReturn:
+        """Refused."""
         fail("any of a condition has no operator; compare the extreme: np.max(x) > 0 for np.any(x > 0)")
 
     def all(self, *_: object, **__: object) -> NoReturn:
+        """Refused."""
         fail("all of a condition has no operator; compare the extreme: np.min(x) > 0 for np.all(x > 0)")
 
     def __neg__(self) -> Var:
@@ -473,9 +565,6 @@ class Var(_Traced, _clarke.Node):
 
     def __abs__(self) -> Var:
         return record("abs", self)
-
-    def __round__(self, digits: int | None = None) -> Var:
-        return cast(Var, np.round(cast(Any, self), digits or 0))
 
     __gt__ = _comparison(">")
     __ge__ = _comparison(">=")
