@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from . import _numpy as _numpy  # Traced values learn what numpy's functions do to them.
 from ._clarke import Policy, Program, __version__
+from ._check import Agreement, Audit, CheckReport, Finding, audit, check_conservative
 from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp
 from ._errors import (
     CallError,
@@ -38,4 +39,7 @@ from ._operator import Operator, op, step
 from ._ops import *  # noqa: F403  (every operator of the table, under its name)
 from ._ops import Entry, operators
 from ._optimize import Measure, Method, OptimizeResult, methods, minimize
+from ._point import At, Dependence, at, bounds, clarke, conservative, directional, explain, ties, verdict
+from ._point_set import Bounds, Containment, Nearest, Set, Support
+from ._point_verdict import Certificate, Checked, Descent, Explanation, Tie, Verdict
 from ._trace import Condition, Var
