@@ -32,3 +32,6 @@ from ._errors import (
     UnsupportedError,
 )
 from ._function import Function, parse, program
+from ._jax import to_jax
+from ._scipy import to_scipy
+from ._torch import to_torch
