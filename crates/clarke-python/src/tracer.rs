@@ -15,8 +15,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 /// The operators that Python may call.
 static OPERATORS: LazyLock<Registry> = LazyLock::new(|| Registry::new(clarke::operators().cloned()));
 
-/// A program under construction.
-#[pyclass(frozen, module = "clarke._clarke")]
+/// A program under construction. What the other half knows of a trace, such as its constants, is in attributes.
+#[pyclass(frozen, dict, module = "clarke._clarke")]
 pub struct Tracer {
     builder: Mutex<Builder>,
 }

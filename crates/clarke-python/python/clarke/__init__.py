@@ -33,5 +33,8 @@ from ._errors import (
 )
 from ._function import Function, parse, program
 from ._jax import to_jax
+from ._ops import *  # noqa: F403  (every operator of the table, under its name)
+from ._ops import Entry, operators
 from ._scipy import to_scipy
 from ._torch import to_torch
+from ._trace import Condition, Var
