@@ -5,7 +5,7 @@ use crate::output::{Format, OutFile, json};
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{Facts, Method, Outcome, Run, StepRule, Subgradient};
+use clarke::optim::{Facts, Method, Outcome, Run};
 use clarke::{Evaluator, Fault, Policy, Program, Tensor};
 use clarke_show::{Named, words};
 use serde::Serialize;
@@ -92,11 +92,11 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     task.start.warn_unused(&args.expression, "named in --over");
     let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();
     let program = program.varying(&names)?;
-    let rule: StepRule = args.step.as_deref().unwrap_or("auto").parse()?;
+    let step = args.step.as_deref().map(|rule| ("step".to_string(), rule.into()));
+    let method = clarke::optim::method("subgradient", &step.into_iter().collect::<Vec<_>>())?;
     let policy = policy(args, &program)?;
     let data: Vec<Tensor> = task.data.iter().map(|(_, v)| v.clone()).collect();
     let mut evaluator = Evaluator::new(&program, &data, policy)?;
-    let method = Subgradient { rule };
     let guarantee = method.guarantee(Facts::of(&evaluator));
     for violated in &guarantee.violated {
         warn(violated);

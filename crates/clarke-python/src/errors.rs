@@ -6,6 +6,7 @@ use clarke::{Error, Fault, Place};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
+use std::ffi::CString;
 
 /// The class of Python's exception for a fault.
 fn class_of(fault: &Fault) -> &'static str {
@@ -34,6 +35,12 @@ pub fn exception(py: Python<'_>, name: &str, text: String) -> PyErr {
         Ok(class) => PyErr::from_type(class, text),
         Err(error) => error,
     }
+}
+
+/// Warns, in a class of the package, at the line of the user's that called it.
+pub fn warn(py: Python<'_>, name: &str, text: &str) -> PyResult<()> {
+    let text = CString::new(text.replace('\0', " ")).unwrap_or_default();
+    PyErr::warn(py, class(py, name)?.as_any(), &text, 3)
 }
 
 /// The error as an exception: its text, and the file and line, or the span of program text, where it arose.

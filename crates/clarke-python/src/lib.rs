@@ -3,14 +3,18 @@
 //! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
-//! - [`operator`]: operators that users define.
+//! - [`operator`]: operators that users define; [`optimize`]: methods.
+//! - [`at`]: programs at a point; [`set`]: sets of derivatives there.
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
+mod at;
 mod convert;
 mod errors;
 mod executable;
 mod operator;
+mod optimize;
 mod program;
+mod set;
 mod tracer;
 
 use pyo3::prelude::*;
@@ -25,10 +29,16 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Guard>()?;
     module.add_class::<tracer::Body>()?;
     module.add_class::<operator::Operator>()?;
+    module.add_class::<optimize::Plan>()?;
+    module.add_function(wrap_pyfunction!(optimize::methods, module)?)?;
     module.add_class::<program::Program>()?;
     module.add_class::<program::Policy>()?;
     module.add_class::<executable::Executable>()?;
     module.add_class::<executable::Dispatcher>()?;
+    module.add_class::<at::At>()?;
+    module.add_class::<at::Judgement>()?;
+    module.add_class::<at::Certificate>()?;
+    module.add_class::<set::SetAt>()?;
     module.add_function(wrap_pyfunction!(program::operators, module)?)?;
     module.add_function(wrap_pyfunction!(program::parse, module)?)?;
     module.add_function(wrap_pyfunction!(program::names, module)?)?;

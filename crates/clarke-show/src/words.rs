@@ -104,6 +104,16 @@ pub fn clipped(text: &str, width: usize) -> String {
     text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// A character of HTML and SVG: what XML has no character for is shown as U+FFFD.
+pub fn printable(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        '\u{FFFE}' | '\u{FFFF}' => '\u{FFFD}',
+        c if c.is_control() => '\u{FFFD}',
+        c => c,
+    }
+}
+
 /// A title and an expression behind it, on several lines if need be, which begin where it begins.
 pub fn hanging(title: &str, text: &str) -> String {
     let indent = title.chars().count();

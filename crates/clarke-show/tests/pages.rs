@@ -54,7 +54,8 @@ fn traced() -> Seen {
 /// The text of a page's elements of a kind, in order.
 fn texts(page: &str, tag: &str) -> Vec<String> {
     let parsed = roxmltree::Document::parse(page).unwrap_or_else(|e| panic!("{e}: {page}"));
-    let text = |node: roxmltree::Node| node.descendants().filter_map(|n| n.text()).collect::<String>();
+    let text =
+        |node: roxmltree::Node| node.descendants().filter(|n| n.is_text()).filter_map(|n| n.text()).collect::<String>();
     parsed.descendants().filter(|n| n.has_tag_name(tag)).map(text).collect()
 }
 
@@ -63,7 +64,7 @@ fn several() -> Vec<Seen> {
     let zeros = |n: usize| Tensor::full(&[n], 0.0);
     vec![
         read("relu(-x) + x - relu(x)", &[("x", 0.0.into())]),
-        read("where(x > 0, x, exp(x) - 1) < 1 and x < 2", &[("x", 0.0.into())]),
+        read("where(x > 0, x, exp(x) - 1)", &[("x", 0.0.into())]),
         read("abs(x[0] + x[1]) - abs(x[0]) - abs(x[1])", &[("x", zeros(2))]),
         read("norm2(x) + sum(abs(x))", &[("x", zeros(30))]),
         read("x ** 2", &[("x", 1.0.into())]),
@@ -78,7 +79,7 @@ fn the_page_in_html_says_what_the_page_in_text_says() {
         let page = one.said.html(picture.as_ref());
         // Every word of every cell and sentence stands in the text.
         let words = |text: &str| text.split_whitespace().map(str::to_string).collect::<Vec<_>>();
-        let known = words(&text);
+        let known = words(&text.replace(":\n", "\n"));
         for cell in texts(&page, "td").iter().chain(&texts(&page, "th")).chain(&texts(&page, "p")) {
             for word in words(cell) {
                 assert!(known.contains(&word), "{word} of {cell:?} is not in\n{text}");

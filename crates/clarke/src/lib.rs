@@ -41,7 +41,7 @@
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`]; with errors where there is no derivative: [`Derivative`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
-//! | check a gradient written by hand | [`check_conservative`], [`check_operator`] |
+//! | check a gradient written by hand | [`check_conservative`], [`check_operator`]; one that another library computes: [`check::audit`] |
 //! | minimize | [`Evaluator`], [`optim`] |
 //! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
@@ -71,12 +71,13 @@ pub use local::{
 };
 pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
 
-/// What the checks of gradients written by hand say: the parts of [`CheckReport`], and rules of operators.
+/// What the checks of gradients written by hand say: the parts of [`CheckReport`], rules of operators, and audits of other
+/// libraries' gradients.
 pub mod check {
     pub use crate::local::{
-        Agreement, Bounded, ClosedGraph, Conservative, Course, Differences, Disagree, Disagreement, Escape, Exact,
-        ForwardRule, Member, Membership, NotSemismooth, OperatorReport, Passed, Refused, Refutation, ReverseRule,
-        Semismooth, Unbounded, joined,
+        Agreement, AuditOptions, AuditReport, Bounded, ClosedGraph, Conservative, Course, Differences, Disagree,
+        Disagreement, Escape, Exact, Finding, ForwardRule, Grade, Member, Membership, Nearby, NotSemismooth,
+        OperatorReport, Passed, Refused, Refutation, ReverseRule, Semismooth, Slopes, Tried, Unbounded, audit, joined,
     };
 }
 pub use program::tie::Convention;

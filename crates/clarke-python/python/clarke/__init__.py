@@ -24,6 +24,7 @@ from ._errors import (
     ClarkeError,
     DiscontinuousError,
     DtypeError,
+    GuaranteeWarning,
     InputError,
     NoDerivativeError,
     NotFiniteError,
@@ -33,8 +34,10 @@ from ._errors import (
 )
 from ._function import Function, parse, program
 from ._jax import to_jax
+from ._operator import Operator, op, step
 from ._ops import *  # noqa: F403  (every operator of the table, under its name)
 from ._ops import Entry, operators
+from ._optimize import Measure, Method, OptimizeResult, methods, minimize
 from ._scipy import to_scipy
 from ._torch import to_torch
 from ._trace import Condition, Var

@@ -10,6 +10,7 @@ __all__ = [
     "ClarkeError",
     "DiscontinuousError",
     "DtypeError",
+    "GuaranteeWarning",
     "InputError",
     "NoDerivativeError",
     "NotFiniteError",
@@ -70,3 +71,7 @@ class DiscontinuousError(NoDerivativeError):
 
 class NotFiniteError(ClarkeError, ArithmeticError):
     """A value that is not a finite number."""
+
+
+class GuaranteeWarning(UserWarning):
+    """A condition of the theory that a run does not meet, with what to do."""

@@ -119,18 +119,15 @@ fn drawn(picture: &Picture) -> String {
     format!("<div style=\"{PICTURE}\">\n{}\n</div>\n{notes}", svg.trim())
 }
 
-/// A text in which nothing is markup. What XML has no characters for is shown as U+FFFD.
+/// A text in which nothing is markup.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in text.chars().map(words::printable) {
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '"' => out += "&quot;",
-            '\n' | '\t' => out.push(c),
-            '\u{FFFE}' | '\u{FFFF}' => out.push('\u{FFFD}'),
-            c if c.is_control() => out.push('\u{FFFD}'),
             c => out.push(c),
         }
     }

@@ -1,6 +1,7 @@
 //! Pictures as lists of shapes, and their drawing as SVG or PNG.
 
 use super::PictureError;
+use crate::words::printable;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use std::sync::Once;
@@ -153,7 +154,8 @@ impl Scene {
 
     /// A text, vertically centred.
     pub fn text(&mut self, at: Spot, size: f64, text: impl Into<String>, anchor: Anchor, colour: Colour) {
-        self.shapes.push(Shape::Text { at, size, text: text.into(), anchor, colour });
+        let text = text.into().chars().map(printable).collect();
+        self.shapes.push(Shape::Text { at, size, text, anchor, colour });
     }
 
     /// The picture as a file's content.

@@ -304,17 +304,7 @@ impl Set {
     pub fn threshold<T: Field>(self, x: &[T], radius: f64, sorted: &mut [T]) -> f64 {
         let modulus = |x: &T| if matches!(self, Set::L1 { .. }) { T::of(x.to_f64().abs()) } else { *x };
         std::iter::zip(&mut *sorted, x).for_each(|(y, x)| *y = modulus(x));
-        sorted.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
-        let (mut sum, mut tau) = (0.0, f64::NEG_INFINITY);
-        for (k, x) in sorted.iter().enumerate() {
-            sum += x.to_f64();
-            let next = (sum - radius) / (k + 1) as f64;
-            if x.to_f64() <= next {
-                break;
-            }
-            tau = next;
-        }
-        T::of(tau).to_f64()
+        simplex_threshold(radius, sorted)
     }
 
     /// How far a point is from the boundary.
@@ -396,6 +386,22 @@ impl Set {
             }
         }
     }
+}
+
+/// The τ with Σ max(xᵢ − τ, 0) = radius, of the entries in any order; they are sorted (Held, Wolfe, Crowder 1974; Duchi and
+/// others 2008).
+pub(crate) fn simplex_threshold<T: crate::program::real::Scalar>(radius: f64, entries: &mut [T]) -> f64 {
+    entries.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+    let (mut sum, mut tau) = (0.0, f64::NEG_INFINITY);
+    for (k, x) in entries.iter().enumerate() {
+        sum += x.to_f64();
+        let next = (sum - radius) / (k + 1) as f64;
+        if x.to_f64() <= next {
+            break;
+        }
+        tau = next;
+    }
+    T::of(tau).to_f64()
 }
 
 /// The τ with Σ (gᵢ − τ) over the entries where x ≠ 0 plus Σ max(gᵢ − τ, 0) over the others equal to 0.

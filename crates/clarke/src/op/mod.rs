@@ -10,7 +10,7 @@ pub mod choose;
 pub mod classes;
 pub mod control;
 pub mod conv;
-mod convex;
+pub(crate) mod convex;
 pub mod cumulative;
 pub mod custom;
 pub mod definite;

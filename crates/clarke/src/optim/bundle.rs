@@ -342,7 +342,9 @@ impl Method for Bundle {
         ];
         measures.push(match state.downshift > 0.0 {
             true => Measure { name: "error + norm · radius", value: state.missing(), tolerance },
-            false => Measure { name: "bound on f − min f over the ball, for convex f", value: state.missing(), tolerance },
+            false => {
+                Measure { name: "bound on f − min f over the ball, for convex f", value: state.missing(), tolerance }
+            }
         });
         measures
     }
@@ -350,9 +352,13 @@ impl Method for Bundle {
     fn guarantee(&self, facts: Facts) -> Guarantee {
         let convex = facts.convex() && self.downshift.is_none_or(|g| g == 0.0);
         let statement = match convex {
-            true => "the centers converge to a minimizer if f has one (f is said to be convex; Kiwiel 1990, Theorem 4.4)",
-            false => "every accumulation point of the centers is critical if f is weakly convex and bounded below \
-                      (Mifflin 1982 and Noll, Prot, Rondepierre 2008, for rules of u near the one used)",
+            true => {
+                "the centers converge to a minimizer if f has one (f is said to be convex; Kiwiel 1990, Theorem 4.4)"
+            }
+            false => {
+                "every accumulation point of the centers is critical if f is weakly convex and bounded below \
+                      (Mifflin 1982 and Noll, Prot, Rondepierre 2008, for rules of u near the one used)"
+            }
         };
         Guarantee::new(statement.into(), vec![])
     }

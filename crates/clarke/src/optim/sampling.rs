@@ -104,12 +104,8 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// What all methods share that draw points.
-pub(super) const SEED: Parameter = Parameter {
-    name: "seed",
-    meaning: "the seed of the points drawn",
-    default: "0",
-    range: Range::Whole(0, u64::MAX),
-};
+pub(super) const SEED: Parameter =
+    Parameter { name: "seed", meaning: "the seed of the points drawn", default: "0", range: Range::Whole(0, u64::MAX) };
 
 /// A ball to draw points from.
 pub(super) struct Ball {
@@ -236,7 +232,9 @@ impl Method for GradientSampling {
                          Clarke critical, if f is locally Lipschitz and C¹ on an open set of full measure (Kiwiel 2007, Theorem 3.3)";
         let mut violated = vec![];
         if !facts.tame() {
-            violated.push("the function is not known to be definable: it may not be C¹ on an open set of full measure".into());
+            violated.push(
+                "the function is not known to be definable: it may not be C¹ on an open set of full measure".into(),
+            );
         }
         Guarantee::new(statement.into(), violated)
     }

@@ -20,7 +20,8 @@ pub(super) struct Stationarity {
 impl Stationarity {
     /// The pair as a method reports it.
     pub fn measures(&self, tolerance: f64, radius: f64) -> Vec<Measure> {
-        let norm = Measure { name: "norm of a combination of nearby gradients", value: self.norm, tolerance: Some(tolerance) };
+        let norm =
+            Measure { name: "norm of a combination of nearby gradients", value: self.norm, tolerance: Some(tolerance) };
         let distance = Measure { name: "their distance", value: self.distance, tolerance: Some(radius) };
         vec![norm, distance]
     }

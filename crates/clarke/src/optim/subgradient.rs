@@ -1,162 +1,123 @@
-//! The subgradient method.
+//! The subgradient method, and what it is called on batches of a sum.
 
-use super::{AnyMethod, Condition, Entry, Facts, Guarantee, Method, Oracle, Parameter, Range, Status, StepRule};
-use crate::error::Result;
+use super::conditions::{generic, steps, surely, violated};
+use super::first_order::{FirstOrder, SHARED, Setup, Step, Update, batches, step};
+use super::method::Guarantee;
+use super::options::Entry;
+use super::oracle::Facts;
+use super::rule::StepRule;
+use super::sampler::Order;
 
-/// The subgradient method x_{k+1} = x_k − α_k v_k, with v_k an element of a conservative gradient at x_k.
+/// The subgradient method x_{k+1} = x_k − α_k v_k, with v_k an element of a conservative gradient at x_k, of the function or
+/// of a batch of its terms.
 ///
 /// Source: Shor; with conservative gradients Bolte, Pauwels 2021 (Math. Program. 188), Theorem 9: if f is definable, the
-/// iterates stay bounded, α_k → 0 and Σ α_k = ∞, then f(x_k) converges and every accumulation point x̄ has
-/// 0 ∈ conv D(x̄).
+/// iterates stay bounded, α_k → 0 and Σ α_k = ∞ (with random batches α_k = o(1/log k), and almost surely), then f(x_k)
+/// converges and every accumulation point x̄ has 0 ∈ conv D(x̄). In the order of the terms, or reshuffled: Pauwels 2021
+/// (J. Optim. Theory Appl. 190). With a proximal step: Davis, Drusvyatskiy, Kakade, Lee 2020 (Found. Comput. Math. 20).
 #[derive(Debug, Clone, PartialEq)]
-pub struct Subgradient {
-    /// The step sizes.
-    pub rule: StepRule,
-}
+pub struct Subgradient;
 
-/// The method's line in the table.
+/// The method on the whole function.
 pub(super) const ENTRY: Entry = Entry {
     name: "subgradient",
     about: "The method that the theory of conservative gradients is about",
     formula: "x ← x − α v, v ∈ D(x)",
     source: "Shor 1962; Bolte, Pauwels, Math. Program. 188 (2021), Theorem 9",
-    parameters: &[&[STEP]],
-    make: |settings| Ok(AnyMethod::new(Subgradient { rule: settings.rule("step") })),
+    parameters: &[&[step("auto")], &batches("0", "uniform"), SHARED],
+    make: |settings| FirstOrder::of(settings, Subgradient),
 };
 
-const STEP: Parameter =
-    Parameter { name: "step", meaning: "the size of step k = 0, 1, …", default: "auto", range: Range::Rule };
+/// The method on random batches.
+pub(super) const STOCHASTIC: Entry = Entry {
+    name: "stochastic",
+    about: "The subgradient method on random batches of a sum's terms",
+    formula: "x ← x − α v, v ∈ D_I(x), I a random batch",
+    source: "Robbins, Monro 1951; Bolte, Pauwels, Math. Program. 188 (2021), Theorem 9; Bolte, Le, Pauwels, SIAM J. Optim. 33 \
+             (2023)",
+    parameters: &[&[step("auto")], &batches("32", "uniform"), SHARED],
+    make: |settings| FirstOrder::of(settings, Subgradient),
+};
 
-/// What the method carries.
-#[derive(Debug, Clone)]
-pub struct State {
-    x: Vec<f64>,
-    value: f64,
-    gradient: Vec<f64>,
-    /// Where the next iterate is made, so that a failure leaves the current one.
-    next: Vec<f64>,
-    next_gradient: Vec<f64>,
-    steps: u64,
-    /// The a of [`StepRule::Auto`].
-    scale: f64,
-}
+/// The method on the terms in their order.
+pub(super) const INCREMENTAL: Entry = Entry {
+    name: "incremental",
+    about: "The subgradient method on one term of a sum after another, in their order or reshuffled",
+    formula: "x ← x − α v, v ∈ D_i(x), i = 1, …, n, 1, …",
+    source: "Nedić, Bertsekas, SIAM J. Optim. 12 (2001); Pauwels, J. Optim. Theory Appl. 190 (2021)",
+    parameters: &[&[step("auto")], &batches("1", "reshuffled"), SHARED],
+    make: |settings| FirstOrder::of(settings, Subgradient),
+};
 
-impl Method for Subgradient {
-    type State = State;
-
-    fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let mut gradient = vec![0.0; x.len()];
-        let value = oracle.value_and_gradient(x, &mut gradient)?;
-        let squared: f64 = gradient.iter().map(|g| g * g).sum();
-        let scale = if squared > 0.0 { value.abs().max(1.0) / squared } else { 1.0 };
-        let (next, next_gradient) = (x.to_vec(), gradient.clone());
-        Ok(State { x: x.to_vec(), value, gradient, next, next_gradient, steps: 0, scale })
+impl Update for Subgradient {
+    fn name(&self) -> &'static str {
+        "subgradient"
     }
 
-    fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
-        let alpha = self.rule.size(state.steps, state.scale);
-        for ((next, x), g) in state.next.iter_mut().zip(&state.x).zip(&state.gradient) {
-            *next = x - alpha * g;
+    fn memory(&self, _x: &[f64]) -> Vec<Vec<f64>> {
+        vec![]
+    }
+
+    fn advance(&self, step: Step<'_>, _memory: &mut [Vec<f64>], next: &mut [f64]) {
+        for ((next, x), g) in next.iter_mut().zip(step.x).zip(step.gradient) {
+            *next = x - step.alpha * g;
         }
-        state.value = oracle.value_and_gradient(&state.next, &mut state.next_gradient)?;
-        std::mem::swap(&mut state.x, &mut state.next);
-        std::mem::swap(&mut state.gradient, &mut state.next_gradient);
-        state.steps += 1;
-        Ok(())
     }
 
-    fn stop(&self, state: &State) -> Option<Status> {
-        state.gradient.iter().all(|g| *g == 0.0).then_some(Status::Stationary)
-    }
-
-    fn current<'a>(&self, state: &'a State) -> (&'a [f64], f64) {
-        (&state.x, state.value)
-    }
-
-    fn guarantee(&self, facts: Facts) -> Guarantee {
-        let mut violated: Vec<String> = self
-            .rule
-            .violated()
-            .into_iter()
-            .map(|condition| match condition {
-                Condition::Vanishing => {
-                    "α_k → 0 is violated: with constant steps the iterates reach a neighbourhood of critical points \
-                     only; take an exponent 0 < p ≤ 1"
-                        .to_string()
-                }
-                Condition::Divergent => {
-                    "Σ α_k = ∞ is violated: the iterates may stop short of any critical point; take an exponent p ≤ 1"
-                        .to_string()
-                }
-            })
-            .collect();
-        if !facts.tame() {
-            violated.push(
-                "the function is not known to be definable: sin, cos or another operator of unknown tameness acts on \
-                 an unbounded argument"
-                    .to_string(),
-            );
+    fn guarantee(&self, setup: &Setup, facts: Facts) -> Guarantee {
+        let mut violated = violated(setup, facts);
+        let summable = match setup.rule {
+            StepRule::Power { p, .. } => p > 0.5,
+            _ => false,
+        };
+        let polyak_outside =
+            matches!(setup.rule, StepRule::Polyak { .. }) && setup.prox.as_ref().is_some_and(|p| !p.is_set());
+        if polyak_outside {
+            let condition =
+                "Polyak's steps know nothing of the regularizer: take another step rule, or write it into the function";
+            violated.push(condition.to_string());
+        } else if setup.prox.is_some() && !summable && !matches!(setup.rule, StepRule::Polyak { .. }) {
+            let condition =
+                "Σ α_k² < ∞ is not satisfied: the theorem for proximal steps asks for it; take an exponent 0.5 < p ≤ 1";
+            violated.push(condition.to_string());
         }
-        let level = facts.level;
-        let statement = format!(
-            "if the iterates stay bounded, the values converge and every accumulation point is critical for the \
-             conservative gradient, 0 ∈ conv D (the function is {level}; α_k → 0, Σ α_k = ∞; Bolte, Pauwels 2021, \
-             Theorem 9)"
-        );
-        Guarantee::new(statement, violated)
+        if matches!(setup.rule, StepRule::AdaGrad { .. }) && setup.batches.is_some() {
+            let condition =
+                "the step sizes depend on the batches: the theorem asks for sizes given beforehand; take a/(k+b)^p";
+            violated.push(condition.to_string());
+        }
+        if let StepRule::Polyak { target } = setup.rule {
+            return Guarantee::new(polyak(target), violated);
+        }
+        Guarantee::new(statement(setup, facts), violated)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::{Run, minimize};
-    use super::*;
-    use crate::program::class::Level;
-    use std::sync::atomic::AtomicBool;
-
-    /// f(x) = max over i of |x_i|·(i+1), by hand.
-    struct Weighted;
-
-    impl Oracle for Weighted {
-        fn dimension(&self) -> usize {
-            3
-        }
-        fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-            let (mut best, mut at) = (0.0, 0);
-            for (i, x) in x.iter().enumerate() {
-                let v = x.abs() * (i + 1) as f64;
-                if v > best {
-                    (best, at) = (v, i);
-                }
-            }
-            gradient.fill(0.0);
-            gradient[at] = x[at].signum() * (at + 1) as f64;
-            Ok(best)
-        }
-        fn level(&self) -> Level {
-            Level::PiecewiseLinear
-        }
+/// The theorem for vanishing steps, and the bound for convex functions.
+fn statement(setup: &Setup, facts: Facts) -> String {
+    let (set, source) = match (&setup.prox, setup.batches.map(|b| b.order)) {
+        (Some(_), _) => (
+            "0 ∈ conv D + ∂r with the regularizer or set r",
+            "Davis, Drusvyatskiy, Kakade, Lee 2020, for Clarke's subdifferential",
+        ),
+        (None, Some(Order::Cyclic | Order::Reshuffled)) => ("0 ∈ conv D", "Pauwels 2021"),
+        (None, _) => ("0 ∈ conv D", "Bolte, Pauwels 2021, Theorem 9"),
+    };
+    let (surely, steps, level) = (surely(setup), steps(setup), facts.level);
+    let mut text = format!(
+        "{surely}if the iterates stay bounded, the values converge and every accumulation point is critical for the \
+         conservative gradient, {set} (the function is {level}; {steps}; {source})"
+    );
+    if facts.convex() && setup.batches.is_none() {
+        text += "; as the function is convex and where its elements are bounded by L, the best value of k steps is within \
+                 (‖x₀ − x*‖² + L² Σ α²) / (2 Σ α) of the optimal one (Shor)";
     }
+    text + &generic(setup)
+}
 
-    #[test]
-    fn it_reaches_the_minimum_of_a_maximum() {
-        let method = Subgradient { rule: "1/(k+1)^0.5".parse().unwrap() };
-        let stop = AtomicBool::new(false);
-        let mut seen = 0;
-        let run = Run { steps: 20_000, interrupted: &stop, watch: &mut |_, _, _| seen += 1 };
-        let outcome = minimize(&method, &mut Weighted, &[3.0, -2.0, 1.0], run).unwrap();
-        // A step changes the value by at most α‖v‖² ≤ 9 α, and α = 1/√20000 at the end.
-        assert!(outcome.best_value < 9.0 / 20_000f64.sqrt(), "{}", outcome.best_value);
-        assert_eq!((outcome.status, outcome.steps, seen), (Status::Steps, 20_000, 20_000));
-        assert!(method.guarantee(Facts::of(&Weighted)).violated.is_empty());
-    }
-
-    #[test]
-    fn a_stopped_run_keeps_its_best_point() {
-        let method = Subgradient { rule: StepRule::Auto };
-        let stop = AtomicBool::new(true);
-        let run = Run { steps: 10, interrupted: &stop, watch: &mut |_, _, _| {} };
-        let outcome = minimize(&method, &mut Weighted, &[3.0, 0.0, 0.0], run).unwrap();
-        assert_eq!((outcome.status, outcome.best_value, outcome.steps), (Status::Interrupted, 3.0, 0));
-    }
+fn polyak(target: f64) -> String {
+    format!(
+        "if {target} is the optimal value and the elements are bounded by L, the best value of k steps is within \
+         L ‖x₀ − x*‖ / √k of it (the function is convex; Polyak 1969)"
+    )
 }

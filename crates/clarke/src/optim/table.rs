@@ -2,11 +2,26 @@
 
 use super::method::AnyMethod;
 use super::options::{Entry, Setting, unknown};
-use super::{auto, bfgs, bundle, ingd, sampling, subgradient};
+use super::{adagrad, adam, auto, bfgs, bundle, flow, heavy_ball, ingd, inna, sampling, subgradient};
 use crate::error::Result;
 
-/// All methods, in the order of documents.
-pub const METHODS: &[Entry] = &[auto::ENTRY, subgradient::ENTRY, bundle::ENTRY, bfgs::ENTRY, sampling::ENTRY, ingd::ENTRY];
+/// All methods, in the order of documents: first those that pick and finish, then the first-order ones.
+pub const METHODS: &[Entry] = &[
+    auto::ENTRY,
+    bundle::ENTRY,
+    bfgs::ENTRY,
+    sampling::ENTRY,
+    ingd::ENTRY,
+    subgradient::ENTRY,
+    subgradient::STOCHASTIC,
+    subgradient::INCREMENTAL,
+    heavy_ball::ENTRY,
+    adagrad::ENTRY,
+    inna::ENTRY,
+    adam::ADAM,
+    adam::ADAMW,
+    flow::ENTRY,
+];
 
 /// The method of a name. Errors: there is none; the names close to it are named.
 pub fn entry(name: &str) -> Result<&'static Entry> {

@@ -51,10 +51,8 @@ pub fn tilted_min_norm(points: &[Vec<f64>], offsets: &[f64], start: &[f64], max_
         let x = active.point();
         let level = active.level(&x);
         let below = |j: usize| dot(&x, &points[j]) + offsets[j];
-        let (next, least) = (0..points.len())
-            .map(|j| (j, below(j)))
-            .min_by(|a, b| a.1.total_cmp(&b.1))
-            .expect("there is a point");
+        let (next, least) =
+            (0..points.len()).map(|j| (j, below(j))).min_by(|a, b| a.1.total_cmp(&b.1)).expect("there is a point");
         // Where rounding hides what lies below, a step may still help: a small x can be known better than the points.
         let below = level - least;
         converged |= below <= active.doubt();
@@ -91,8 +89,7 @@ impl<'a> Active<'a> {
     fn new(points: &'a [Vec<f64>], offsets: &'a [f64], start: &[f64]) -> Active<'a> {
         let scale = points.iter().map(|p| norm(p)).fold(0.0, f64::max);
         let scale = if scale > 0.0 { scale } else { 1.0 };
-        let mut active =
-            Active { points, offsets, members: vec![], weights: vec![], factor: Factor::default(), scale };
+        let mut active = Active { points, offsets, members: vec![], weights: vec![], factor: Factor::default(), scale };
         let total: f64 = start.iter().sum();
         for (j, w) in start.iter().enumerate().filter(|(_, w)| **w > WEIGHT) {
             active.members.push(j);

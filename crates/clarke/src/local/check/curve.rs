@@ -3,7 +3,7 @@
 
 use super::rational::pairing;
 use super::report::Exact;
-use super::subject::{Bounds, Subject};
+use super::subject::{Bounds, Sides};
 use crate::local::vector::{along, dot, minus, norm};
 
 /// Both sides of the fundamental theorem along one curve.
@@ -57,13 +57,13 @@ struct Stretch {
 }
 
 /// Points a + t·d of a segment, and the rule there.
-struct Segment<'a, 's> {
-    subject: &'a Subject<'s>,
+struct Segment<'a> {
+    subject: &'a dyn Sides,
     a: &'a [f64],
     d: Vec<f64>,
 }
 
-impl Segment<'_, '_> {
+impl Segment<'_> {
     fn stretch(&self, from: f64, to: f64) -> Option<Stretch> {
         let mut sums = vec![];
         let (mut low, mut high, mut size) = (f64::INFINITY, f64::NEG_INFINITY, 0.0f64);
@@ -94,7 +94,7 @@ impl Segment<'_, '_> {
             true => (fine, (fine - coarse).abs()),
             false => (sums[sums.len() - 1], high - low),
         };
-        let rounding = 8.0 * f64::EPSILON * size * self.d.len() as f64;
+        let rounding = 8.0 * self.subject.precision() * size * self.d.len() as f64;
         let (integral, error) = (width * mean, width * (error + rounding));
         Some(Stretch { from, to, integral, error, size, constant: constant.flatten() })
     }
@@ -113,12 +113,12 @@ fn romberg(sums: &[f64]) -> f64 {
 
 /// Measures a segment; halves the stretch with the largest error until the difference is clear, or small, or the budget of
 /// stretches is spent. None if the function or the rule is not finite somewhere on it.
-pub(super) fn segment(subject: &Subject<'_>, from: &[f64], to: &[f64], budget: usize) -> Option<Measured> {
+pub(super) fn segment(subject: &dyn Sides, from: &[f64], to: &[f64], budget: usize) -> Option<Measured> {
     measure(subject, from, to, &[0.0, 1.0], budget)
 }
 
 /// The same from stretches that get shorter towards both ends.
-pub(super) fn segment_closely(subject: &Subject<'_>, from: &[f64], to: &[f64], budget: usize) -> Option<Measured> {
+pub(super) fn segment_closely(subject: &dyn Sides, from: &[f64], to: &[f64], budget: usize) -> Option<Measured> {
     const SHORTEST: i32 = 20;
     let near = (1..=SHORTEST).rev().map(|k| (0.5f64).powi(k));
     let far = (2..=SHORTEST).map(|k| 1.0 - (0.5f64).powi(k));
@@ -126,7 +126,7 @@ pub(super) fn segment_closely(subject: &Subject<'_>, from: &[f64], to: &[f64], b
     measure(subject, from, to, &breaks, budget)
 }
 
-fn measure(subject: &Subject<'_>, from: &[f64], to: &[f64], breaks: &[f64], budget: usize) -> Option<Measured> {
+fn measure(subject: &dyn Sides, from: &[f64], to: &[f64], breaks: &[f64], budget: usize) -> Option<Measured> {
     let (low, high) = (subject.bounds(from)?, subject.bounds(to)?);
     let line = Segment { subject, a: from, d: minus(to, from) };
     let mut stretches: Vec<Stretch> = breaks.windows(2).map(|w| line.stretch(w[0], w[1])).collect::<Option<_>>()?;
@@ -168,7 +168,7 @@ fn exact(low: Bounds, high: Bounds, stretches: &[Stretch], d: &[f64]) -> Option<
 
 /// Measures a curve given by an even number of stretches between points that lie on it: by the trapezoidal rule on them, and
 /// on every second one for the error.
-pub(super) fn arc(subject: &Subject<'_>, points: &[Vec<f64>]) -> Option<Measured> {
+pub(super) fn arc(subject: &dyn Sides, points: &[Vec<f64>]) -> Option<Measured> {
     let (first, last) = (points.first()?, points.last()?);
     let (low, high) = (subject.bounds(first)?, subject.bounds(last)?);
     let rules: Vec<Vec<f64>> = points.iter().map(|x| subject.rule(x)).collect::<Option<_>>()?;
@@ -184,7 +184,7 @@ pub(super) fn arc(subject: &Subject<'_>, points: &[Vec<f64>]) -> Option<Measured
     let length: f64 = points.windows(2).map(|w| norm(&minus(&w[1], &w[0]))).sum();
     let largest = rules.iter().map(|v| norm(v)).fold(0.0, f64::max);
     let increment = high.middle() - low.middle();
-    let rounding = f64::EPSILON * (8.0 * length * largest + high.middle().abs() + low.middle().abs());
+    let rounding = subject.precision() * (8.0 * length * largest + high.middle().abs() + low.middle().abs());
     let error = (fine - coarse).abs() + low.radius() + high.radius() + rounding;
     Some(Measured { increment, integral: fine, error, scale: increment.abs().max(length * largest), exact: None })
 }
@@ -207,7 +207,7 @@ const DEPTH: usize = 14;
 /// Looks closer at a segment on which the two numbers seem to differ. A quadrature that missed a narrow feature of a right
 /// rule is found out here: the difference vanishes where it is looked for.
 pub(super) fn confirm(
-    subject: &Subject<'_>,
+    subject: &dyn Sides,
     from: &[f64],
     to: &[f64],
     tolerance: f64,

@@ -28,6 +28,7 @@
 //! and their limits are looked for in the program's own set.
 
 mod around;
+mod audit;
 mod curve;
 mod operator;
 mod probe;
@@ -37,6 +38,7 @@ mod rule;
 mod subject;
 mod switches;
 
+pub use audit::{AuditOptions, AuditReport, Finding, Grade, Nearby, Slopes, Tried, audit};
 pub use operator::{Agreement, Disagree, ForwardRule, OperatorReport, ReverseRule, check_operator};
 pub use report::{
     Bounded, CheckReport, ClosedGraph, Conservative, Course, Differences, Disagreement, Escape, Exact, Member,

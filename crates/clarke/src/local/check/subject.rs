@@ -27,6 +27,30 @@ pub(super) struct Subject<'a> {
     pub refusals: RefCell<usize>,
 }
 
+/// A function and a rule for its gradient: what curves are measured by.
+pub(super) trait Sides {
+    /// Bounds of the value; None if it is not finite.
+    fn bounds(&self, x: &[f64]) -> Option<Bounds>;
+
+    /// The rule's vector; None if it gives none or something that is not finite.
+    fn rule(&self, x: &[f64]) -> Option<Vec<f64>>;
+
+    /// The unit roundoff of the numbers that the rule computes with.
+    fn precision(&self) -> f64 {
+        f64::EPSILON
+    }
+}
+
+impl Sides for Subject<'_> {
+    fn bounds(&self, x: &[f64]) -> Option<Bounds> {
+        Subject::bounds(self, x)
+    }
+
+    fn rule(&self, x: &[f64]) -> Option<Vec<f64>> {
+        Subject::rule(self, x)
+    }
+}
+
 /// Bounds of the value over the reals at a point.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {

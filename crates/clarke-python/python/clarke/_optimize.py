@@ -1,0 +1,279 @@
+"""Methods: `minimize`, what it returns, and functions that are means over many samples."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Callable, NamedTuple
+
+import numpy as np
+
+from . import _clarke
+from ._errors import ClarkeError, InputError
+from ._function import Argnums, Function, PolicyLike, policy_of, program
+
+__all__ = ["Measure", "Method", "OptimizeResult", "minimize", "methods"]
+
+
+class Measure(NamedTuple):
+    """A number that a method measured of itself, and the tolerance that it is held against, if there is one."""
+
+    name: str
+    value: float
+    tolerance: float | None
+
+
+class Method(NamedTuple):
+    """A method as data.
+
+    Attributes
+    ----------
+    name, about, formula, source : str
+        Its name, what it is for, its step, and where what is known of it is proved.
+    parameters : tuple of (str, str, str, str)
+        Of each: name, meaning, default, and which values it may have.
+    """
+
+    name: str
+    about: str
+    formula: str
+    source: str
+    parameters: tuple[tuple[str, str, str, str], ...]
+
+
+def methods() -> dict[str, Method]:
+    """All methods by name, in the order of the documents.
+
+    Examples
+    --------
+    >>> import clarke as ck
+    >>> ck.methods()["subgradient"].formula
+    'x_{k+1} = x_k − α_k v_k'
+    """
+    return {name: Method(name, *rest, tuple(parameters)) for name, *rest, parameters in _clarke.methods()}
+
+
+#: What scipy's numbers of a status are: 0 for success, 1 for the limit of steps.
+_CODES = {"converged": 0, "stationary": 0, "steps": 1, "stalled": 2, "failed": 3, "interrupted": 99}
+
+_MESSAGES = {
+    "converged": "what the method measures is within its tolerance",
+    "stationary": "0 is the element of the conservative gradient here, and the method stays",
+    "steps": "all steps asked for were made",
+    "stalled": "the method found no better point in this arithmetic",
+    "failed": "the function could not be evaluated at the next point",
+    "interrupted": "the callback stopped the run",
+}
+
+
+class OptimizeResult(dict[str, Any]):
+    """What `minimize` returns: a dict whose entries are attributes too, in the manner of scipy.
+
+    Attributes
+    ----------
+    x
+        The best point met, in the form of the start.
+    fun : float
+        Its value.
+    success : bool
+        Whether the method's own tolerance was met, or it stands at a point where its element is 0. A method of steps alone,
+        as the subgradient method, has no such test: its runs end with ``success`` False and status 1.
+    status : int
+        0 success, 1 all steps made, 2 stalled, 3 failed, 99 interrupted.
+    message : str
+        The status in words.
+    nit, nfev, njev : int
+        Steps; values and gradients evaluated.
+    last, last_fun
+        The last point, and its value.
+    trace : ndarray of shape (n, 2)
+        Steps and values along the way, thinned to at most 1000.
+    measures : list of Measure
+        What the method measured at the end: stationarity, gaps.
+    guarantee : str
+        What the theory gives for this method on a function of this class, or which condition is missing.
+    verdict
+        The verdict of the calculus at the best point, with its certificate, see `Function.verdict`; None if it was not asked
+        for or cannot be had there.
+    failure : ClarkeError or None
+        Why a run failed; all else is of the points before it.
+    seconds : float
+        How long the run took.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    __setattr__ = dict.__setitem__
+    __delattr__ = dict.__delitem__
+
+    def __dir__(self) -> list[str]:
+        return list(self)
+
+    def __repr__(self) -> str:
+        short = [name for name in self if name not in ("trace", "last", "last_fun", "measures")]
+        width = max(map(len, short), default=0)
+        lines = []
+        for name in short:
+            text = str(self[name]).replace("\n", "\n" + " " * (width + 2))
+            lines.append(f"{name:>{width}}: {text}")
+        return "\n".join(lines)
+
+
+def minimize(
+    function: Callable[..., Any],
+    x0: Any,
+    *args: Any,
+    method: str = "auto",
+    steps: int | None = None,
+    policy: PolicyLike | None = None,
+    convex: bool = False,
+    callback: Callable[[int, float, float], object] | None = None,
+    progress: bool | None = None,
+    certify: bool = True,
+    tie_tol: float = 1e-6,
+    **options: float | str,
+) -> OptimizeResult:
+    """Minimizes a function of one number over its first argument.
+
+    Parameters
+    ----------
+    function : callable
+        A `Function`, or a function of Python: ``function(x, *args)``.
+    x0 : array, number, dict, list, tuple or dataclass of such
+        Where to start; computed in float64.
+    *args
+        The other arguments, held fixed.
+    method : str
+        One of `methods`; ``"auto"`` picks by size, convexity and class.
+    steps : int, optional
+        At most so many steps: 20000 unless given.
+    policy : str, float or Policy, optional
+        What is picked at ties, see `grad`.
+    convex : bool
+        Whether you say that the function is convex: guarantees may then rest on your word.
+    callback : callable, optional
+        Called after each step with the number of steps, the value and the best value. What it returns, if true, stops the
+        run; an exception in it ends the run and comes out as it is.
+    progress : bool, optional
+        Whether a line of progress is shown on standard error; by default if that is a terminal.
+    certify : bool
+        Whether the point is judged at the end: is 0 in the conservative gradient, is it in the Clarke subdifferential.
+    tie_tol : float
+        How far from a tie still counts as met for that verdict, absolute: computed minima meet theirs up to rounding.
+    **options
+        The method's own parameters, see ``clarke.methods()[name].parameters``.
+
+    Returns
+    -------
+    OptimizeResult
+
+    Raises
+    ------
+    ClarkeError
+        At the start: a function without gradient, a start outside of its domain, an option that the method does not take.
+        What goes wrong later ends the run with status 3 and keeps the best point.
+
+    Warns
+    -----
+    GuaranteeWarning
+        For each condition of the theory that the run does not meet, once before it.
+
+    Examples
+    --------
+    >>> import clarke as ck
+    >>> import numpy as np
+    >>> A, b = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([0.0, 1.0, 5.0])
+    >>> found = ck.minimize(lambda x: np.abs(A @ x - b).sum(), np.zeros(2), method="bundle", convex=True)
+    >>> found.success, round(found.fun, 6)
+    (True, 3.0)
+    """
+    traced = program(function)
+    native, values, unflatten = traced._point((x0, *args), {}, 0)
+    settings = [(name, _text(value)) for name, value in options.items()]
+    limit = 20_000 if steps is None else steps
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        raise InputError(f"steps: a whole number from 1 on was expected, not {steps!r}")
+    bar = _Bar(limit) if (sys.stderr.isatty() if progress is None else progress) else None
+    plan = _clarke.Plan(method, settings, limit, convex, _watcher(bar, callback))
+    clock = time.perf_counter()
+    try:
+        outcome = plan.minimize(native, values, policy_of(policy))
+    finally:
+        if bar:
+            bar.close()
+    return _result(traced, outcome, unflatten, args, time.perf_counter() - clock, certify, tie_tol)
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def _watcher(bar: _Bar | None, callback: Callable[[int, float, float], object] | None) -> Any:
+    if bar is None:
+        return callback
+
+    def watch(step: int, value: float, best: float) -> object:
+        bar.show(step, best)
+        return callback(step, value, best) if callback else None
+
+    return watch
+
+
+class _Bar:
+    """A line of progress that is written over itself, at most ten times a second."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.shown = 0.0
+
+    def show(self, step: int, best: float) -> None:
+        now = time.monotonic()
+        if now - self.shown >= 0.1:
+            self.shown = now
+            print(f"\r{step}/{self.steps} steps, best value {best:.10g}   ", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if self.shown:
+            print(file=sys.stderr)
+
+
+def _result(
+    function: Function,
+    outcome: dict[str, Any],
+    unflatten: Callable[[Any], Any],
+    args: tuple[Any, ...],
+    seconds: float,
+    certify: bool,
+    tie_tol: float,
+) -> OptimizeResult:
+    status, x = outcome["status"], unflatten(outcome["best"])
+    return OptimizeResult(
+        x=x,
+        fun=outcome["best_value"],
+        success=_CODES[status] == 0,
+        status=_CODES[status],
+        message=_MESSAGES[status],
+        nit=outcome["steps"],
+        nfev=outcome["values"] + outcome["gradients"],
+        njev=outcome["gradients"],
+        guarantee=outcome["guarantee"],
+        verdict=_verdict(function, x, args, tie_tol) if certify else None,
+        failure=outcome["failure"],
+        seconds=seconds,
+        last=unflatten(outcome["last"]),
+        last_fun=outcome["value"],
+        trace=np.array(outcome["trace"], dtype=np.float64).reshape(-1, 2),
+        measures=[Measure(*measure) for measure in outcome["measures"]],
+    )
+
+
+def _verdict(function: Function, x: Any, args: tuple[Any, ...], tie_tol: float) -> Any:
+    """The verdict of the calculus, or None where there is none: a run's result is not lost for it."""
+    try:
+        return function.verdict(x, *args, tol=tie_tol)
+    except ClarkeError:
+        return None

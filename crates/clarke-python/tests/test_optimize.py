@@ -1,0 +1,84 @@
+"""Minimizing from Python: results, callbacks, faults, and the known optimum of the README's problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import clarke as ck
+
+A = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0], [1.0, 3.0]])
+b = np.array([0.0, 1.0, 2.0, 9.0])
+
+
+@ck.program
+def lad(x: Any) -> Any:
+    return np.abs(A @ x - b).sum()
+
+
+@pytest.mark.parametrize("method", [name for name in ck.methods() if name in ("bundle", "bfgs", "auto")])
+def test_finishing_methods_find_the_minimum(method: str) -> None:
+    found = ck.minimize(lad, np.zeros(2), method=method, convex=True, certify=False)
+    assert found.fun == pytest.approx(6.0, abs=1e-6)
+    assert np.allclose(found.x, [0.0, 1.0], atol=1e-5)
+    assert found.x.shape == (2,) and found["fun"] == found.fun
+
+
+def test_trees_and_data() -> None:
+    def loss(params: Any, X: Any, y: Any) -> Any:
+        return np.abs(X @ params["w"] + params["c"] - y).mean()
+
+    start = {"w": np.zeros(1), "c": 0.0}
+    found = ck.minimize(loss, start, A[:, 1:], b, method="bundle", convex=True, certify=False)
+    assert found.fun == pytest.approx(1.5, abs=1e-6)
+    assert found.x["w"].shape == (1,)
+
+
+def test_a_callback_sees_every_step_and_may_stop() -> None:
+    seen: list[tuple[int, float, float]] = []
+
+    def callback(step: int, value: float, best: float) -> bool:
+        seen.append((step, value, best))
+        return step == 5
+
+    found = ck.minimize(lad, np.zeros(2), method="subgradient", callback=callback, certify=False)
+    assert [step for step, _, _ in seen] == [1, 2, 3, 4, 5]
+    assert (found.status, found.nit, found.success) == (99, 5, False)
+    assert seen[-1][2] == found.fun
+
+
+def test_an_exception_in_a_callback_comes_out_as_it_is() -> None:
+    def callback(*_: Any) -> None:
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        ck.minimize(lad, np.zeros(2), method="subgradient", callback=callback)
+
+
+def test_what_the_theory_asks_for_is_said_before_the_run() -> None:
+    with pytest.warns(ck.GuaranteeWarning, match="α_k → 0"):
+        ck.minimize(lad, np.zeros(2), method="subgradient", step=0.01, steps=10, certify=False)
+
+
+def test_a_failing_run_keeps_its_best_point() -> None:
+    f = ck.program(lambda x: np.log(x) + 0 * x)
+    found = ck.minimize(f, 1.0, method="subgradient", step=0.6, steps=100, certify=False)
+    assert (found.status, found.success) == (3, False)
+    assert isinstance(found.failure, ck.ClarkeError)
+    assert np.isfinite(found.fun) and found.x > 0
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(ck.TextError, match="unknown method `bundel`; did you mean `bundle`"):
+        ck.minimize(lad, np.zeros(2), method="bundel")
+    with pytest.raises(ck.TextError, match="unknown option `stepp`"):
+        ck.minimize(lad, np.zeros(2), method="subgradient", stepp=1.0)
+    with pytest.raises(ck.InputError, match="steps: a whole number"):
+        ck.minimize(lad, np.zeros(2), steps=0)
+
+
+def test_runs_are_reproducible() -> None:
+    runs = [ck.minimize(lad, np.zeros(2), method="gradient-sampling", steps=50, certify=False) for _ in range(2)]
+    assert runs[0].x.tolist() == runs[1].x.tolist() and runs[0].fun == runs[1].fun

@@ -1,0 +1,72 @@
+//! What first-order methods' guarantees share: conditions, and sentences about settings.
+
+use super::first_order::Setup;
+use super::oracle::Facts;
+use super::rule::{Condition, StepRule};
+use super::sampler::Order;
+
+/// The conditions on steps and on the function that the theorems for vanishing steps share, as far as violated.
+pub(super) fn violated(setup: &Setup, facts: Facts) -> Vec<String> {
+    let mut violated: Vec<String> = setup.rule.violated().into_iter().filter_map(|c| on_steps(c, facts)).collect();
+    let convex_is_enough = matches!(setup.rule, StepRule::Polyak { .. }) && facts.convex();
+    if !facts.tame() && !convex_is_enough {
+        violated.push(
+            "the function is not known to be definable: sin, cos or another operator of unknown tameness acts on an \
+             unbounded argument"
+                .to_string(),
+        );
+    }
+    violated
+}
+
+fn on_steps(condition: Condition, facts: Facts) -> Option<String> {
+    let text = match condition {
+        Condition::Vanishing => {
+            "α_k → 0 is violated: with constant steps the iterates reach a neighbourhood of critical points only; take an \
+             exponent 0 < p ≤ 1"
+        }
+        Condition::Divergent => {
+            "Σ α_k = ∞ is violated: the iterates may stop short of any critical point; take an exponent p ≤ 1"
+        }
+        Condition::Convex if facts.convex() => return None,
+        Condition::Convex => {
+            "the function is not said to be convex: Polyak's steps rest on f(x*) ≥ f(x) + ⟨v, x* − x⟩; say so, or take \
+             another step rule"
+        }
+    };
+    Some(text.to_string())
+}
+
+/// The condition that no theorem covers a method with a regularizer or a set.
+pub(super) fn no_prox(setup: &Setup) -> Option<String> {
+    let prox = setup.prox.as_ref()?;
+    Some(format!("no theorem is known for this method with {prox}: take subgradient, or no prox"))
+}
+
+/// What of the step rule the theorem uses.
+pub(super) fn steps(setup: &Setup) -> &'static str {
+    match setup.rule {
+        StepRule::AdaGrad { .. } => "where the elements are bounded, either Σ ‖v_k‖² < ∞ or α_k → 0 and Σ α_k = ∞",
+        _ if setup.batches.is_some() => "α_k = o(1/log k), Σ α_k = ∞",
+        _ => "α_k → 0, Σ α_k = ∞",
+    }
+}
+
+/// `almost surely, ` where batches are random.
+pub(super) fn surely(setup: &Setup) -> &'static str {
+    match setup.batches {
+        Some(batches) if batches.order != Order::Cyclic => "almost surely, ",
+        _ => "",
+    }
+}
+
+/// What random starts and steps add: limits that are critical for the function, not for the program alone.
+pub(super) fn generic(setup: &Setup) -> String {
+    if setup.noise.start <= 0.0 {
+        return String::new();
+    }
+    "; from almost every start, with all step sizes but finitely many, no iterate meets a point where the element is not the \
+     gradient, so that with this random start accumulation points are almost surely Clarke critical, 0 ∈ ∂ᶜf (Bolte, Pauwels \
+     2020). This is true of real numbers: of the finitely many floating-point numbers a start has ties with a chance above 0"
+        .to_string()
+}
