@@ -17,6 +17,7 @@ np.float64(2.0)
 
 from __future__ import annotations
 
+from . import _ops
 from ._clarke import Policy, Program, __version__
 from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp
 from ._errors import (
@@ -41,3 +42,46 @@ from ._optimize import Measure, Method, OptimizeResult, methods, minimize
 from ._scipy import to_scipy
 from ._torch import to_torch
 from ._trace import Condition, Var
+
+__all__ = [
+    "__version__",
+    "batch",
+    "CallError",
+    "ClarkeError",
+    "Condition",
+    "Derivative",
+    "DiscontinuousError",
+    "DtypeError",
+    "Entry",
+    "Function",
+    "grad",
+    "GuaranteeWarning",
+    "hvp",
+    "InputError",
+    "jacobian",
+    "jvp",
+    "Measure",
+    "Method",
+    "methods",
+    "minimize",
+    "NoDerivativeError",
+    "NotFiniteError",
+    "NotLipschitzError",
+    "op",
+    "Operator",
+    "OptimizeResult",
+    "parse",
+    "Policy",
+    "Program",
+    "program",
+    "step",
+    "TextError",
+    "to_jax",
+    "to_scipy",
+    "to_torch",
+    "UnsupportedError",
+    "value_and_grad",
+    "Var",
+    "vjp",
+]
+__all__ += _ops.__all__
