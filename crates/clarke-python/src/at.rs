@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 /// A program at a point.
 #[pyclass(frozen, module = "clarke._clarke")]
 pub struct At {
-    inner: clarke::At,
+    pub inner: clarke::At,
 }
 
 /// File and line of Python; or the bytes of the program's text.

@@ -133,7 +133,7 @@ fn checked(point: &[f64], options: &AuditOptions) -> Result<()> {
     if !(options.radius > 0.0 && options.radius.is_finite()) {
         return refuse("radius", options.radius.to_string(), "it is a positive finite number");
     }
-    if options.radius < 1e3 * smallest(point, options.precision) {
+    if options.radius < 16.0 * smallest(point, options.precision) {
         let given = options.radius.to_string();
         return refuse("radius", given, "it is small against the rounding of the point; enlarge it, or move the point");
     }
