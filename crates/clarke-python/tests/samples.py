@@ -89,7 +89,7 @@ MORE: list[Sample] = [
     s(lambda x: -x**3 + abs(x) - (+x) / 3),
     s(lambda x: 3 - x * np.float64(2) + np.float32(0.5) * x - np.int64(2) / (x + 5)),
     s(lambda x: x // 0.7 + x % 0.3 + 5 // (x + 9) + 5 % (x + 9) + divmod(x, 0.4)[1]),
-    s(lambda x: round(x, 1) + round(x)),
+    s(lambda x: x * True + np.True_ - x * np.array([True, False, True, True])),
     s(lambda x: np.add.reduce(x) + np.maximum.reduce(x) - np.minimum.reduce(x, axis=0)),
     s(lambda x: np.multiply.reduce(x, axis=1, keepdims=True)),
     s(lambda x: np.add.reduce(x, axis=None, initial=2.0)),

@@ -17,6 +17,7 @@ np.float64(2.0)
 
 from __future__ import annotations
 
+from . import _numpy as _numpy  # Traced values learn what numpy's functions do to them.
 from . import _ops
 from ._clarke import Policy, Program, __version__
 from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp

@@ -40,6 +40,8 @@ class Derivative(_clarke.Dispatcher):
         self._mode = mode
         self._argnums = argnums
         self._policy = policy_of(policy)
+        #: What `inspect.signature` reads: the arguments are those of the function.
+        self.__signature__ = function._signature
         self.__name__ = self.__qualname__ = f"{_TITLES[mode]} of {function.name}"
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import InputError
-from ._trace import Condition, Var, fail, record, tracer_of
+from ._trace import Condition, Var, fail, record, reshaped, tracer_of
 
 __all__ = ["getitem", "integers", "take"]
 
@@ -30,7 +30,7 @@ def take(x: Var, indices: np.ndarray[Any, Any], axis: int | None) -> Var:
     """The entries at these positions along an axis, or of the flat array."""
     if indices.size == 0:
         shape = indices.shape if axis is None else (*x.shape[:axis], *indices.shape, *x.shape[axis:][1:])
-        return record("reshape", record("getitem", record("ravel", x), (slice(0, 0),)), shape)
+        return reshaped(record("getitem", record("ravel", x), (slice(0, 0),)), shape)
     return record("take", x, indices.tolist(), axis=axis)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import _trace
 from ._errors import InputError
-from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, tracer_of
+from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, tracer_of
 
 __all__ = ["FUNCTIONS", "INSTEAD", "UFUNCS", "apply", "of", "only", "says"]
 
@@ -125,15 +125,7 @@ def _function(function: Callable[..., Any], args: tuple[Operand, ...], keywords:
     rule = FUNCTIONS.get(function)
     if rule is None:
         _unsupported(says(function), function.__name__)
-    try:
-        return rule(*args, **keywords)
-    except TypeError as error:
-        # A call with arguments that the function does not have is a mistake of the user's line.
-        if isinstance(error, _trace.UnsupportedError) or error.__traceback__ is None:
-            raise
-        if error.__traceback__.tb_next is None:
-            fail(f"{says(function)} of a traced value: {str(error).removeprefix(rule.__name__)}")
-        raise
+    return rule(*args, **keywords)
 
 
 def _unsupported(full: str, name: str) -> Any:
@@ -182,7 +174,7 @@ def _outer(ufunc: np.ufunc, a: Operand, b: Operand, **keywords: Any) -> Any:
     a, b = number(a, b)
     if ufunc not in UFUNCS:
         _unsupported(f"numpy.{ufunc.__name__}", ufunc.__name__)
-    return UFUNCS[ufunc](record("reshape", a, a.shape + (1,) * b.ndim), b)
+    return UFUNCS[ufunc](reshaped(a, a.shape + (1,) * b.ndim), b)
 
 
 # The elementwise functions.
@@ -473,11 +465,6 @@ INSTEAD = {
     "fft": "Clarke computes with real numbers; a real transform is a product with a matrix of cosines and sines",
     "rfft": "Clarke computes with real numbers; a real transform is a product with a matrix of cosines and sines",
 }
-
-
-def as_vars(values: Any) -> list[Var]:
-    """A sequence of operands as traced values."""
-    return number(*values)
 
 
 def full_constant(like: Var, value: Operand) -> Var:

@@ -10,7 +10,7 @@ import numpy as np
 from ._errors import InputError
 from ._numpy import apply, of, only
 from ._reductions import axis_of, flag
-from ._trace import Operand, Var, fail, lift, number, record, tracer_of
+from ._trace import Operand, Var, fail, lift, number, record, reshaped, tracer_of
 
 
 @of(np.dot)
@@ -54,9 +54,9 @@ def _contracted(a: Var, b: Var, over_a: list[int], over_b: list[int]) -> Var:
     rest_b = [k for k in range(b.ndim) if k not in over_b]
     shape_a, shape_b = tuple(a.shape[k] for k in rest_a), tuple(b.shape[k] for k in rest_b)
     n = math.prod(lengths[0])
-    left = record("reshape", record("transpose", a, [*rest_a, *over_a]), (math.prod(shape_a), n))
-    right = record("reshape", record("transpose", b, [*over_b, *rest_b]), (n, math.prod(shape_b)))
-    return record("reshape", record("matmul", left, right), shape_a + shape_b)
+    left = reshaped(record("transpose", a, [*rest_a, *over_a]), (math.prod(shape_a), n))
+    right = reshaped(record("transpose", b, [*over_b, *rest_b]), (n, math.prod(shape_b)))
+    return reshaped(record("matmul", left, right), shape_a + shape_b)
 
 
 @of(np.tensordot)
@@ -76,11 +76,11 @@ def _tensordot(a: Operand, b: Operand, axes: Any = 2) -> Var:
 def _kron(a: Operand, b: Operand) -> Var:
     a, b = number(a, b)
     n = max(a.ndim, b.ndim)
-    a = record("reshape", a, (1,) * (n - a.ndim) + a.shape)
-    b = record("reshape", b, (1,) * (n - b.ndim) + b.shape)
-    left = record("reshape", a, tuple(m for k in range(n) for m in (a.shape[k], 1)))
-    right = record("reshape", b, tuple(m for k in range(n) for m in (1, b.shape[k])))
-    return record("reshape", left * right, tuple(a.shape[k] * b.shape[k] for k in range(n)))
+    a = reshaped(a, (1,) * (n - a.ndim) + a.shape)
+    b = reshaped(b, (1,) * (n - b.ndim) + b.shape)
+    left = reshaped(a, tuple(m for k in range(n) for m in (a.shape[k], 1)))
+    right = reshaped(b, tuple(m for k in range(n) for m in (1, b.shape[k])))
+    return reshaped(left * right, tuple(a.shape[k] * b.shape[k] for k in range(n)))
 
 
 @of(np.cross)
@@ -131,7 +131,7 @@ def _without_ellipsis(terms: list[str], right: str | None, axes: list[int]) -> t
 @of(np.convolve)
 def _convolve(a: Operand, v: Operand, mode: str = "full") -> Var:
     a, v = number(a, v)
-    a, v = record("reshape", a, (-1,)), record("reshape", v, (-1,))
+    a, v = reshaped(a, (-1,)), reshaped(v, (-1,))
     if v.size > a.size:
         a, v = v, a
     return _slid(a, record("flip", v, axis=0), mode)
@@ -152,7 +152,7 @@ def _slid(a: Var, v: Var, mode: str) -> Var:
     if pad is None:
         fail(f"numpy.convolve and correlate have the modes full, same and valid, not \"{mode}\"", InputError)
     padded = record("pad", a, [list(pad)])
-    return record("reshape", record("conv1d", record("reshape", padded, (1, -1)), record("reshape", v, (1, 1, m))), (-1,))
+    return reshaped(record("conv1d", reshaped(padded, (1, -1)), reshaped(v, (1, 1, m))), (-1,))
 
 
 # Linear algebra.

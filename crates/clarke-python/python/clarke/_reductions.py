@@ -9,7 +9,7 @@ import numpy as np
 from ._errors import InputError
 from ._indexing import getitem
 from ._numpy import apply, full_constant, of, only, reduced
-from ._trace import Condition, Operand, Var, fail, lift, number, record, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, shape_of, tracer_of
 
 
 def axis_of(axis: Any, ndim: int) -> int:
@@ -33,9 +33,9 @@ def along(name: str, x: Operand, axis: Any, keepdims: Any, **settings: Any) -> V
     axes = [axis_of(a, x.ndim) for a in axis]
     rest = [k for k in range(x.ndim) if k not in axes]
     shape = tuple(x.shape[k] for k in rest)
-    moved = record("reshape", record("transpose", x, [*rest, *axes]), (*shape, -1))
+    moved = reshaped(record("transpose", x, [*rest, *axes]), (*shape, -1))
     out = record(name, moved, axis=-1, **settings)
-    return record("reshape", out, tuple(1 if k in axes else n for k, n in enumerate(x.shape))) if keep else out
+    return reshaped(out, tuple(1 if k in axes else n for k, n in enumerate(x.shape))) if keep else out
 
 
 def _started(initial: Any) -> Any:
@@ -111,7 +111,7 @@ def _average(a: Operand, axis: Any = None, weights: Operand = None, returned: bo
             if axis is None or isinstance(axis, tuple) or w.ndim != 1:
                 fail(f"the weights of numpy.average have shape {w.shape}, the array {x.shape}: give one axis, or one shape", InputError)
             k = axis_of(axis, x.ndim)
-            w = record("broadcast_to", record("reshape", w, (-1,) + (1,) * (x.ndim - 1 - k)), x.shape)
+            w = record("broadcast_to", reshaped(w, (-1,) + (1,) * (x.ndim - 1 - k)), x.shape)
         total = record("sum", w, axis=axis, keepdims=keep)
         mean = record("sum", x * w, axis=axis, keepdims=keep) / total
     return (mean, total) if returned else mean
@@ -137,7 +137,7 @@ def _quantile(
     if np.any((levels < 0) | (levels > 1)):
         fail("probabilities of numpy.quantile lie in [0, 1], those of numpy.percentile in [0, 100]", InputError)
     made = [along("quantile", a, axis, keepdims, q=float(level)) for level in levels.ravel()]
-    return made[0] if not levels.ndim else record("reshape", record("stack", made), levels.shape + made[0].shape)
+    return made[0] if not levels.ndim else reshaped(record("stack", made), levels.shape + made[0].shape)
 
 
 @of(np.percentile)
@@ -260,7 +260,7 @@ def _trapezoid(y: Operand, x: Operand = None, dx: Operand = 1.0, axis: Any = -1)
     if x is not None:
         width = _diff(at, axis=-1 if at.ndim == 1 else axis)
         if at.ndim == 1:
-            width = record("reshape", width, (1,) * k + (-1,) + (1,) * (y.ndim - 1 - k))
+            width = reshaped(width, (1,) * k + (-1,) + (1,) * (y.ndim - 1 - k))
     return record("sum", width * (_at(y, k, slice(1, None)) + _at(y, k, slice(None, -1))) / 2.0, axis=k)
 
 
@@ -366,8 +366,8 @@ def _cov(
     only("cov", fweights=fweights, aweights=aweights, dtype=dtype)
 
     def rows(v: Var) -> Var:
-        v = v if v.ndim else record("reshape", v, (1,))
-        v = record("reshape", v, (1, -1)) if v.ndim == 1 else v
+        v = v if v.ndim else reshaped(v, (1,))
+        v = reshaped(v, (1, -1)) if v.ndim == 1 else v
         return v if rowvar or v.shape[0] == 1 else v.T
 
     both = [rows(v) for v in number(m, *(() if y is None else (y,)))]

@@ -12,7 +12,7 @@ from ._errors import InputError
 from ._indexing import getitem, integers, take
 from ._numpy import full_constant, of, only
 from ._reductions import axis_of
-from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, shape_of, tracer_of
 
 
 def lengths(what: str, shape: Any) -> tuple[int, ...]:
@@ -31,7 +31,7 @@ def row_major(function: str, order: Any) -> None:
 @of(np.reshape)
 def _reshape(a: Operand, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Var:
     row_major("reshape", order)
-    return record("reshape", lift(a), lengths("the shape", newshape if shape is None else shape))
+    return reshaped(lift(a), lengths("the shape", newshape if shape is None else shape))
 
 
 @of(np.ravel)
@@ -105,7 +105,7 @@ def _meshgrid(*xi: Operand, copy: bool = True, sparse: bool = False, indexing: s
     order = list(range(n))
     if indexing == "xy" and n > 1:
         order[:2] = [1, 0]
-    placed = [record("reshape", v, tuple(-1 if k == order[i] else 1 for k in range(n))) for i, v in enumerate(vectors)]
+    placed = [reshaped(v, tuple(-1 if k == order[i] else 1 for k in range(n))) for i, v in enumerate(vectors)]
     return tuple(placed) if sparse else _broadcast_arrays(*placed)
 
 
@@ -168,7 +168,7 @@ def _dstack(tup: Any) -> Var:
 
 @of(np.column_stack)
 def _column_stack(tup: Any) -> Var:
-    return record("concatenate", [v if v.ndim > 1 else record("reshape", v, (-1, 1)) for v in number(*tup)], axis=1)
+    return record("concatenate", [v if v.ndim > 1 else reshaped(v, (-1, 1)) for v in number(*tup)], axis=1)
 
 
 @of(np.append)
@@ -292,7 +292,7 @@ def _roll(a: Operand, shift: Any, axis: Any = None) -> Var:
     x = lift(a)
     if axis is None:
         flat = record("roll", record("ravel", x), int(np.sum(shift)), axis=0)
-        return record("reshape", flat, x.shape)
+        return reshaped(flat, x.shape)
     for by, k in zip(*np.broadcast_arrays(np.ravel(shift), np.ravel(axis)), strict=True):
         x = record("roll", x, int(by), axis=axis_of(k, x.ndim))
     return x
@@ -541,7 +541,7 @@ def _apply_along_axis(func1d: Callable[..., Any], axis: Any, arr: Operand, *args
         fail("numpy.apply_along_axis of no entries", InputError)
     out = _stack([full_constant(x, m) for m in made])
     inner = out.shape[1:]
-    out = record("reshape", out, lead + inner)
+    out = reshaped(out, lead + inner)
     if not inner:
         return out
     order = [*range(k), *range(len(lead), out.ndim), *range(k, len(lead))]

@@ -6,18 +6,19 @@ A `Var` stands for an array whose shape is known and whose numbers are not. What
 
 from __future__ import annotations
 
+import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, NoReturn, TypeAlias, cast
 
 import numpy as np
 
 from . import _clarke
-from ._errors import InputError, UnsupportedError
+from ._errors import ClarkeError, DtypeError, InputError, UnsupportedError
 
-__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "shape_of", "tracer_of"]
+__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "reshaped", "shape_of", "tracer_of"]
 
 #: What stands for an array in numpy code: an array, a number, a traced value, a condition, or lists of such.
 Operand: TypeAlias = Any
@@ -41,7 +42,7 @@ def origin() -> tuple[str, int]:
         frame = frame.f_back
 
 
-def fail(text: str, kind: type[InputError] | type[UnsupportedError] = UnsupportedError) -> NoReturn:
+def fail(text: str, kind: type[ClarkeError] = UnsupportedError) -> NoReturn:
     """Raises an error that names the user's line."""
     file, line = origin()
     error = kind(f"{text} (at {file}:{line})")
@@ -162,6 +163,10 @@ def lift(value: Operand) -> Operand:
     """An operand of arithmetic: conditions become numbers, lists of traced values one value; the rest stays."""
     if isinstance(value, Condition):
         return value.number()
+    if isinstance(value, (bool, np.bool_)):
+        return float(value)
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiub":
+        fail(f"an array of dtype {value.dtype} cannot take part in a program: Clarke computes with real numbers", DtypeError)
     if isinstance(value, (list, tuple)):
         tracer = tracer_of(value)
         if tracer is None:
@@ -179,6 +184,18 @@ def number(*values: Operand) -> list[Var]:
     tracer = tracer_of(*values)
     assert tracer is not None, "one of the values is traced"
     return [_as_var(tracer, lift(v)) for v in values]
+
+
+def reshaped(x: Var, shape: int | Iterable[int]) -> Var:
+    """The same entries in another shape, of which one length may be −1: what is left."""
+    wanted = [shape] if isinstance(shape, int) else [n.__index__() for n in shape]
+    if wanted.count(-1) == 1:
+        rest = math.prod(n for n in wanted if n != -1)
+        if rest and x.size % rest == 0:
+            wanted[wanted.index(-1)] = x.size // rest
+    if math.prod(wanted) != x.size or any(n < 0 for n in wanted):
+        fail(f"an array of shape {x.shape} cannot be reshaped to {tuple(wanted)}", InputError)
+    return record("reshape", x, tuple(wanted))
 
 
 def shape_of(value: Operand) -> Shape:
@@ -548,9 +565,6 @@ class Var(_Traced, _clarke.Node):
 
     def __abs__(self) -> Var:
         return record("abs", self)
-
-    def __round__(self, digits: int | None = None) -> Var:
-        return cast(Var, np.round(cast(Any, self), digits or 0))
 
     __gt__ = _comparison(">")
     __ge__ = _comparison(">=")
