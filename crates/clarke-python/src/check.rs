@@ -31,6 +31,11 @@ impl Callback {
         result.map_err(|error| *self.slot() = Some(error)).ok()
     }
 
+    /// The number that it returns for an array, if it returns one.
+    fn number(&self, x: &[f64]) -> Option<f64> {
+        self.call(|py, f| f.call1((PyArray1::from_slice(py, x),))?.extract::<Option<f64>>()).flatten()
+    }
+
     fn slot(&self) -> std::sync::MutexGuard<'_, Option<PyErr>> {
         self.raised.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -107,6 +112,46 @@ pub fn check_conservative(
     Ok((report.passes(), report.to_string(), clarke_show::check_json(name, &report).to_string()))
 }
 
+/// How a program's values agree with those of a function that takes an array of float64: at how many points they were
+/// compared, the largest relative difference, and where.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)]
+pub fn agreement(
+    py: Python<'_>,
+    value: &Bound<'_, PyAny>,
+    program: &Program,
+    point: &Bound<'_, PyAny>,
+    seed: u64,
+    curves: usize,
+    radius: f64,
+    single: bool,
+) -> PyResult<(usize, f64, Vec<f64>)> {
+    let point = tensor(point)?.data().to_vec();
+    let base = if single { AuditOptions::single() } else { AuditOptions::default() };
+    let options = AuditOptions { seed, curves, radius, ..base };
+    let inputs: Vec<_> = program.inner.inputs().iter().filter(|i| !i.role.is_selection()).collect();
+    let numbers: usize = inputs.iter().map(|i| i.shape.iter().product::<usize>()).sum();
+    if numbers != point.len() {
+        let text = format!("the twin has {numbers} numbers as its arguments, and the point {}", point.len());
+        return Err(exception(py, "InputError", text));
+    }
+    let value = Callback::new(value);
+    let found = py.detach(|| {
+        let mut of_value = |x: &[f64]| value.number(x);
+        let mut of_program = |x: &[f64]| {
+            let mut rest = x.iter();
+            let part = |i: &&clarke::program::Input| Tensor::from_fn(&i.shape, |_| *rest.next().unwrap_or(&f64::NAN));
+            let arrays: Vec<Tensor> = inputs.iter().map(part).collect();
+            let outputs = program.inner.eval(&arrays).ok()?;
+            outputs.first().filter(|out| out.shape().is_empty()).map(Tensor::item)
+        };
+        clarke::check::agreement(&mut of_value, &mut of_program, &point, &options)
+    });
+    value.check()?;
+    let found = found.raised(py)?;
+    Ok((found.compared, found.worst, found.point))
+}
+
 /// Audits a gradient that another library computes: `value` and `gradient` take an array of float64 and return a number and
 /// an array, or None where there is none. Returns whether nothing was found, the text, all as JSON, and for each finding its
 /// margin, its grade, whether it contradicts that the gradient is conservative, and its text.
@@ -129,9 +174,7 @@ pub fn audit(
     let options = AuditOptions { seed, curves, radius, tolerance, ..base };
     let (value, gradient) = (Callback::new(value), Callback::new(gradient));
     let report = py.detach(|| {
-        let mut of_value = |x: &[f64]| {
-            value.call(|py, f| f.call1((PyArray1::from_slice(py, x),))?.extract::<Option<f64>>()).flatten()
-        };
+        let mut of_value = |x: &[f64]| value.number(x);
         let mut of_gradient = |x: &[f64]| {
             let vector = |py: Python<'_>, f: &Bound<'_, PyAny>| {
                 let result = f.call1((PyArray1::from_slice(py, x),))?;

@@ -3,14 +3,9 @@
 //! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
-<<<<<<< HEAD
+//! - [`operator`]: operators that users define; [`optimize`]: methods.
 //! - [`at`]: programs at a point; [`set`]: sets of derivatives there; [`explain`]: what is said of both.
 //! - [`check`]: checks of gradients.
-//! - [`operator`]: operators that users define.
-=======
-//! - [`operator`]: operators that users define; [`optimize`]: methods.
-//! - [`at`]: programs at a point; [`set`]: sets of derivatives there.
->>>>>>> main
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
 mod at;
@@ -52,6 +47,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(explain::set_text, module)?)?;
     module.add_function(wrap_pyfunction!(check::check_conservative, module)?)?;
     module.add_function(wrap_pyfunction!(check::audit, module)?)?;
+    module.add_function(wrap_pyfunction!(check::agreement, module)?)?;
     module.add_function(wrap_pyfunction!(program::operators, module)?)?;
     module.add_function(wrap_pyfunction!(program::parse, module)?)?;
     module.add_function(wrap_pyfunction!(program::names, module)?)?;

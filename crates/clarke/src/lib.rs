@@ -75,9 +75,10 @@ pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conse
 /// libraries' gradients.
 pub mod check {
     pub use crate::local::{
-        Agreement, AuditOptions, AuditReport, Bounded, ClosedGraph, Conservative, Course, Differences, Disagree,
-        Disagreement, Escape, Exact, Finding, ForwardRule, Grade, Member, Membership, Nearby, NotSemismooth,
-        OperatorReport, Passed, Refused, Refutation, ReverseRule, Semismooth, Slopes, Tried, Unbounded, audit, joined,
+        Agreed, Agreement, AuditOptions, AuditReport, Bounded, ClosedGraph, Conservative, Course, Differences,
+        Disagree, Disagreement, Escape, Exact, Finding, ForwardRule, Grade, Member, Membership, Nearby, NotSemismooth,
+        OperatorReport, Passed, Refused, Refutation, ReverseRule, Semismooth, Slopes, Tried, Unbounded, agreement,
+        audit, joined,
     };
 }
 pub use program::tie::Convention;

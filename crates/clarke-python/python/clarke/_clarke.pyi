@@ -13,6 +13,7 @@ __all__ = [
     "Certificate",
     "Dispatcher",
     "Executable",
+    "Explained",
     "Guard",
     "Judgement",
     "Node",
@@ -23,10 +24,15 @@ __all__ = [
     "SetAt",
     "Tracer",
     "__version__",
+    "agreement",
+    "audit",
+    "check_conservative",
     "methods",
     "names",
     "operators",
     "parse",
+    "set_picture",
+    "set_text",
 ]
 
 __version__: str
@@ -227,6 +233,49 @@ class SetAt:
     def critical(self, /) -> bool | None: ...
     def diameter(self, /) -> tuple[float, float]: ...
 
+@final
+class Explained:
+    def __new__(
+        cls, at: At, name: str, expression: bool, simplified: bool, policy: Policy, budget: _Budget
+    ) -> Explained: ...
+    @property
+    def judgement(self) -> Judgement | None: ...
+    def text(self, /) -> str: ...
+    def json(self, /) -> str: ...
+    def html(self, /) -> str: ...
+    def picture(self, /, ranges: Sequence[tuple[float, float]], png: bool) -> tuple[bytes, list[str]]: ...
+
+def set_picture(set: SetAt, png: bool) -> tuple[bytes, list[str]]: ...
+def set_text(set: SetAt) -> str: ...
+def check_conservative(
+    name: str,
+    program: Program,
+    rule: Policy | Program | Callable[[list[Any]], list[Any]],
+    points: Sequence[Sequence[Any]],
+    seed: int,
+    curves: int,
+    radius: float,
+    tolerance: float,
+) -> tuple[bool, str, str]: ...
+def audit(
+    value: Callable[[NDArray[np.float64]], float | None],
+    gradient: Callable[[NDArray[np.float64]], Any],
+    point: ArrayLike,
+    seed: int,
+    curves: int,
+    radius: float,
+    tolerance: float | None,
+    single: bool,
+) -> tuple[bool, str, str, list[tuple[float, str, bool, str]]]: ...
+def agreement(
+    value: Callable[[NDArray[np.float64]], float | None],
+    program: Program,
+    point: ArrayLike,
+    seed: int,
+    curves: int,
+    radius: float,
+    single: bool,
+) -> tuple[int, float, list[float]]: ...
 def methods() -> list[tuple[str, str, str, str, list[tuple[str, str, str, str]]]]: ...
 def operators() -> list[tuple[str, str, str, str, str, str]]: ...
 def parse(text: str, inputs: Sequence[tuple[str, Sequence[int]]] | None) -> Program: ...

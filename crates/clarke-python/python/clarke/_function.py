@@ -15,6 +15,7 @@ import numpy as np
 from . import _clarke, _tree
 from ._arrays import as_array, foreign, is_double, shape_of
 from ._errors import CallError, ClarkeError, InputError
+from ._questions import Questions
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Specialized:
         return self.varying(items).derivative(mode).filled(policy)
 
 
-class Function(_clarke.Dispatcher):
+class Function(Questions, _clarke.Dispatcher):
     """A function of arrays, traced once for each signature of its arguments and compiled.
 
     Made by `program` from a function of Python, or by `parse` from text. Called with numbers and arrays (or dicts, lists,

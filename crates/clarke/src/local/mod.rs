@@ -27,10 +27,10 @@ mod verdict;
 pub use artifact::{Dependence, Difference};
 pub use certificate::{Certificate, Checked, Term};
 pub use check::{
-    Agreement, AuditOptions, AuditReport, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative, Course,
-    Differences, Disagree, Disagreement, Escape, Exact, Finding, ForwardRule, Grade, GradientRule, Member, Membership,
-    Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Slopes,
-    Tried, Unbounded, audit, check_conservative, check_operator, joined,
+    Agreed, Agreement, AuditOptions, AuditReport, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative,
+    Course, Differences, Disagree, Disagreement, Escape, Exact, Finding, ForwardRule, Grade, GradientRule, Member,
+    Membership, Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule,
+    Semismooth, Slopes, Tried, Unbounded, agreement, audit, check_conservative, check_operator, joined,
 };
 pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;
