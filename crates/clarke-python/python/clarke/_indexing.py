@@ -39,7 +39,7 @@ def getitem(x: Var, index: Any) -> Var:
     if type(index) is int:
         return record("getitem", x, (index,))
     entries = index if isinstance(index, tuple) else (index,)
-    plain = []
+    plain: list[Any] = []
     for entry in entries:
         if isinstance(entry, (Condition, Var)) or tracer_of(entry) is not None:
             _refuse(entry)

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from . import _clarke, _numpy
+from . import _clarke, _numpy  # noqa: F401  (its tables are filled)
 from ._arrays import as_array, foreign, is_double
-from ._errors import CallError, ClarkeError
+from ._errors import CallError, ClarkeError, InputError
 from ._trace import Body, Condition, Operand, Var, constant, fail, lift, open_body, origin, record_in, shape_of, tracer_of
 
 
@@ -263,7 +263,7 @@ def _loop(name: str) -> Callable[..., Any]:
         operands = [foreign(lift(v)) for v in (init, *arrays, *whole)]
         rows = operands[1 : 1 + len(arrays)]
         if any(not shape_of(x) for x in rows):
-            fail(f"clarke.{name}: an array to go through needs a leading axis; a number has none", _numpy.InputError)
+            fail(f"clarke.{name}: an array to go through needs a leading axis; a number has none", InputError)
         shapes = [shape_of(operands[0]), *(shape_of(x)[1:] for x in rows), *map(shape_of, operands[1 + len(arrays) :])]
         made, captured = _traced_body(body, shapes)
         around = open_body.get()

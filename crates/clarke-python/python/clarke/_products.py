@@ -10,7 +10,7 @@ import numpy as np
 from ._errors import InputError
 from ._numpy import apply, of, only
 from ._reductions import axis_of, flag
-from ._trace import Operand, Var, fail, lift, number, record, reshaped, tracer_of
+from ._trace import Operand, Var, fail, lift, number, record, reshaped, traced, tracer_of
 
 
 @of(np.dot)
@@ -90,7 +90,11 @@ def _cross(a: Operand, b: Operand, axisa: Any = -1, axisb: Any = -1, axisc: Any 
     a, b = record("moveaxis", a, axisa, -1), record("moveaxis", b, axisb, -1)
     if a.shape[-1] != 3 or b.shape[-1] != 3:
         fail(f"numpy.cross of traced values is of vectors with 3 entries, not {a.shape[-1]} and {b.shape[-1]}", InputError)
-    entry = lambda i, j: a[..., i] * b[..., j] - a[..., j] * b[..., i]
+    x, y = a, b
+
+    def entry(i: int, j: int) -> Var:
+        return x[..., i] * y[..., j] - x[..., j] * y[..., i]
+
     return record("stack", [entry(1, 2), entry(2, 0), entry(0, 1)], axis=axisc)
 
 
@@ -182,7 +186,7 @@ def _cholesky(a: Operand, /, *, upper: bool = False) -> Var:
 def _matrix_power(a: Operand, n: int) -> Var:
     if not isinstance(n, (int, np.integer)):
         fail("the exponent of numpy.linalg.matrix_power must be an integer known while tracing")
-    x = lift(a)
+    x = traced(a)
     if n == 0:
         return 0.0 * x + np.eye(x.shape[-1])
     base = record("inv", x) if n < 0 else x
@@ -261,7 +265,7 @@ def _matrix_norm(x: Var, order: Any, axes: tuple[int, int], keep: bool) -> Var:
 
 @of(np.linalg.norm)
 def _norm(x: Operand, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Var:
-    v = lift(x)
+    v = traced(x)
     keep = flag(keepdims)
     if axis is None:
         if ord is None or (ord in ("fro", "f") and v.ndim == 2) or (ord == 2 and v.ndim == 1):

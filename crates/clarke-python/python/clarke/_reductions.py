@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ._errors import InputError
 from ._indexing import getitem
 from ._numpy import apply, full_constant, of, only, reduced
-from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, traced, shape_of, tracer_of
 
 
 def axis_of(axis: Any, ndim: int) -> int:
@@ -79,7 +79,7 @@ def _ptp(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False) -
 @of(np.mean)
 def _mean(a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Var:
     only("mean", dtype=dtype, out=out, where=where)
-    return record("mean", lift(a), axis=axis, keepdims=flag(keepdims))
+    return record("mean", traced(a), axis=axis, keepdims=flag(keepdims))
 
 
 def _spread(name: str) -> Any:
@@ -101,7 +101,7 @@ of(np.std)(_spread("std"))
 @of(np.average)
 def _average(a: Operand, axis: Any = None, weights: Operand = None, returned: bool = False, *, keepdims: Any = False) -> Any:
     keep = flag(keepdims)
-    x = lift(a)
+    x = traced(a)
     if weights is None:
         mean = _mean(x, axis, keepdims=keep)
         total: Operand = np.full(mean.shape, x.size / max(mean.size, 1))
@@ -150,7 +150,7 @@ def _percentile(a: Operand, q: Operand, *args: Any, **keywords: Any) -> Var:
 @of(np.sort)
 def _sort(a: Operand, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Var:
     only("sort", order=order)
-    return record("sort", record("ravel", lift(a)) if axis is None else lift(a), axis=-1 if axis is None else axis)
+    return record("sort", record("ravel", traced(a)) if axis is None else lift(a), axis=-1 if axis is None else axis)
 
 
 @of(np.partition)
@@ -174,7 +174,7 @@ of(np.cumprod)(_cumulative("cumprod"))
 
 def _cumulative_new(name: str, first: float) -> Any:
     def rule(x: Operand, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Var:
-        x = lift(x)
+        x = traced(x)
         if axis is None and x.ndim > 1:
             fail("an axis is needed: the array has several", InputError)
         k = 0 if axis is None else axis_of(axis, x.ndim)
@@ -221,13 +221,16 @@ def _diff(a: Operand, n: int = 1, axis: Any = -1, prepend: Operand = None, appen
 @of(np.ediff1d)
 def _ediff1d(ary: Operand, to_end: Operand = None, to_begin: Operand = None) -> Var:
     x = number(ary, *(v for v in (to_end, to_begin) if v is not None))[0]
-    flat = lambda v: None if v is None else record("ravel", full_constant(x, v))
+
+    def flat(v: Operand) -> Var | None:
+        return None if v is None else record("ravel", full_constant(x, v))
+
     return _with_ends(_diff(record("ravel", x)), 0, flat(to_begin), flat(to_end))
 
 
 @of(np.gradient)
 def _gradient(f: Operand, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    x = lift(f)
+    x = traced(f)
     if tracer_of(*varargs) is not None or not isinstance(x, Var):
         fail("the spacing of numpy.gradient must be known while tracing")
     axes = tuple(range(x.ndim)) if axis is None else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
@@ -240,7 +243,8 @@ def _gradient(f: Operand, *varargs: Any, axis: Any = None, edge_order: int = 1) 
 def _slope(x: Var, k: int, step: np.ndarray[Any, Any], edge_order: int) -> Var:
     """Second order inside; at the ends of the order asked for. Numpy's own weights are those of its gradient of units."""
     n = x.shape[k]
-    weights = np.gradient(np.eye(n), *([step] if step.ndim else [float(step)]), axis=0, edge_order=edge_order)
+    spacing: Any = step if step.ndim else float(step)
+    weights = np.asarray(np.gradient(np.eye(n), spacing, axis=0, edge_order=cast(Any, edge_order)))
     if step.ndim and step.shape != (n,):
         fail("the coordinates of numpy.gradient are as many as the entries along the axis", InputError)
     return _product(weights, x, k)
@@ -272,7 +276,7 @@ def _clip(a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, 
     high = max if any(a_max is v for v in absent) else a_max
     low, high = (None if any(v is w for w in absent) else v for v in (low, high))
     if low is None and high is None:
-        return lift(a)
+        return traced(a)
     if high is None:
         return apply("maximum", a, low)
     if low is None:
@@ -300,7 +304,7 @@ def _fix(x: Operand, out: Any = None) -> Var:
 
 @of(np.sinc)
 def _sinc(x: Operand) -> Var:
-    x = lift(x)
+    x = traced(x)
     y = np.pi * (x == 0).select(1e-20, x)
     return record("sin", y) / y
 
@@ -325,12 +329,12 @@ def _select(condlist: Any, choicelist: Any, default: Operand = 0) -> Var:
     assert tracer is not None, "one of the values is traced"
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
         made = Condition.of(condition, tracer).select(choice, made)
-    return lift(made)
+    return traced(made)
 
 
 @of(np.count_nonzero)
 def _count_nonzero(a: Operand, axis: Any = None, *, keepdims: Any = False) -> Var:
-    x = lift(a) if not isinstance(a, Condition) else a
+    x = traced(a) if not isinstance(a, Condition) else a
     held = x if isinstance(x, Condition) else x != 0
     return held.number().sum(axis=axis, keepdims=flag(keepdims))
 
@@ -386,4 +390,4 @@ def _bincount(x: Operand, /, weights: Operand = None, minlength: int = 0) -> Var
     if at.ndim != 1 or at.dtype.kind not in "iu" or shape_of(weights) != at.shape or (at.size and at.min() < 0):
         fail("numpy.bincount takes integers from 0 on in one axis, and as many weights", InputError)
     length = max(int(at.max()) + 1 if at.size else 0, minlength)
-    return record("scatter_add", lift(weights), at.tolist(), length=length)
+    return record("scatter_add", traced(weights), at.tolist(), length=length)

@@ -11,18 +11,19 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, Literal, NoReturn, TypeAlias, cast
 
 import numpy as np
 
 from . import _clarke
 from ._errors import ClarkeError, DtypeError, InputError, UnsupportedError
 
-__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "reshaped", "shape_of", "tracer_of"]
+__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "reshaped", "shape_of", "traced", "tracer_of"]
 
 #: What stands for an array in numpy code: an array, a number, a traced value, a condition, or lists of such.
 Operand: TypeAlias = Any
 Shape: TypeAlias = tuple[int, ...]
+Symbol: TypeAlias = Literal[">", ">=", "<", "<=", "==", "!="]
 
 _OWN = (os.path.dirname(os.path.abspath(__file__)) + os.sep, os.path.dirname(os.path.abspath(np.__file__)) + os.sep)
 #: Which files are the package's or numpy's, of those seen.
@@ -179,6 +180,13 @@ def _as_var(tracer: _clarke.Tracer, value: Operand) -> Var:
     return value if isinstance(value, Var) else constant(tracer, value)
 
 
+def traced(value: Operand) -> Var:
+    """An operand that is traced, or a list that holds what is, as one value."""
+    lifted = lift(value)
+    assert isinstance(lifted, Var), "the operand is traced"
+    return lifted
+
+
 def number(*values: Operand) -> list[Var]:
     """All as traced values of the trace that one of them belongs to."""
     tracer = tracer_of(*values)
@@ -265,7 +273,7 @@ class Condition(_Traced):
         self.tracer, self.guard, self.shape = tracer, guard, shape
 
     @staticmethod
-    def compare(symbol: str, a: Operand, b: Operand) -> Condition:
+    def compare(symbol: Symbol, a: Operand, b: Operand) -> Condition:
         """A comparison with a symbol of `> >= < <= == !=`."""
         a, b = lift(a), lift(b)
         tracer = tracer_of(a, b)
@@ -325,7 +333,7 @@ class Condition(_Traced):
         """As numbers, or itself for bool."""
         return self if np.dtype(dtype) == np.dtype(bool) else self.number().astype(dtype)
 
-    def _join(self, other: object, join: Callable[[_clarke.Guard, _clarke.Guard], _clarke.Guard]) -> Condition:
+    def _join(self, other: object, join: Callable[[_clarke.Guard, _clarke.Guard], _clarke.Guard]) -> Any:
         if not is_operand(other):
             return NotImplemented
         known = other if isinstance(other, Condition) else Condition.of(_booleans(other), self.tracer)
@@ -335,13 +343,13 @@ class Condition(_Traced):
         return Condition(one.tracer, join(one.guard, two.guard), shape)
 
     def __and__(self, other: object) -> Condition:
-        return self._join(other, _clarke.Guard.both)
+        return cast(Condition, self._join(other, _clarke.Guard.both))
 
     def __or__(self, other: object) -> Condition:
-        return self._join(other, _clarke.Guard.either)
+        return cast(Condition, self._join(other, _clarke.Guard.either))
 
     def __xor__(self, other: object) -> Condition:
-        return self._join(other, _exclusive)
+        return cast(Condition, self._join(other, _exclusive))
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -384,34 +392,34 @@ class Condition(_Traced):
         return -self.number()
 
     def __add__(self, other: Operand) -> Var:
-        return self.number() + other
+        return record("add", self.number(), lift(other))
 
     def __sub__(self, other: Operand) -> Var:
-        return self.number() - other
+        return record("subtract", self.number(), lift(other))
 
     def __mul__(self, other: Operand) -> Var:
         return cast(Var, np.multiply(cast(Any, self), other))
 
     def __truediv__(self, other: Operand) -> Var:
-        return self.number() / other
+        return record("divide", self.number(), lift(other))
 
     def __matmul__(self, other: Operand) -> Var:
-        return self.number() @ other
+        return record("matmul", self.number(), lift(other))
 
     def __radd__(self, other: Operand) -> Var:
-        return other + self.number()
+        return record("add", lift(other), self.number())
 
     def __rsub__(self, other: Operand) -> Var:
-        return other - self.number()
+        return record("subtract", lift(other), self.number())
 
     def __rmul__(self, other: Operand) -> Var:
         return self.__mul__(other)
 
     def __rtruediv__(self, other: Operand) -> Var:
-        return other / self.number()
+        return record("divide", lift(other), self.number())
 
     def __rmatmul__(self, other: Operand) -> Var:
-        return other @ self.number()
+        return record("matmul", lift(other), self.number())
 
     def __repr__(self) -> str:
         return f"Condition(shape={self.shape})"
@@ -449,19 +457,19 @@ def _binary(name: str) -> tuple[Callable[[Var, Operand], Var], Callable[[Var, Op
     return left, right
 
 
-def _through(function: np.ufunc) -> tuple[Callable[[Var, Operand], Any], Callable[[Var, Operand], Any]]:
+def _through(function: np.ufunc) -> tuple[Callable[[Var, Operand], Var], Callable[[Var, Operand], Var]]:
     """An operator of Python and its reflection, as numpy's function does it."""
 
-    def left(self: Var, other: Operand) -> Any:
-        return function(cast(Any, self), other) if is_operand(other) else NotImplemented
+    def left(self: Var, other: Operand) -> Var:
+        return cast(Var, function(cast(Any, self), other)) if is_operand(other) else NotImplemented
 
-    def right(self: Var, other: Operand) -> Any:
-        return function(other, cast(Any, self)) if is_operand(other) else NotImplemented
+    def right(self: Var, other: Operand) -> Var:
+        return cast(Var, function(other, cast(Any, self))) if is_operand(other) else NotImplemented
 
     return left, right
 
 
-def _comparison(symbol: str) -> Callable[[Var, object], Condition]:
+def _comparison(symbol: Symbol) -> Callable[[Var, object], Condition]:
     def compare(self: Var, other: object) -> Condition:
         return Condition.compare(symbol, self, other) if is_operand(other) else NotImplemented
 
@@ -555,7 +563,12 @@ class Var(_Traced, _clarke.Node):
     __matmul__, __rmatmul__ = _binary("matmul")
     __floordiv__, __rfloordiv__ = _through(np.floor_divide)
     __mod__, __rmod__ = _through(np.remainder)
-    __divmod__, __rdivmod__ = _through(np.divmod)
+
+    def __divmod__(self, other: Operand) -> tuple[Var, Var]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Operand) -> tuple[Var, Var]:
+        return self.__rfloordiv__(other), self.__rmod__(other)
 
     def __neg__(self) -> Var:
         return record("negative", self)
