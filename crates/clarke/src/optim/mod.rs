@@ -40,7 +40,6 @@ pub use ingd::Ingd;
 pub use inna::Inna;
 pub use line_search::WeakWolfe;
 pub use method::{AnyMethod, AnyState, Guarantee, Measure, Method, Status};
-use options::refuse;
 pub use options::{Entry, Parameter, Range, Setting, Settings};
 pub use oracle::{Convex, Convexity, Evaluations, Facts, Oracle};
 pub use prox::{Affine, Prox};
