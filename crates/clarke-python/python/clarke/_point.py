@@ -267,7 +267,7 @@ class At:
         Examples
         --------
         >>> import clarke as ck
-        >>> ck.parse("max(x)").at([1.0, 1.0], argnums="x").directional([-1.0, -3.0])
+        >>> ck.parse("max(abs(x), y)").at(1.0, 1.0, argnums=("x", "y")).directional((-1.0, -3.0))
         -1.0
         """
         return self._native().directional(self._form.arrays(direction, "direction"))
