@@ -172,6 +172,7 @@ def written() -> str:
         *[f"    {field}: str" for field in _ops.Entry._fields],
         "",
         "ENTRIES: dict[str, Entry]",
+        "__all__: list[str]",
         "",
         "def operators() -> list[Entry]: ...",
     ]

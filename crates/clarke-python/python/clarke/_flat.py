@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from typing import Any, Callable, Sequence
 
@@ -111,8 +110,7 @@ class Adapter:
                 found[:] = [out]
                 return tuple(results)
 
-            functools.update_wrapper(flattened, self.function._function)
-            del flattened.__wrapped__
+            flattened.__name__ = flattened.__qualname__ = self.function.name
             self._flat[tree] = Flat(flattened, len(leaves), self.policy), found
         flat, out = self._flat[tree]
         return flat, leaves, lambda results: _tree.unflatten(out[0], results)

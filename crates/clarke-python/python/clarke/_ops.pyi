@@ -14,6 +14,7 @@ class Entry(NamedTuple):
     source: str
 
 ENTRIES: dict[str, Entry]
+__all__: list[str]
 
 def operators() -> list[Entry]: ...
 def add(a: Operand, b: Operand, /) -> Any: ...

@@ -293,7 +293,8 @@ def _round(a: Operand, decimals: Any = 0, out: Any = None) -> Var:
     x, scale = lift(a), 10.0 ** abs(decimals)
     if decimals == 0:
         return record("round", x)
-    return record("round", x * scale) / scale if decimals > 0 else record("round", x / scale) * scale
+    rounded: Var = record("round", x * scale) / scale if decimals > 0 else record("round", x / scale) * scale
+    return rounded
 
 
 @of(np.fix)
@@ -306,7 +307,8 @@ def _fix(x: Operand, out: Any = None) -> Var:
 def _sinc(x: Operand) -> Var:
     x = traced(x)
     y = np.pi * (x == 0).select(1e-20, x)
-    return record("sin", y) / y
+    quotient: Var = record("sin", y) / y
+    return quotient
 
 
 @of(np.where)
