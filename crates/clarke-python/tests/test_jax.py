@@ -55,6 +55,8 @@ def test_float32_stays(bits: int) -> None:
     w, x = jnp.asarray(W, "float32"), jnp.asarray(X, "float32")
     assert f(w, x).dtype == jnp.float32
     assert jax.grad(f)(w, x).dtype == jnp.float32
+    # Numbers of Python do not widen.
+    assert ck.to_jax(lambda x, k: x * k)(w, 2).dtype == jnp.float32
     # One wide argument makes the computation wide; each gradient has its argument's dtype.
     wide, narrow = jax.grad(f, argnums=(0, 1))(jnp.asarray(W), x)
     assert (wide.dtype, narrow.dtype) == (jnp.asarray(W).dtype, jnp.float32)

@@ -57,12 +57,6 @@ def test_a_policy_decides_at_ties() -> None:
 
 
 def test_memory_is_shared() -> None:
-    seen = []
-
-    def look(x: Any) -> Any:
-        seen.append(x)
-        return x
-
     x = torch.arange(6.0)
     array = np.from_dlpack(x)
     assert array.ctypes.data == x.data_ptr()
@@ -88,6 +82,8 @@ def test_structure() -> None:
     w = torch.tensor([-1.0, 2.0], requires_grad=True)
     out = f({"w": w, "b": (3.0, "a text")}, 2)
     assert set(out) == {"y", "b"}
+    # Numbers of Python do not widen.
+    assert out["y"].dtype == torch.float32
     out["y"].sum().backward()
     torch.testing.assert_close(w.grad, torch.tensor([-2.0, 2.0]))
 

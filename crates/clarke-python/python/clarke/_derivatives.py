@@ -72,7 +72,7 @@ class Derivative(_clarke.Dispatcher):
         gradient = shaped(call, items, argnums, results[1:])
         return (results[0], gradient) if self._mode == "value_and_grad" else gradient
 
-    def _learn(self, args: Sequence[Any], executable: Any, items: Sequence[int]) -> None:
+    def _learn(self, args: tuple[Any, ...], executable: Any, items: Sequence[int]) -> None:
         """Lets such calls go straight to the executable, if the result is what it returns."""
         single = isinstance(self._argnums, (int, str))
         if self._mode == "grad":

@@ -69,7 +69,7 @@ def mistakes(w: Vector) -> None:
     """Each of these is an error of the type checker; one that it did not find would be an unused comment."""
     ck.parse(3)  # type: ignore[arg-type]
     ck.Policy(None)  # type: ignore[arg-type]
-    ck.grad(loss, policy=[1])  # type: ignore[list-item]
+    ck.grad(loss, policy=[1])  # type: ignore[arg-type]
     ck.minimize(loss, w, method=3)  # type: ignore[arg-type]
     loss.gradient(w)  # type: ignore[attr-defined]
     ck.program(3)  # type: ignore[call-overload]
