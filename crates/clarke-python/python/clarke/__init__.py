@@ -45,6 +45,7 @@ from ._point import At, Dependence, at, bounds, clarke, conservative, directiona
 from ._point_set import Bounds, Containment, Nearest, Set, Support
 from ._point_verdict import Certificate, Checked, Descent, Explanation, Tie, Verdict
 from ._scipy import to_scipy
+from ._sum import FiniteSum
 from ._torch import to_torch
 from ._trace import Condition, Var
 
@@ -78,6 +79,7 @@ __all__ = [
     "explain",
     "Explanation",
     "Finding",
+    "FiniteSum",
     "Function",
     "grad",
     "GuaranteeWarning",

@@ -94,7 +94,7 @@ impl<'a, 'f> Curves<'a, 'f> {
     fn face(&mut self, k: usize) -> Option<Line> {
         let n = self.x.len();
         let mut d = self.numbers(1.0);
-        let mut p = if k % 2 == 0 { self.x.to_vec() } else { self.moved(self.options.radius / 4.0) };
+        let mut p = if k.is_multiple_of(2) { self.x.to_vec() } else { self.moved(self.options.radius / 4.0) };
         let within = |a: f64, b: f64, radius: f64| (a - b).abs() <= radius;
         let radius = self.options.radius;
         match k % 6 {
@@ -103,7 +103,7 @@ impl<'a, 'f> Curves<'a, 'f> {
                 p = self.x.to_vec();
                 for i in 0..n {
                     match (0..i).find(|&j| self.x[j].abs() == self.x[i].abs()) {
-                        _ if (2.0 * self.x[i]).fract() == 0.0 && k % 12 == 0 => d[i] = 0.0,
+                        _ if (2.0 * self.x[i]).fract() == 0.0 && k.is_multiple_of(12) => d[i] = 0.0,
                         Some(j) => d[i] = if self.x[j] == self.x[i] { d[j] } else { -d[j] },
                         None => {}
                     }
