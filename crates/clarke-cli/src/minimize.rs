@@ -6,7 +6,7 @@ use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use crate::show;
 use clap::Args;
-use clarke::optim::{AnyMethod, Convex, Entry, Facts, Method, Oracle, Outcome, Run, Setting};
+use clarke::optim::{AnyMethod, Convex, Facts, Method, Oracle, Outcome, Run, Setting};
 use clarke::{Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -147,8 +147,11 @@ fn method(args: &MinimizeArgs) -> Result<AnyMethod, Exit> {
     if args.seed > 0 && entry.parameters().any(|p| p.name == "seed") && options.iter().all(|(n, _)| n != "seed") {
         options.push(("seed".into(), args.seed.into()));
     }
-    let listed = |entry: &Entry| format!("`clarke methods` lists the options of {}", entry.name);
-    entry.build(&options).map_err(|error| Exit::from(error).hint(listed(entry)))
+    entry.build(&options).map_err(|error| {
+        let unknown = matches!(&*error.fault, Fault::UnknownName { .. });
+        let listed = unknown.then(|| format!("`clarke methods {}` says what its options mean", entry.name));
+        Exit::from(error).maybe_hint(listed)
+    })
 }
 
 /// The data with the first entry of what differs from sample to sample.
