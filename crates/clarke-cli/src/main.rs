@@ -4,6 +4,7 @@ mod bind;
 mod check;
 mod data;
 mod explain;
+mod methods;
 mod minimize;
 mod ops;
 mod output;
@@ -28,6 +29,7 @@ struct Cli {
 enum Command {
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
     Verify(verify::VerifyArgs),
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
             other => other.map(|_| ()),
         },
         Command::Explain(args) => explain::run(&args),
+        Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
         Command::Verify(args) => verify::run(&args),
