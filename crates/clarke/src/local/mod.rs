@@ -14,6 +14,7 @@ mod limiting;
 mod outline;
 mod partial;
 mod policy;
+mod polish;
 mod residual;
 mod set_at;
 mod sets;
@@ -34,6 +35,7 @@ pub use check::{
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;
+pub use polish::{Polished, Precision};
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
 pub use strata::{Kink, Strata};

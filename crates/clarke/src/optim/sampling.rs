@@ -106,8 +106,12 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// What all methods share that draw points.
-pub(super) const SEED: Parameter =
-    Parameter { name: "seed", meaning: "the seed of the points drawn", default: "0", range: Range::Whole(0, (1 << 53) - 1) };
+pub(super) const SEED: Parameter = Parameter {
+    name: "seed",
+    meaning: "the seed of the points drawn",
+    default: "0",
+    range: Range::Whole(0, (1 << 53) - 1),
+};
 
 /// A ball to draw points from.
 pub(super) struct Ball {
