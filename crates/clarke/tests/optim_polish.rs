@@ -24,7 +24,8 @@ fn judged(problem: &Problem) -> Option<(bool, f64)> {
     let polished = program.at(&problem.inputs(&outcome.best)).unwrap().polish().unwrap()?;
     assert!(polished.value <= outcome.best_value + 1e-12 * outcome.best_value.abs().max(1.0), "{}", problem.name);
     let tolerance = polished.precision.tolerance();
-    let judged = program.at(&polished.point).unwrap().judge(&SetOptions { tolerance, ..SetOptions::default() }).unwrap();
+    let judged =
+        program.at(&polished.point).unwrap().judge(&SetOptions { tolerance, ..SetOptions::default() }).unwrap();
     Some((judged.clarke_critical == Some(true), tolerance))
 }
 
@@ -79,7 +80,8 @@ fn the_regression_of_the_readme_ends_at_the_optimum_of_its_linear_program() {
     assert_eq!(polished.active, 11);
     let tolerance = polished.precision.tolerance();
     assert!(tolerance < 1e-11, "{tolerance:e}");
-    let judged = program.at(&polished.point).unwrap().judge(&SetOptions { tolerance, ..SetOptions::default() }).unwrap();
+    let judged =
+        program.at(&polished.point).unwrap().judge(&SetOptions { tolerance, ..SetOptions::default() }).unwrap();
     assert_eq!(judged.verdict, Verdict::ClarkeCritical);
 }
 

@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod problems;
 
-use clarke::optim::{Outcome, Run, method, minimize};
+use clarke::optim::{Oracle, Outcome, Run, method, minimize};
 use problems::{Problem, all};
 use std::sync::atomic::AtomicBool;
 
