@@ -5,6 +5,7 @@ mod bind;
 mod check;
 mod data;
 mod explain;
+mod methods;
 mod minimize;
 mod ops;
 mod output;
@@ -32,6 +33,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
     Verify(verify::VerifyArgs),
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         },
         Command::Bench(args) => bench::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
         Command::Verify(args) => verify::run(&args),
