@@ -51,6 +51,8 @@ struct Row {
     n: usize,
     convex: bool,
     method: String,
+    /// f(x₀), where it is stated.
+    start: Option<f64>,
     /// f − f*.
     missing: f64,
     /// Whether that is within the bar: 10⁻⁶ max(1, |f*|) for convex problems, else 10⁻⁴.
@@ -112,6 +114,7 @@ fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> R
         n: problem.dimension(),
         convex: problem.convex,
         method: name.to_string(),
+        start: problem.value,
         missing,
         reached: missing <= problem.bar(),
         values: outcome.evaluations.values,
