@@ -1,5 +1,6 @@
 //! The command `clarke`: text in, answers out; no mathematics.
 
+mod bench;
 mod bind;
 mod check;
 mod data;
@@ -9,6 +10,7 @@ mod minimize;
 mod ops;
 mod output;
 mod plot;
+mod problems;
 mod progress;
 mod report;
 mod sparse;
@@ -27,6 +29,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::BenchArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
     Methods(methods::MethodsArgs),
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(1),
             other => other.map(|_| ()),
         },
+        Command::Bench(args) => bench::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
