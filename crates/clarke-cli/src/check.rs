@@ -4,10 +4,9 @@ use crate::bind::{Bindings, parse};
 use crate::output::{Format, json};
 use crate::report::{Exit, list, put, suggestion};
 use clap::Args;
-use clarke::check::{Conservative, Course, Member, Membership, Refutation, joined};
-use clarke::{Boxes, CheckOptions, CheckReport, GradientRule, Policy, PolicyRule, Program, Tensor, check_conservative};
-use clarke_show::{Named, words};
-use serde_json::{Value, json as value};
+use clarke::check::joined;
+use clarke::{Boxes, CheckOptions, GradientRule, Policy, PolicyRule, Program, Tensor, check_conservative};
+use clarke_show::{check_json, words};
 
 /// Check a gradient written by hand: along curves, inside ties, close to ties, and against both sets at the point
 ///
@@ -71,7 +70,7 @@ pub fn run(args: &CheckArgs) -> Result<bool, Exit> {
     let report = check_conservative(&program, rule.as_ref(), &[point], &options)?;
     match args.format {
         Format::Text => put(&(words::hanging("f = ", &args.expression) + &report.to_string()))?,
-        Format::Json => put(&json(&in_json(&args.expression, &report))?)?,
+        Format::Json => put(&json(&check_json(&args.expression, &report))?)?,
     }
     Ok(report.passes())
 }
@@ -179,74 +178,4 @@ fn by_variable(given: &[String], names: &[String]) -> Result<Vec<String>, Exit> 
     }
     let of = |name: &String| pairs.iter().find(|(n, _)| n == name).map(|(_, text)| text.clone()).ok_or_else(count);
     names.iter().map(of).collect()
-}
-
-fn in_json(expression: &str, report: &CheckReport) -> Value {
-    let point = |arrays: &[Tensor]| {
-        let all = std::iter::zip(&report.names, arrays).map(|(n, v)| (n.clone(), v.clone())).collect();
-        value!(Named(all))
-    };
-    let conservative = match &report.conservative {
-        Conservative::Refuted(r) => refuted(r, &point),
-        Conservative::Passed(p) => value!({
-            "refuted": false, "curves": p.curves, "inside_ties": p.inside, "close_to_ties": p.near,
-            "without_rounding": p.exact, "skipped": p.skipped, "worst": p.worst,
-        }),
-    };
-    let member = |m: &Member| match m {
-        Member::Yes => value!({ "answer": "yes" }),
-        Member::No(gap) => value!({ "answer": "no", "distance": gap }),
-        Member::Undecided(why) => value!({ "answer": "undecided", "why": why }),
-    };
-    let at = |m: &Membership| {
-        value!({
-            "point": point(&m.point), "gradient": m.vector.as_deref().map(point), "ties": m.ties,
-            "in_conservative": member(&m.in_conservative), "in_clarke": member(&m.in_clarke),
-        })
-    };
-    let (d, s) = (&report.differences, &report.semismooth);
-    let (b, c) = (&report.bounded, &report.closed_graph);
-    value!({
-        "expression": expression,
-        "passes": report.passes(),
-        "conservative": conservative,
-        "points": report.points.iter().map(at).collect::<Vec<_>>(),
-        "differences": {
-            "compared": d.compared, "unresolved": d.unresolved, "wrong": d.wrong,
-            "example": d.example.as_ref().map(|e| value!({
-                "point": point(&e.point), "entry": e.entry, "rule": e.rule, "difference": e.difference })),
-        },
-        "semismooth": {
-            "tested": s.tested, "inside_ties": s.inside,
-            "failure": s.failure.as_ref().map(|e| value!({
-                "point": point(&e.point), "direction": point(&e.direction), "ratio": e.ratio })),
-        },
-        "locally_bounded": {
-            "largest": b.largest,
-            "failure": b.failure.as_ref().map(|e| value!({ "point": point(&e.point), "norms": e.norms })),
-        },
-        "closed_graph": {
-            "limits": c.limits, "unresolved": c.unresolved,
-            "failure": c.failure.as_ref().map(|e| value!({
-                "point": point(&e.point), "limit": point(&e.limit), "distance": e.gap })),
-        },
-        "no_vector": report.refused.as_ref().map(|e| value!({
-            "times": e.times, "point": point(&e.point), "why": e.why })),
-    })
-}
-
-fn refuted(r: &Refutation, point: &dyn Fn(&[Tensor]) -> Value) -> Value {
-    let (course, distance) = match r.course {
-        Course::Inside => ("inside ties", None),
-        Course::Near(distance) => ("close to a tie", Some(distance)),
-        Course::Open => ("any", None),
-        Course::Jump => ("jump", None),
-    };
-    value!({
-        "refuted": true,
-        "curve": r.curve.iter().map(|p| point(p)).collect::<Vec<_>>(),
-        "increment": r.increment, "integral": r.integral, "error": r.error,
-        "exact": r.exact.as_ref().map(|e| value!({ "increment": e.increment, "integral": e.integral })),
-        "course": course, "distance": distance, "operators": r.operators,
-    })
 }

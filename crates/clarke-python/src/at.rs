@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 /// A program at a point.
 #[pyclass(frozen, module = "clarke._clarke")]
 pub struct At {
-    inner: clarke::At,
+    pub inner: clarke::At,
 }
 
 /// File and line of Python; or the bytes of the program's text.
@@ -265,7 +265,7 @@ impl Judgement {
 }
 
 impl Judgement {
-    fn new(py: Python<'_>, judged: clarke::Judgement) -> PyResult<Judgement> {
+    pub fn new(py: Python<'_>, judged: clarke::Judgement) -> PyResult<Judgement> {
         Ok(Judgement {
             verdict: judged.verdict.to_string(),
             conservative: Py::new(py, SetAt::new(judged.conservative))?,

@@ -4,13 +4,16 @@
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
 //! - [`operator`]: operators that users define; [`optimize`]: methods.
-//! - [`at`]: programs at a point; [`set`]: sets of derivatives there.
+//! - [`at`]: programs at a point; [`set`]: sets of derivatives there; [`explain`]: what is said of both.
+//! - [`check`]: checks of gradients.
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
 
 mod at;
+mod check;
 mod convert;
 mod errors;
 mod executable;
+mod explain;
 mod operator;
 mod optimize;
 mod program;
@@ -39,6 +42,12 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<at::Judgement>()?;
     module.add_class::<at::Certificate>()?;
     module.add_class::<set::SetAt>()?;
+    module.add_class::<explain::Explained>()?;
+    module.add_function(wrap_pyfunction!(explain::set_picture, module)?)?;
+    module.add_function(wrap_pyfunction!(explain::set_text, module)?)?;
+    module.add_function(wrap_pyfunction!(check::check_conservative, module)?)?;
+    module.add_function(wrap_pyfunction!(check::audit, module)?)?;
+    module.add_function(wrap_pyfunction!(check::agreement, module)?)?;
     module.add_function(wrap_pyfunction!(program::operators, module)?)?;
     module.add_function(wrap_pyfunction!(program::parse, module)?)?;
     module.add_function(wrap_pyfunction!(program::names, module)?)?;

@@ -177,6 +177,9 @@ def written() -> str:
         *[f"    {field}: str" for field in _ops.Entry._fields],
         "",
         "ENTRIES: dict[str, Entry]",
+        "__all__ = [",
+        *[f'    "{name}",' for name in _ops.__all__],
+        "]",
         "",
         "def operators() -> list[Entry]: ...",
     ]

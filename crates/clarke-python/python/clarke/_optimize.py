@@ -50,7 +50,7 @@ def methods() -> dict[str, Method]:
     >>> ck.methods()["subgradient"].formula
     'x_{k+1} = x_k − α_k v_k'
     """
-    return {name: Method(name, *rest, tuple(parameters)) for name, *rest, parameters in _clarke.methods()}
+    return {row[0]: Method(*row[:4], tuple(row[4])) for row in _clarke.methods()}
 
 
 #: What scipy's numbers of a status are: 0 for success, 1 for the limit of steps.

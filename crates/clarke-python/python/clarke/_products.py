@@ -95,7 +95,8 @@ def _cross(a: Operand, b: Operand, axisa: Any = -1, axisb: Any = -1, axisc: Any 
         )
 
     def entry(i: int, j: int) -> Var:
-        return x[..., i] * y[..., j] - x[..., j] * y[..., i]
+        difference: Var = x[..., i] * y[..., j] - x[..., j] * y[..., i]
+        return difference
 
     return record("stack", [entry(1, 2), entry(2, 0), entry(0, 1)], axis=axisc)
 

@@ -19,6 +19,7 @@ mod residual;
 mod set_at;
 mod sets;
 mod strata;
+mod sum;
 mod tameness;
 mod tangents;
 mod vector;
@@ -27,10 +28,10 @@ mod verdict;
 pub use artifact::{Dependence, Difference};
 pub use certificate::{Certificate, Checked, Term};
 pub use check::{
-    Agreement, AuditOptions, AuditReport, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative, Course,
-    Differences, Disagree, Disagreement, Escape, Exact, Finding, ForwardRule, Grade, GradientRule, Member, Membership,
-    Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule, Semismooth, Slopes,
-    Tried, Unbounded, audit, check_conservative, check_operator, joined,
+    Agreed, Agreement, AuditOptions, AuditReport, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative,
+    Course, Differences, Disagree, Disagreement, Escape, Exact, Finding, ForwardRule, Grade, GradientRule, Member,
+    Membership, Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule,
+    Semismooth, Slopes, Tried, Unbounded, agreement, audit, check_conservative, check_operator, joined,
 };
 pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;
@@ -39,6 +40,7 @@ pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
 pub use strata::{Kink, Strata};
+pub use sum::{FiniteSum, Samples};
 pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 

@@ -134,10 +134,13 @@ fn measure(subject: &dyn Sides, from: &[f64], to: &[f64], breaks: &[f64], budget
     let rounded = rounded + f64::EPSILON * (high.middle().abs() + low.middle().abs()) * slack(low, high);
     loop {
         let integral: f64 = stretches.iter().map(|s| s.integral).sum();
-        let error: f64 = stretches.iter().map(|s| s.error).sum::<f64>() + rounded;
+        let quadrature: f64 = stretches.iter().map(|s| s.error).sum();
+        let error = quadrature + rounded;
         let scale = stretches.iter().fold(increment.abs(), |m, s| m.max(s.size));
         let gap = (increment - integral).abs();
         let decided = gap > CLEAR * error && error <= 1e-3 * gap || error <= ENOUGH * scale;
+        // Where the increment is what is not known, no better integral helps.
+        let decided = decided || quadrature <= 0.1 * rounded;
         if decided || stretches.len() >= budget {
             let exact = exact(low, high, &stretches, &line.d);
             return Some(Measured { increment, integral, error, scale, exact });

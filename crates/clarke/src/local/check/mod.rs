@@ -38,7 +38,7 @@ mod rule;
 mod subject;
 mod switches;
 
-pub use audit::{AuditOptions, AuditReport, Finding, Grade, Nearby, Slopes, Tried, audit};
+pub use audit::{Agreed, AuditOptions, AuditReport, Finding, Grade, Nearby, Slopes, Tried, agreement, audit};
 pub use operator::{Agreement, Disagree, ForwardRule, OperatorReport, ReverseRule, check_operator};
 pub use report::{
     Bounded, CheckReport, ClosedGraph, Conservative, Course, Differences, Disagreement, Escape, Exact, Member,

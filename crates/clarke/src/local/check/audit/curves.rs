@@ -250,7 +250,8 @@ impl<'a, 'f> Curves<'a, 'f> {
             return None;
         }
         let error = (fine - middle).abs().max((middle - coarse).abs() / 4.0) + rounding;
-        (error <= 0.05 * (slope.abs() + self.foreign.steepest())).then_some((slope, error))
+        let resolved = error <= 0.05 * (slope.abs() + self.foreign.steepest()) + f64::MIN_POSITIVE.sqrt();
+        resolved.then_some((slope, error))
     }
 }
 

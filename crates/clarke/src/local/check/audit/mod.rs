@@ -24,13 +24,13 @@ mod foreign;
 mod nearby;
 mod report;
 
-pub use report::{AuditReport, Finding, Grade, Nearby, Slopes, Tried};
+pub use report::{Agreed, AuditReport, Finding, Grade, Nearby, Slopes, Tried};
 
 use crate::error::{Fault, Result};
 use crate::local::vector::norm;
 use curves::Curves;
 use foreign::Foreign;
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// How a gradient is audited.
@@ -125,6 +125,34 @@ pub fn audit(
     })
 }
 
+/// Compares two functions that are meant to be the same, at a point and at random ones around it.
+///
+/// Points at which one of them has no finite value are left out. Errors: those of [`audit`]. Cost: some evaluations of both
+/// for each curve of the options.
+pub fn agreement(
+    one: &mut dyn FnMut(&[f64]) -> Option<f64>,
+    other: &mut dyn FnMut(&[f64]) -> Option<f64>,
+    point: &[f64],
+    options: &AuditOptions,
+) -> Result<Agreed> {
+    checked(point, options)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+    let mut agreed = Agreed { compared: 0, worst: 0.0, point: point.to_vec() };
+    for k in 0..=4 * options.curves {
+        // The point itself first; then in turn far from it and near.
+        let distance = if k == 0 { 0.0 } else { options.radius * (0.125f64).powi((k % 4) as i32) };
+        let x: Vec<f64> = point.iter().map(|x| x + distance * (2.0 * rng.random::<f64>() - 1.0)).collect();
+        let both = (one(&x).filter(|v| v.is_finite()), other(&x).filter(|v| v.is_finite()));
+        let (Some(a), Some(b)) = both else { continue };
+        agreed.compared += 1;
+        let apart = (a - b).abs() / (1.0 + a.abs().max(b.abs()));
+        if apart > agreed.worst {
+            (agreed.worst, agreed.point) = (apart, x);
+        }
+    }
+    Ok(agreed)
+}
+
 fn checked(point: &[f64], options: &AuditOptions) -> Result<()> {
     let refuse = |setting, given: String, rule: &str| Err(Fault::Setting { setting, given, rule: rule.into() }.into());
     if point.is_empty() || point.iter().any(|x| !x.is_finite()) {
@@ -133,7 +161,7 @@ fn checked(point: &[f64], options: &AuditOptions) -> Result<()> {
     if !(options.radius > 0.0 && options.radius.is_finite()) {
         return refuse("radius", options.radius.to_string(), "it is a positive finite number");
     }
-    if options.radius < 1e3 * smallest(point, options.precision) {
+    if options.radius < 16.0 * smallest(point, options.precision) {
         let given = options.radius.to_string();
         return refuse("radius", given, "it is small against the rounding of the point; enlarge it, or move the point");
     }

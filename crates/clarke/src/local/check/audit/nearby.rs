@@ -145,23 +145,27 @@ fn gap(
 }
 
 /// Where else the gradient may reach far along a direction: on both sides of the point, next to the best sample so far, and
-/// with single entries turned around.
+/// with single entries turned around. None lies where it was aimed at: the direction may lie inside a tie, and what the
+/// gradient is there is what is asked.
 fn candidates(layer: &Layer, d: &[f64], rng: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
     let Some(unit) = scaled(d) else { return vec![] };
     let best = layer.support(d).map_or(unit.clone(), |(_, k)| layer.sampled[k].0.clone());
-    let mut all = vec![unit.clone(), unit.iter().map(|x| -x).collect()];
+    let mut all = vec![];
     for base in [&unit, &best] {
-        for spread in [1e-3, 0.3] {
-            for sign in [1.0, -1.0] {
-                all.push(base.iter().map(|x| sign * x + spread * (2.0 * rng.random::<f64>() - 1.0)).collect());
-            }
+        for (sign, spread) in [(1.0, 1e-3), (-1.0, 1e-3), (1.0, 0.3), (-1.0, 0.3)] {
+            all.push((base.iter().map(|x| sign * x).collect::<Vec<f64>>(), spread));
         }
         for _ in 0..base.len().min(8) {
-            let turned = rng.random_range(0..base.len());
-            all.push(base.iter().enumerate().map(|(k, x)| if k == turned { -x } else { *x }).collect());
+            let mut turned = base.clone();
+            let entry = rng.random_range(0..base.len());
+            turned[entry] = -turned[entry];
+            all.push((turned, 1e-3));
         }
     }
-    all.iter().filter_map(|e| scaled(e)).collect()
+    let mut spread = |(e, by): &(Vec<f64>, f64)| {
+        scaled(&e.iter().map(|x| x + by * (2.0 * rng.random::<f64>() - 1.0)).collect::<Vec<f64>>())
+    };
+    all.iter().filter_map(&mut spread).collect()
 }
 
 /// The finding that the vector stays outside as the radius shrinks, if it does.

@@ -142,6 +142,17 @@ pub struct Tried {
     pub worst: f64,
 }
 
+/// Whether two functions have the same values around a point.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Agreed {
+    /// At how many points both were finite.
+    pub compared: usize,
+    /// The largest |a − b| / (1 + max(|a|, |b|)).
+    pub worst: f64,
+    /// Where.
+    pub point: Vec<f64>,
+}
+
 /// Gradients around the point.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Nearby {
