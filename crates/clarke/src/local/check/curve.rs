@@ -86,11 +86,11 @@ impl Segment<'_> {
             sums.push(sum / f64::from(count));
         }
         let width = to - from;
-        let fine = romberg(&sums);
-        let coarse = romberg(&sums[..sums.len() - 1]);
-        // Where the rule jumps extrapolation means nothing, and its range is what bounds the integral.
-        let smooth = (fine - coarse).abs() <= 0.02 * (high - low);
-        let (mean, error) = match smooth {
+        let [fine, coarse, coarser] = [0, 1, 2].map(|fewer| romberg(&sums[..sums.len() - fewer]));
+        // Where the rule jumps extrapolation means nothing, and its range is what bounds the integral. Two extrapolations can
+        // agree by chance; three seldom do.
+        let near = |a: f64, b: f64| (a - b).abs() <= 0.02 * (high - low);
+        let (mean, error) = match near(fine, coarse) && near(coarse, coarser) {
             true => (fine, (fine - coarse).abs()),
             false => (sums[sums.len() - 1], high - low),
         };
