@@ -126,6 +126,18 @@ pub(super) fn segment_closely(subject: &dyn Sides, from: &[f64], to: &[f64], bud
     measure(subject, from, to, &breaks, budget)
 }
 
+/// The same from two stretches of unequal lengths: what is hidden from the points of one partition by the halving of its
+/// stretches is not from those of another.
+pub(super) fn segment_unevenly(
+    subject: &dyn Sides,
+    from: &[f64],
+    to: &[f64],
+    at: f64,
+    budget: usize,
+) -> Option<Measured> {
+    measure(subject, from, to, &[0.0, at, 1.0], budget)
+}
+
 fn measure(subject: &dyn Sides, from: &[f64], to: &[f64], breaks: &[f64], budget: usize) -> Option<Measured> {
     let (low, high) = (subject.bounds(from)?, subject.bounds(to)?);
     let line = Segment { subject, a: from, d: minus(to, from) };

@@ -3,7 +3,7 @@
 use super::foreign::Foreign;
 use super::report::{Finding, Slopes, Tried};
 use super::{AuditOptions, scaled};
-use crate::local::check::curve::{CLEAR, Confirmed, Measured, confirm, segment, segment_closely};
+use crate::local::check::curve::{CLEAR, Confirmed, Measured, confirm, segment, segment_closely, segment_unevenly};
 use crate::local::vector::{along, dot};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -144,10 +144,14 @@ impl<'a, 'f> Curves<'a, 'f> {
             Some(Confirmed::Steady { from, to, measured }) => (from, to, measured, false),
             Some(Confirmed::Jump { from, to, measured }) => (from, to, measured, true),
             None => {
-                // What the first look missed, as a tie crossed right at an end, a closer one sees.
-                match segment_closely(self.foreign, from, to, CONFIRMING) {
-                    Some(measured) if !measured.differs(tolerance) => self.count(&measured, inside),
-                    _ => self.tried.skipped += 1,
+                // What the first look missed, as a tie crossed right at an end of a stretch, another one sees.
+                let closely = segment_closely(self.foreign, from, to, CONFIRMING);
+                let again = [0.382, 0.724, 0.171].into_iter();
+                let unevenly = again.map(|at| segment_unevenly(self.foreign, from, to, at, CONFIRMING));
+                let mut all = std::iter::once(closely).chain(unevenly).flatten();
+                match all.find(|measured| !measured.differs(tolerance)) {
+                    Some(measured) => self.count(&measured, inside),
+                    None => self.tried.skipped += 1,
                 }
                 return;
             }
