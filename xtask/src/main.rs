@@ -60,9 +60,9 @@ fn test() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The library's documentation, without a broken link.
+/// The documentation of the libraries, without a broken link.
 fn documentation() -> Result<(), Failure> {
-    let args = ["doc", "--no-deps", "--package", "clarke"];
+    let args = ["doc", "--no-deps", "--package", "clarke", "--package", "clarke-show"];
     println!("\n── documentation: cargo {}", args.join(" "));
     let status = cargo_command(&args).env("RUSTDOCFLAGS", "-D warnings").status();
     match status.map_err(|e| format!("cargo cannot be started: {e}"))?.success() {
@@ -163,6 +163,22 @@ fn root() -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Each line of Rust that the README shows stands in the example that says so, in the same order.
+    #[test]
+    fn the_readme_shows_what_an_example_runs() {
+        let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+        let (readme, example) = (read("README.md"), read("examples/side_by_side.rs"));
+        let mut runs = example.lines().map(str::trim);
+        let mut shown = 0;
+        for block in readme.split("```rust\n").skip(1) {
+            for line in block.split("```").next().unwrap_or_default().lines().filter(|l| !l.trim().is_empty()) {
+                assert!(runs.any(|run| run == line.trim()), "examples/side_by_side.rs has not, or not here: {line}");
+                shown += 1;
+            }
+        }
+        assert!(shown > 0, "README.md shows no Rust");
+    }
 
     #[test]
     fn every_example_is_declared_and_every_declared_one_exists() {

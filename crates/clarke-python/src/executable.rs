@@ -10,7 +10,9 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyTuple};
 use std::ffi::CString;
+use std::hint::black_box;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 /// A program or a derivative of one, compiled for a precision.
 #[pyclass(frozen, module = "clarke._clarke")]
@@ -76,6 +78,14 @@ impl Executable {
             Kind::Double(core) => core.call(py, &inputs),
         }
     }
+
+    /// The seconds that so many runs take by themselves, into memory made before: what a call costs without Python.
+    fn seconds(&self, py: Python<'_>, inputs: Vec<Bound<'_, PyAny>>, times: usize) -> PyResult<f64> {
+        match &self.kind {
+            Kind::Single(core) => core.seconds(py, &inputs, times),
+            Kind::Double(core) => core.seconds(py, &inputs, times),
+        }
+    }
 }
 
 impl<T: Precision> Core<T> {
@@ -98,30 +108,54 @@ impl<T: Precision> Core<T> {
 
     /// Checks the arguments and runs.
     fn call<'py>(&self, py: Python<'py>, args: &[Bound<'py, PyAny>]) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let singles = self.singles(py, args)?;
+        self.run(py, &self.views(py, args, &singles)?)
+    }
+
+    /// The arguments that are numbers, as numbers; 0 for the others.
+    fn singles(&self, py: Python<'_>, args: &[Bound<'_, PyAny>]) -> PyResult<Vec<T>> {
         if args.len() != self.inputs.len() {
             let text = format!("{} arrays were expected, but {} given", self.inputs.len(), args.len());
             return Err(exception(py, "CallError", text));
         }
-        let mut singles = vec![T::default(); args.len()];
-        for (single, arg) in std::iter::zip(&mut singles, args) {
-            if let Ok(x) = arg.extract::<f64>() {
-                *single = T::of(x);
-            }
-        }
-        let mut views: Vec<&[T]> = Vec::with_capacity(args.len());
-        for (k, arg) in args.iter().enumerate() {
+        // An array of one entry would give a number too, and a warning of numpy.
+        let number = |arg: &Bound<'_, PyAny>| match arg.cast::<PyUntypedArray>() {
+            Ok(_) => T::default(),
+            Err(_) => arg.extract::<f64>().map_or(T::default(), T::of),
+        };
+        Ok(args.iter().map(number).collect())
+    }
+
+    /// The numbers of the arguments where they lie.
+    fn views<'a>(&self, py: Python<'_>, args: &'a [Bound<'_, PyAny>], singles: &'a [T]) -> PyResult<Vec<&'a [T]>> {
+        let view = |k: usize, arg: &'a Bound<'_, PyAny>| {
             let shape = &self.inputs[k];
             let view = match arg.cast::<PyUntypedArray>() {
                 Ok(array) if array.shape() == shape.as_slice() => numbers::<T>(array),
                 Ok(_) => None,
                 Err(_) => shape.is_empty().then(|| &singles[k..=k]),
             };
-            views.push(view.ok_or_else(|| {
+            view.ok_or_else(|| {
                 let text = format!("input {k}: an array of shape {shape:?} in row-major order was expected");
                 exception(py, "InputError", text)
-            })?);
-        }
-        self.run(py, &views)
+            })
+        };
+        args.iter().enumerate().map(|(k, arg)| view(k, arg)).collect()
+    }
+
+    /// The seconds that so many runs take.
+    fn seconds(&self, py: Python<'_>, args: &[Bound<'_, PyAny>], times: usize) -> PyResult<f64> {
+        let singles = self.singles(py, args)?;
+        let inputs = self.views(py, args, &singles)?;
+        let mut memory: Vec<Vec<T>> =
+            self.outputs.iter().map(|shape| vec![T::default(); shape.iter().product()]).collect();
+        let mut outputs: Vec<&mut [T]> = memory.iter_mut().map(Vec::as_mut_slice).collect();
+        let (done, seconds) = py.detach(|| {
+            let start = Instant::now();
+            let done = (0..times).try_for_each(|_| self.execute(black_box(&inputs), &mut outputs).0);
+            (done, start.elapsed().as_secs_f64())
+        });
+        done.raised(py).map(|()| seconds)
     }
 
     /// Runs, without the lock of Python, into new arrays.

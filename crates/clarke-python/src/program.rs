@@ -1,11 +1,11 @@
 //! Programs and policies, as Python holds them.
 
-use crate::convert::tensor;
+use crate::convert::{array, tensor};
 use crate::errors::{Raised, exception};
 use clarke::Builder;
 use clarke::program::Role;
 use pyo3::prelude::*;
-use pyo3::types::{PyFloat, PyString};
+use pyo3::types::{PyFloat, PyList, PyString, PyType};
 
 /// A function of arrays of fixed shapes, as data.
 #[pyclass(frozen, module = "clarke._clarke")]
@@ -93,6 +93,12 @@ impl Program {
         builder.finish(&outputs).map(|inner| Program { inner }).raised(py)
     }
 
+    /// Pickled as its text.
+    #[allow(clippy::type_complexity)] // it is what pickle wants
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, Option<()>))> {
+        Ok((py.import("clarke._clarke")?.getattr("parse")?, (self.text(), None)))
+    }
+
     /// Whether it is the same expression as another program.
     fn same(&self, other: &Program) -> bool {
         self.inner.same(&other.inner)
@@ -120,7 +126,8 @@ pub struct Policy {
 
 #[pymethods]
 impl Policy {
-    /// From a text, `min-norm`, `pytorch`, `jax`, `tensorflow`, `step=0.5` or `random(7)`, or from the number of `step`.
+    /// From a text, `min-norm`, `pytorch`, `jax`, `tensorflow`, `step=0.5` or `random(7)`, from the number of `step`, or
+    /// from directions as `along` takes them.
     #[new]
     fn new(rule: &Bound<'_, PyAny>) -> PyResult<Policy> {
         let py = rule.py();
@@ -130,6 +137,7 @@ impl Policy {
         let text = match rule.cast::<PyString>() {
             Ok(text) => text.to_cow()?.into_owned(),
             Err(_) if rule.is_instance_of::<PyFloat>() => format!("step={}", rule.extract::<f64>()?),
+            Err(_) if rule.is_instance_of::<PyList>() => return Policy::along(rule.extract()?),
             Err(_) => {
                 let text = "a policy is a text such as \"jax\" or \"random(7)\", a number for step, or clarke.along(…)";
                 return Err(exception(py, "CallError", text.into()));
@@ -149,6 +157,20 @@ impl Policy {
     #[getter]
     fn is_fixed(&self) -> bool {
         self.inner.is_fixed()
+    }
+
+    /// Pickled as what it is made from.
+    #[allow(clippy::type_complexity)] // it is what pickle wants
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>,))> {
+        let rule = match &self.inner {
+            clarke::Policy::Along(all) => {
+                let direction = |d: &Vec<clarke::Tensor>| d.iter().map(|t| array(py, t)).collect::<PyResult<Vec<_>>>();
+                let all = all.iter().map(direction).collect::<PyResult<Vec<_>>>()?;
+                all.into_pyobject(py)?.into_any()
+            }
+            rule => PyString::new(py, &rule.to_string()).into_any(),
+        };
+        Ok((py.get_type::<Policy>(), (rule,)))
     }
 
     fn __str__(&self) -> String {

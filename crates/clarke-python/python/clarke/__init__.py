@@ -18,8 +18,9 @@ np.float64(2.0)
 from __future__ import annotations
 
 from . import _numpy as _numpy  # Traced values learn what numpy's functions do to them.
-from ._clarke import Policy, Program, __version__
+from . import _ops
 from ._check import Agreement, Audit, CheckReport, Finding, audit, check_conservative
+from ._clarke import Policy, Program, __version__
 from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp
 from ._errors import (
     CallError,
@@ -35,6 +36,7 @@ from ._errors import (
     UnsupportedError,
 )
 from ._function import Function, parse, program
+from ._jax import to_jax
 from ._operator import Operator, op, step
 from ._ops import *  # noqa: F403  (every operator of the table, under its name)
 from ._ops import Entry, operators
@@ -42,4 +44,78 @@ from ._optimize import Measure, Method, OptimizeResult, methods, minimize
 from ._point import At, Dependence, at, bounds, clarke, conservative, directional, explain, ties, verdict
 from ._point_set import Bounds, Containment, Nearest, Set, Support
 from ._point_verdict import Certificate, Checked, Descent, Explanation, Tie, Verdict
+from ._scipy import to_scipy
+from ._sum import FiniteSum
+from ._torch import to_torch
 from ._trace import Condition, Var
+
+__all__ = [
+    "__version__",
+    "Agreement",
+    "At",
+    "at",
+    "Audit",
+    "audit",
+    "batch",
+    "Bounds",
+    "bounds",
+    "CallError",
+    "Certificate",
+    "check_conservative",
+    "Checked",
+    "CheckReport",
+    "clarke",
+    "ClarkeError",
+    "Condition",
+    "conservative",
+    "Containment",
+    "Dependence",
+    "Derivative",
+    "Descent",
+    "directional",
+    "DiscontinuousError",
+    "DtypeError",
+    "Entry",
+    "explain",
+    "Explanation",
+    "Finding",
+    "FiniteSum",
+    "Function",
+    "grad",
+    "GuaranteeWarning",
+    "hvp",
+    "InputError",
+    "jacobian",
+    "jvp",
+    "Measure",
+    "Method",
+    "methods",
+    "minimize",
+    "Nearest",
+    "NoDerivativeError",
+    "NotFiniteError",
+    "NotLipschitzError",
+    "op",
+    "Operator",
+    "OptimizeResult",
+    "parse",
+    "Policy",
+    "Program",
+    "program",
+    "Set",
+    "step",
+    "Support",
+    "TextError",
+    "Tie",
+    "ties",
+    "to_jax",
+    "to_scipy",
+    "to_torch",
+    "UnsupportedError",
+    "value_and_grad",
+    "Var",
+    "Verdict",
+    "verdict",
+    "vjp",
+]
+__all__ += _ops.__all__

@@ -48,7 +48,7 @@ class Derivative(_clarke.Dispatcher):
         return f"<clarke.Derivative: {self.__name__}, policy {self._policy}>"
 
     def __reduce__(self) -> Any:
-        return _rebuilt, (self._function, self._mode, self._argnums, str(self._policy))
+        return _rebuilt, (self._function, self._mode, self._argnums, self._policy)
 
     def _miss(self, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
         keywords = dict(keywords or {})
@@ -72,7 +72,7 @@ class Derivative(_clarke.Dispatcher):
         gradient = shaped(call, items, argnums, results[1:])
         return (results[0], gradient) if self._mode == "value_and_grad" else gradient
 
-    def _learn(self, args: Sequence[Any], executable: Any, items: Sequence[int]) -> None:
+    def _learn(self, args: tuple[Any, ...], executable: Any, items: Sequence[int]) -> None:
         """Lets such calls go straight to the executable, if the result is what it returns."""
         single = isinstance(self._argnums, (int, str))
         if self._mode == "grad":
@@ -84,7 +84,7 @@ class Derivative(_clarke.Dispatcher):
 _TITLES = {"grad": "gradient", "value_and_grad": "value and gradient", "jacobian": "Jacobian"}
 
 
-def _rebuilt(function: Function, mode: str, argnums: Argnums, policy: str) -> Derivative:
+def _rebuilt(function: Function, mode: str, argnums: Argnums, policy: PolicyLike) -> Derivative:
     return Derivative(function, mode, argnums, policy)
 
 

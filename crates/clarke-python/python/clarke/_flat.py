@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
 from typing import Any, Callable, Sequence
 
@@ -11,7 +10,7 @@ from ._errors import ClarkeError, InputError
 from ._function import Function, PolicyLike, policy_of, program
 from ._tree import Tree
 
-__all__ = ["Adapter", "Flat", "required"]
+__all__ = ["Adapter", "Flat", "number_dtype", "required"]
 
 
 def required(name: str, package: str) -> Any:
@@ -26,6 +25,12 @@ def required(name: str, package: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ClarkeError(f"this adapter needs {package}, which cannot be imported here: {error}") from error
+
+
+def number_dtype(leaves: Sequence[Any]) -> str:
+    """The dtype that numbers of Python take beside arrays of any library: float32 if all of those are, else float64."""
+    names = [str(leaf.dtype).rpartition(".")[2] for leaf in leaves if hasattr(leaf, "dtype")]
+    return "float32" if names and set(names) == {"float32"} else "float64"
 
 
 class Flat:
@@ -111,8 +116,7 @@ class Adapter:
                 found[:] = [out]
                 return tuple(results)
 
-            functools.update_wrapper(flattened, self.function._function)
-            del flattened.__wrapped__
+            flattened.__name__ = flattened.__qualname__ = self.function.name
             self._flat[tree] = Flat(flattened, len(leaves), self.policy), found
         flat, out = self._flat[tree]
         return flat, leaves, lambda results: _tree.unflatten(out[0], results)

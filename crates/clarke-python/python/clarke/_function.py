@@ -199,7 +199,7 @@ class Function(Questions, _clarke.Dispatcher):
     def __reduce__(self) -> Any:
         module = sys.modules.get(getattr(self._function, "__module__", ""))
         name = getattr(self._function, "__qualname__", "")
-        found = functools.reduce(lambda at, part: getattr(at, part, None), name.split("."), module)
+        found: Any = functools.reduce(lambda at, part: getattr(at, part, None), name.split("."), module)
         # A function that its module holds is pickled by name, as Python's own are.
         return name if found is self else (Function, (self._function,))
 
@@ -275,39 +275,53 @@ class Function(Questions, _clarke.Dispatcher):
     @functools.cached_property
     def grad(self) -> Derivative:
         """The gradient in the first argument, see `clarke.grad`; ``argnums=`` and ``policy=`` in the call change it."""
-        return _derivatives().grad(self)
+        from ._derivatives import grad
+
+        return grad(self)
 
     @functools.cached_property
     def value_and_grad(self) -> Derivative:
         """Value and gradient, see `clarke.value_and_grad`."""
-        return _derivatives().value_and_grad(self)
+        from ._derivatives import value_and_grad
+
+        return value_and_grad(self)
 
     @functools.cached_property
     def jacobian(self) -> Derivative:
         """The Jacobian, see `clarke.jacobian`."""
-        return _derivatives().jacobian(self)
+        from ._derivatives import jacobian
+
+        return jacobian(self)
 
     def jvp(
         self, primals: Any, tangents: Any, *, argnums: Argnums | None = None, policy: PolicyLike | None = None
     ) -> tuple[Any, Any]:
         """Value and product of the Jacobian with tangents, see `clarke.jvp`."""
-        return _derivatives().jvp(self, primals, tangents, argnums=argnums, policy=policy)
+        from ._derivatives import jvp
+
+        return jvp(self, primals, tangents, argnums=argnums, policy=policy)
 
     def vjp(
         self, *primals: Any, argnums: Argnums | None = None, policy: PolicyLike | None = None
     ) -> tuple[Any, Callable[[Any], Any]]:
         """Value and product of the transposed Jacobian with a cotangent, see `clarke.vjp`."""
-        return _derivatives().vjp(self, *primals, argnums=argnums, policy=policy)
+        from ._derivatives import vjp
+
+        return vjp(self, *primals, argnums=argnums, policy=policy)
 
     def hvp(
         self, primals: Any, tangents: Any, *, argnums: Argnums | None = None, policy: PolicyLike | None = None
     ) -> Any:
         """The product of the Hessian with tangents, see `clarke.hvp`."""
-        return _derivatives().hvp(self, primals, tangents, argnums=argnums, policy=policy)
+        from ._derivatives import hvp
+
+        return hvp(self, primals, tangents, argnums=argnums, policy=policy)
 
     def batch(self, in_axes: int | None | Sequence[int | None] = 0, out_axes: int = 0) -> Function:
         """The function over an additional axis of its arguments, see `clarke.batch`."""
-        return _derivatives().batch(self, in_axes, out_axes)
+        from ._derivatives import batch
+
+        return batch(self, in_axes, out_axes)
 
     def _miss(self, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
         """A call that the native half does not know yet."""
@@ -335,13 +349,6 @@ class Function(Questions, _clarke.Dispatcher):
             return shaped(call, items, argnums, element)
 
         return at.varying(items), arrays(call.leaves, True), unflatten
-
-
-def _derivatives() -> types.ModuleType:
-    """The module of derivatives, which is made of functions."""
-    from . import _derivatives
-
-    return _derivatives
 
 
 def arrays(leaves: Sequence[Any], double: bool) -> list[Any]:

@@ -8,7 +8,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from ._arrays import is_double
-from ._flat import Adapter, Flat, required
+from ._flat import Adapter, Flat, number_dtype, required
 from ._function import PolicyLike
 
 __all__ = ["to_jax"]
@@ -45,13 +45,15 @@ def to_jax(function: Callable[..., Any], *, policy: PolicyLike | None = None) ->
     >>> jax.jit(jax.vmap(jax.grad(relu)))(jax.numpy.array([-1.0, 0.0, 2.0]))                 # doctest: +SKIP
     Array([0. , 0.5, 1. ], dtype=float32)
     """
-    jnp = required("jax.numpy", "JAX")
+    jax = required("jax", "JAX")
     adapter = Adapter(function, policy)
     call, _ = _rules()
 
     def traced(*args: Any) -> Any:
         flat, leaves, unflatten = adapter.flat(args)
-        return unflatten(call(flat, *(jnp.asarray(leaf) for leaf in leaves)))
+        wide = jax.dtypes.canonicalize_dtype(number_dtype(leaves))
+        asarray = jax.numpy.asarray
+        return unflatten(call(flat, *(asarray(leaf, None if hasattr(leaf, "dtype") else wide) for leaf in leaves)))
 
     traced.__name__ = traced.__qualname__ = adapter.function.name
     traced.__doc__ = f"`{adapter.function.name}` as a function of JAX, under the policy {adapter.policy}."

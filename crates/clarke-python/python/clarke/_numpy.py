@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import numpy as np
 
 from . import _trace
 from ._errors import InputError
-from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, tracer_of
+from ._trace import Condition, Operand, Symbol, Var, constant, fail, lift, number, record, reshaped, traced, tracer_of
 
 __all__ = ["FUNCTIONS", "INSTEAD", "UFUNCS", "apply", "of", "only", "says"]
 
@@ -27,8 +27,14 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 #: Operators that carry the reduction and the accumulation of an elementwise function.
-REDUCE = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logaddexp: "logsumexp"}
-ACCUMULATE = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
+REDUCE: dict[np.ufunc, str] = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.logaddexp: "logsumexp",
+}
+ACCUMULATE: dict[np.ufunc, str] = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
 
 #: Elementwise functions of other packages, by name: those of scipy.special.
 OTHERS = {"expit": "sigmoid", "erf": "erf", "erfc": "erfc", "xlogy": "xlogy", "log_expit": "log_sigmoid"}
@@ -67,7 +73,10 @@ def only(function: str, **settings: Any) -> None:
             continue
         if name == "dtype":
             fail(f"numpy.{function} of a traced value computes in the precision of the call, not in {value}")
-        why = {"out": "a traced value is not written anywhere", "where": "use np.where(condition, x, …) on the argument"}
+        why = {
+            "out": "a traced value is not written anywhere",
+            "where": "use np.where(condition, x, …) on the argument",
+        }
         fail(f"numpy.{function} of a traced value has no argument `{name}`; {why.get(name, 'leave it out')}")
 
 
@@ -81,7 +90,7 @@ _HARMLESS: dict[str, tuple[Any, ...]] = {
 
 def _is_double(value: Any) -> bool:
     try:
-        return np.dtype(value) == np.dtype(np.float64)
+        return bool(np.dtype(value) == np.dtype(np.float64))
     except TypeError:
         return False
 
@@ -128,7 +137,7 @@ def _function(function: Callable[..., Any], args: tuple[Operand, ...], keywords:
     return rule(*args, **keywords)
 
 
-def _unsupported(full: str, name: str) -> Any:
+def _unsupported(full: str, name: str) -> NoReturn:
     instead = INSTEAD.get(name)
     fail(f"{full} has no operator, so it cannot be applied to a traced value" + (f"; {instead}" if instead else ""))
 
@@ -154,12 +163,10 @@ def _reduce(
 
 def reduced(ufunc: np.ufunc, x: Operand, axis: Any, keepdims: bool, initial: Any) -> Var:
     """A reduction of numpy's by the operator for it, joined with what it starts from."""
-    x = lift(x)
-    if axis == () or x.shape == ():
-        made = x
-    else:
-        made = record(REDUCE[ufunc], x, axis=axis, keepdims=keepdims)
-    return made if initial is None else UFUNCS[ufunc](made, initial)
+    made = traced(x)
+    if axis != () and made.shape:
+        made = record(REDUCE[ufunc], made, axis=axis, keepdims=keepdims)
+    return made if initial is None else cast(Var, UFUNCS[ufunc](made, initial))
 
 
 def _accumulate(ufunc: np.ufunc, x: Operand, axis: Any = 0, dtype: Any = None, out: Any = None) -> Var:
@@ -171,10 +178,10 @@ def _accumulate(ufunc: np.ufunc, x: Operand, axis: Any = 0, dtype: Any = None, o
 
 def _outer(ufunc: np.ufunc, a: Operand, b: Operand, **keywords: Any) -> Any:
     only(f"{ufunc.__name__}.outer", **keywords)
-    a, b = number(a, b)
+    x, y = number(a, b)
     if ufunc not in UFUNCS:
         _unsupported(f"numpy.{ufunc.__name__}", ufunc.__name__)
-    return UFUNCS[ufunc](reshaped(a, a.shape + (1,) * b.ndim), b)
+    return UFUNCS[ufunc](reshaped(x, x.shape + (1,) * y.ndim), y)
 
 
 # The elementwise functions.
@@ -185,7 +192,7 @@ def _operator(name: str) -> Callable[..., Any]:
 
 
 def _scaled(name: str, factor: float) -> Callable[[Operand], Var]:
-    return lambda x: apply(name, x) * factor
+    return lambda x: record(name, traced(x)) * factor
 
 
 def _multiply(a: Operand, b: Operand) -> Var:
@@ -194,15 +201,11 @@ def _multiply(a: Operand, b: Operand) -> Var:
     return b.times(a) if isinstance(b, Condition) else apply("multiply", a, b)
 
 
-def _same(x: Operand) -> Var:
-    return lift(x)
-
-
 def _power(a: Operand, b: Operand) -> Var:
     return apply("power", a, b)
 
 
-def _compare(symbol: str) -> Callable[[Operand, Operand], Condition]:
+def _compare(symbol: Symbol) -> Callable[[Operand, Operand], Condition]:
     return lambda a, b: Condition.compare(symbol, a, b)
 
 
@@ -213,18 +216,18 @@ def _truth(*values: Operand) -> list[Condition]:
 
 
 def _and(a: Operand, b: Operand) -> Condition:
-    a, b = _truth(a, b)
-    return a & b
+    one, two = _truth(a, b)
+    return one & two
 
 
 def _or(a: Operand, b: Operand) -> Condition:
-    a, b = _truth(a, b)
-    return a | b
+    one, two = _truth(a, b)
+    return one | two
 
 
 def _xor(a: Operand, b: Operand) -> Condition:
-    a, b = _truth(a, b)
-    return a ^ b
+    one, two = _truth(a, b)
+    return one ^ two
 
 
 def _not(a: Operand) -> Condition:
@@ -248,16 +251,15 @@ def _bitwise(name: str, join: Callable[[Operand, Operand], Condition]) -> Callab
 
 
 def _cbrt(x: Operand) -> Var:
-    x = lift(x)
-    root = record("power", abs(x), 1 / 3)
-    return (x >= 0).select(root, -root)
+    v = traced(x)
+    root = record("power", abs(v), 1 / 3)
+    return (v >= 0).select(root, -root)
 
 
 def _arcsinh(x: Operand) -> Var:
     # ln(x + √(x² + 1)) loses all digits for large negative x: each half has its own formula, of equal slopes at 0.
-    x = lift(x)
-    up, down = _half(x), _half(-x)
-    return (x >= 0).select(up, -down)
+    v = traced(x)
+    return (v >= 0).select(_half(v), -_half(-v))
 
 
 def _half(x: Var) -> Var:
@@ -265,18 +267,18 @@ def _half(x: Var) -> Var:
 
 
 def _arccosh(x: Operand) -> Var:
-    t = lift(x) - 1.0
+    t = traced(x) - 1.0
     return record("log1p", t + record("sqrt", t) * record("sqrt", t + 2.0))
 
 
 def _arctanh(x: Operand) -> Var:
-    x = lift(x)
-    return 0.5 * (record("log1p", x) - record("log1p", -x))
+    v = traced(x)
+    return 0.5 * (record("log1p", v) - record("log1p", -v))
 
 
 def _trunc(x: Operand) -> Var:
-    x = lift(x)
-    return (x >= 0).select(record("floor", x), record("ceil", x))
+    v = traced(x)
+    return (v >= 0).select(record("floor", v), record("ceil", v))
 
 
 def _floor_divide(a: Operand, b: Operand) -> Var:
@@ -284,13 +286,13 @@ def _floor_divide(a: Operand, b: Operand) -> Var:
 
 
 def _remainder(a: Operand, b: Operand) -> Var:
-    a, b = number(a, b)
-    return a - b * record("floor", a / b)
+    x, y = number(a, b)
+    return x - y * record("floor", x / y)
 
 
 def _fmod(a: Operand, b: Operand) -> Var:
-    a, b = number(a, b)
-    return a - b * _trunc(a / b)
+    x, y = number(a, b)
+    return x - y * _trunc(x / y)
 
 
 def _divmod(a: Operand, b: Operand) -> tuple[Var, Var]:
@@ -299,7 +301,7 @@ def _divmod(a: Operand, b: Operand) -> tuple[Var, Var]:
 
 def _modf(x: Operand) -> tuple[Var, Var]:
     whole = _trunc(x)
-    return lift(x) - whole, whole
+    return traced(x) - whole, whole
 
 
 def _ldexp(x: Operand, exponent: Operand) -> Var:
@@ -309,46 +311,46 @@ def _ldexp(x: Operand, exponent: Operand) -> Var:
 
 
 def _logaddexp2(a: Operand, b: Operand) -> Var:
-    a, b = number(a, b)
+    x, y = number(a, b)
     two = math.log(2.0)
-    return record("logaddexp", a * two, b * two) / two
+    return record("logaddexp", x * two, y * two) / two
 
 
 def _heaviside(x: Operand, at_zero: Operand) -> Var:
-    x, at_zero = number(x, at_zero)
-    return (x > 0).select(1.0, (x < 0).select(0.0, at_zero))
+    v, middle = number(x, at_zero)
+    return (v > 0).select(1.0, (v < 0).select(0.0, middle))
 
 
 def _signbit(x: Operand) -> Condition:
     # Of −0 the reciprocal is negative too; of −∞ it is −0.
-    (x,) = number(x)
-    return (x < 0) | (record("reciprocal", x) < 0)
+    v = traced(x)
+    return (v < 0) | (record("reciprocal", v) < 0)
 
 
 def _copysign(a: Operand, b: Operand) -> Var:
-    a, b = number(a, b)
-    return _signbit(b).select(-abs(a), abs(a))
+    x, y = number(a, b)
+    return _signbit(y).select(-abs(x), abs(x))
 
 
 def _isinf(x: Operand) -> Condition:
-    return abs(lift(x)) >= math.inf
+    return abs(traced(x)) >= math.inf
 
 
 def _vecdot(a: Operand, b: Operand) -> Var:
-    a, b = number(a, b)
-    if not a.ndim or not b.ndim:
+    x, y = number(a, b)
+    if not x.ndim or not y.ndim:
         fail("numpy.vecdot takes arrays of at least one axis", InputError)
-    return record("sum", a * b, axis=-1)
+    return record("sum", x * y, axis=-1)
 
 
 def _matvec(a: Operand, x: Operand) -> Var:
-    a, x = number(a, x)
-    return record("matmul", a, x[..., None])[..., 0]
+    matrix, vector = number(a, x)
+    return record("matmul", matrix, vector[..., None])[..., 0]
 
 
 def _vecmat(x: Operand, a: Operand) -> Var:
-    a, x = number(a, x)
-    return record("matmul", x[..., None, :], a)[..., 0, :]
+    vector, matrix = number(x, a)
+    return record("matmul", vector[..., None, :], matrix)[..., 0, :]
 
 
 UFUNCS.update(
@@ -369,8 +371,8 @@ UFUNCS.update(
         np.power: _power,
         np.float_power: _power,
         np.rint: _operator("round"),
-        np.positive: _same,
-        np.conjugate: _same,
+        np.positive: traced,
+        np.conjugate: traced,
         np.exp2: lambda x: apply("power", 2.0, x),
         np.log2: _scaled("log", 1 / math.log(2.0)),
         np.log10: _scaled("log", 1 / math.log(10.0)),

@@ -182,7 +182,7 @@ def op(
     choices = {convention: given.get(convention, 0.5) for convention in _CONVENTIONS}
 
     def decorate(function: Callable[..., Any]) -> Operator:
-        label = name or getattr(function, "__name__", "own")
+        label = name or str(getattr(function, "__name__", "own"))
         return Operator(function, slope, choices, "own" if label == "<lambda>" else label)
 
     return decorate

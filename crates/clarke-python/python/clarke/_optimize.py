@@ -10,7 +10,8 @@ import numpy as np
 
 from . import _clarke
 from ._errors import ClarkeError, InputError
-from ._function import Argnums, Function, PolicyLike, policy_of, program
+from ._function import Function, PolicyLike, policy_of, program
+from ._sum import FiniteSum
 
 __all__ = ["Measure", "Method", "OptimizeResult", "minimize", "methods"]
 
@@ -50,7 +51,7 @@ def methods() -> dict[str, Method]:
     >>> ck.methods()["subgradient"].formula
     'x_{k+1} = x_k − α_k v_k'
     """
-    return {name: Method(name, *rest, tuple(parameters)) for name, *rest, parameters in _clarke.methods()}
+    return {row[0]: Method(*row[:4], tuple(row[4])) for row in _clarke.methods()}
 
 
 #: What scipy's numbers of a status are: 0 for success, 1 for the limit of steps.
@@ -94,7 +95,7 @@ class OptimizeResult(dict[str, Any]):
         What the theory gives for this method on a function of this class, or which condition is missing.
     verdict
         The verdict of the calculus at the best point, with its certificate, see `Function.verdict`; None if it was not asked
-        for or cannot be had there.
+        for, cannot be had there, or the function is a `FiniteSum`.
     failure : ClarkeError or None
         Why a run failed; all else is of the points before it.
     seconds : float
@@ -142,7 +143,8 @@ def minimize(
     Parameters
     ----------
     function : callable
-        A `Function`, or a function of Python: ``function(x, *args)``.
+        A `Function`, or a function of Python: ``function(x, *args)``; or a `FiniteSum`, for which there are methods that take
+        batches (``"stochastic"``, ``"incremental"``, and all that have the option ``batch``).
     x0 : array, number, dict, list, tuple or dataclass of such
         Where to start; computed in float64.
     *args
@@ -165,7 +167,7 @@ def minimize(
     tie_tol : float
         How far from a tie still counts as met for that verdict, absolute: computed minima meet theirs up to rounding.
     **options
-        The method's own parameters, see ``clarke.methods()[name].parameters``.
+        The method's own parameters, see ``clarke.methods()[name].parameters``; ``_`` may stand for ``-`` in their names.
 
     Returns
     -------
@@ -191,9 +193,7 @@ def minimize(
     >>> found.success, round(found.fun, 6)
     (True, 3.0)
     """
-    traced = program(function)
-    native, values, unflatten = traced._point((x0, *args), {}, 0)
-    settings = [(name, _text(value)) for name, value in options.items()]
+    settings = [(name.replace("_", "-"), _text(value)) for name, value in options.items()]
     limit = 20_000 if steps is None else steps
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise InputError(f"steps: a whole number from 1 on was expected, not {steps!r}")
@@ -201,11 +201,27 @@ def minimize(
     plan = _clarke.Plan(method, settings, limit, convex, _watcher(bar, callback))
     clock = time.perf_counter()
     try:
-        outcome = plan.minimize(native, values, policy_of(policy))
+        outcome, unflatten = _run(plan, function, x0, args, policy_of(policy))
     finally:
         if bar:
             bar.close()
-    return _result(traced, outcome, unflatten, args, time.perf_counter() - clock, certify, tie_tol)
+    result = _result(outcome, unflatten, time.perf_counter() - clock)
+    if certify and not isinstance(function, FiniteSum):
+        result["verdict"] = _verdict(program(function), result["x"], args, tie_tol)
+    return result
+
+
+def _run(
+    plan: _clarke.Plan, function: Callable[..., Any], x0: Any, args: tuple[Any, ...], policy: _clarke.Policy
+) -> tuple[dict[str, Any], Callable[[Any], Any]]:
+    """The outcome as plain data, and what gives points the form of the start."""
+    if not isinstance(function, FiniteSum):
+        native, values, unflatten = program(function)._point((x0, *args), {}, 0)
+        return plan.minimize(native, values, policy), unflatten
+    if args:
+        raise InputError("a FiniteSum has its data already: give further arguments of the loss as shared=")
+    made, leaves, unflatten = function._at(x0)
+    return plan.minimize_sum(made, leaves, policy), unflatten
 
 
 def _text(value: float | str) -> str:
@@ -241,15 +257,7 @@ class _Bar:
             print(file=sys.stderr)
 
 
-def _result(
-    function: Function,
-    outcome: dict[str, Any],
-    unflatten: Callable[[Any], Any],
-    args: tuple[Any, ...],
-    seconds: float,
-    certify: bool,
-    tie_tol: float,
-) -> OptimizeResult:
+def _result(outcome: dict[str, Any], unflatten: Callable[[Any], Any], seconds: float) -> OptimizeResult:
     status, x = outcome["status"], unflatten(outcome["best"])
     return OptimizeResult(
         x=x,
@@ -261,7 +269,7 @@ def _result(
         nfev=outcome["values"] + outcome["gradients"],
         njev=outcome["gradients"],
         guarantee=outcome["guarantee"],
-        verdict=_verdict(function, x, args, tie_tol) if certify else None,
+        verdict=None,
         failure=outcome["failure"],
         seconds=seconds,
         last=unflatten(outcome["last"]),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from ._errors import InputError
 from ._indexing import getitem
 from ._numpy import apply, full_constant, of, only, reduced
-from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, shape_of, traced, tracer_of
 
 
 def axis_of(axis: Any, ndim: int) -> int:
@@ -44,7 +44,13 @@ def _started(initial: Any) -> Any:
 
 @of(np.sum)
 def _sum(
-    a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+    a: Operand,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
 ) -> Var:
     only("sum", dtype=dtype, out=out, where=where)
     return reduced(np.add, a, axis, flag(keepdims), _started(initial))
@@ -52,20 +58,30 @@ def _sum(
 
 @of(np.prod)
 def _prod(
-    a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+    a: Operand,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
 ) -> Var:
     only("prod", dtype=dtype, out=out, where=where)
     return reduced(np.multiply, a, axis, flag(keepdims), _started(initial))
 
 
 @of(np.max, np.amax)
-def _max(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Var:
+def _max(
+    a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Var:
     only("max", out=out, where=where)
     return reduced(np.maximum, a, axis, flag(keepdims), _started(initial))
 
 
 @of(np.min, np.amin)
-def _min(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Var:
+def _min(
+    a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Var:
     only("min", out=out, where=where)
     return reduced(np.minimum, a, axis, flag(keepdims), _started(initial))
 
@@ -77,9 +93,11 @@ def _ptp(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False) -
 
 
 @of(np.mean)
-def _mean(a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Var:
+def _mean(
+    a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Var:
     only("mean", dtype=dtype, out=out, where=where)
-    return record("mean", lift(a), axis=axis, keepdims=flag(keepdims))
+    return record("mean", traced(a), axis=axis, keepdims=flag(keepdims))
 
 
 def _spread(name: str) -> Any:
@@ -99,9 +117,11 @@ of(np.std)(_spread("std"))
 
 
 @of(np.average)
-def _average(a: Operand, axis: Any = None, weights: Operand = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+def _average(
+    a: Operand, axis: Any = None, weights: Operand = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
     keep = flag(keepdims)
-    x = lift(a)
+    x = traced(a)
     if weights is None:
         mean = _mean(x, axis, keepdims=keep)
         total: Operand = np.full(mean.shape, x.size / max(mean.size, 1))
@@ -109,7 +129,10 @@ def _average(a: Operand, axis: Any = None, weights: Operand = None, returned: bo
         x, w = number(x, weights)
         if w.shape != x.shape:
             if axis is None or isinstance(axis, tuple) or w.ndim != 1:
-                fail(f"the weights of numpy.average have shape {w.shape}, the array {x.shape}: give one axis, or one shape", InputError)
+                fail(
+                    f"the weights of numpy.average have shape {w.shape}, the array {x.shape}: give one axis, or one shape",
+                    InputError,
+                )
             k = axis_of(axis, x.ndim)
             w = record("broadcast_to", reshaped(w, (-1,) + (1,) * (x.ndim - 1 - k)), x.shape)
         total = record("sum", w, axis=axis, keepdims=keep)
@@ -130,7 +153,9 @@ def _quantile(
 ) -> Var:  # fmt: skip
     only("quantile", out=out, weights=weights, interpolation=interpolation)
     if method != "linear":
-        fail(f"numpy.quantile of a traced value has the method \"linear\" alone, not \"{method}\"; np.sort gives all entries")
+        fail(
+            f'numpy.quantile of a traced value has the method "linear" alone, not "{method}"; np.sort gives all entries'
+        )
     if tracer_of(q) is not None:
         fail("the probabilities of numpy.quantile must be numbers known while tracing")
     levels = np.asarray(q, dtype=float)
@@ -150,7 +175,7 @@ def _percentile(a: Operand, q: Operand, *args: Any, **keywords: Any) -> Var:
 @of(np.sort)
 def _sort(a: Operand, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Var:
     only("sort", order=order)
-    return record("sort", record("ravel", lift(a)) if axis is None else lift(a), axis=-1 if axis is None else axis)
+    return record("sort", record("ravel", traced(a)) if axis is None else lift(a), axis=-1 if axis is None else axis)
 
 
 @of(np.partition)
@@ -173,8 +198,10 @@ of(np.cumprod)(_cumulative("cumprod"))
 
 
 def _cumulative_new(name: str, first: float) -> Any:
-    def rule(x: Operand, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Var:
-        x = lift(x)
+    def rule(
+        x: Operand, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Var:
+        x = traced(x)
         if axis is None and x.ndim > 1:
             fail("an axis is needed: the array has several", InputError)
         k = 0 if axis is None else axis_of(axis, x.ndim)
@@ -221,16 +248,23 @@ def _diff(a: Operand, n: int = 1, axis: Any = -1, prepend: Operand = None, appen
 @of(np.ediff1d)
 def _ediff1d(ary: Operand, to_end: Operand = None, to_begin: Operand = None) -> Var:
     x = number(ary, *(v for v in (to_end, to_begin) if v is not None))[0]
-    flat = lambda v: None if v is None else record("ravel", full_constant(x, v))
+
+    def flat(v: Operand) -> Var | None:
+        return None if v is None else record("ravel", full_constant(x, v))
+
     return _with_ends(_diff(record("ravel", x)), 0, flat(to_begin), flat(to_end))
 
 
 @of(np.gradient)
 def _gradient(f: Operand, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
-    x = lift(f)
+    x = traced(f)
     if tracer_of(*varargs) is not None or not isinstance(x, Var):
         fail("the spacing of numpy.gradient must be known while tracing")
-    axes = tuple(range(x.ndim)) if axis is None else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = (
+        tuple(range(x.ndim))
+        if axis is None
+        else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    )
     steps = list(varargs) or [1.0]
     steps = steps * len(axes) if len(steps) == 1 else steps
     made = [_slope(x, k, np.asarray(step, dtype=float), edge_order) for k, step in zip(axes, steps, strict=True)]
@@ -240,7 +274,8 @@ def _gradient(f: Operand, *varargs: Any, axis: Any = None, edge_order: int = 1) 
 def _slope(x: Var, k: int, step: np.ndarray[Any, Any], edge_order: int) -> Var:
     """Second order inside; at the ends of the order asked for. Numpy's own weights are those of its gradient of units."""
     n = x.shape[k]
-    weights = np.gradient(np.eye(n), *([step] if step.ndim else [float(step)]), axis=0, edge_order=edge_order)
+    spacing: Any = step if step.ndim else float(step)
+    weights = np.asarray(np.gradient(np.eye(n), spacing, axis=0, edge_order=cast(Any, edge_order)))
     if step.ndim and step.shape != (n,):
         fail("the coordinates of numpy.gradient are as many as the entries along the axis", InputError)
     return _product(weights, x, k)
@@ -265,14 +300,16 @@ def _trapezoid(y: Operand, x: Operand = None, dx: Operand = 1.0, axis: Any = -1)
 
 
 @of(np.clip)
-def _clip(a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **more: Any) -> Var:
+def _clip(
+    a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **more: Any
+) -> Var:
     only("clip", out=out, **more)
     absent = (None, np._NoValue)
     low = min if any(a_min is v for v in absent) else a_min
     high = max if any(a_max is v for v in absent) else a_max
     low, high = (None if any(v is w for w in absent) else v for v in (low, high))
     if low is None and high is None:
-        return lift(a)
+        return traced(a)
     if high is None:
         return apply("maximum", a, low)
     if low is None:
@@ -286,7 +323,7 @@ def _clip(a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, 
 @of(np.round, np.around)
 def _round(a: Operand, decimals: Any = 0, out: Any = None) -> Var:
     only("round", out=out)
-    x, scale = lift(a), 10.0 ** abs(decimals)
+    x, scale = traced(a), 10.0 ** abs(int(decimals))
     if decimals == 0:
         return record("round", x)
     return record("round", x * scale) / scale if decimals > 0 else record("round", x / scale) * scale
@@ -300,15 +337,17 @@ def _fix(x: Operand, out: Any = None) -> Var:
 
 @of(np.sinc)
 def _sinc(x: Operand) -> Var:
-    x = lift(x)
-    y = np.pi * (x == 0).select(1e-20, x)
+    v = traced(x)
+    y = Condition.compare("==", v, 0.0).select(1e-20, v) * np.pi
     return record("sin", y) / y
 
 
 @of(np.where)
 def _where(condition: Operand, x: Operand = None, y: Operand = None) -> Var:
     if x is None or y is None:
-        fail("numpy.where of one argument has a shape that depends on values; give both values: np.where(condition, a, b)")
+        fail(
+            "numpy.where of one argument has a shape that depends on values; give both values: np.where(condition, a, b)"
+        )
     tracer = tracer_of(condition, x, y)
     assert tracer is not None, "one of the values is traced"
     if isinstance(condition, (list, tuple)) and tracer_of(condition) is not None:
@@ -325,12 +364,12 @@ def _select(condlist: Any, choicelist: Any, default: Operand = 0) -> Var:
     assert tracer is not None, "one of the values is traced"
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
         made = Condition.of(condition, tracer).select(choice, made)
-    return lift(made)
+    return traced(made)
 
 
 @of(np.count_nonzero)
 def _count_nonzero(a: Operand, axis: Any = None, *, keepdims: Any = False) -> Var:
-    x = lift(a) if not isinstance(a, Condition) else a
+    x = traced(a) if not isinstance(a, Condition) else a
     held = x if isinstance(x, Condition) else x != 0
     return held.number().sum(axis=axis, keepdims=flag(keepdims))
 
@@ -386,4 +425,4 @@ def _bincount(x: Operand, /, weights: Operand = None, minlength: int = 0) -> Var
     if at.ndim != 1 or at.dtype.kind not in "iu" or shape_of(weights) != at.shape or (at.size and at.min() < 0):
         fail("numpy.bincount takes integers from 0 on in one axis, and as many weights", InputError)
     length = max(int(at.max()) + 1 if at.size else 0, minlength)
-    return record("scatter_add", lift(weights), at.tolist(), length=length)
+    return record("scatter_add", traced(weights), at.tolist(), length=length)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from ._errors import InputError
 from ._indexing import getitem, integers, take
 from ._numpy import full_constant, of, only
 from ._reductions import axis_of
-from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, shape_of, traced, tracer_of
 
 
 def lengths(what: str, shape: Any) -> tuple[int, ...]:
@@ -25,24 +25,24 @@ def lengths(what: str, shape: Any) -> tuple[int, ...]:
 def row_major(function: str, order: Any) -> None:
     """Refuses other orders of entries than C's."""
     if order not in ("C", "A", "K", None, np._NoValue):
-        fail(f"numpy.{function} of a traced value keeps C's order; for order=\"{order}\" transpose before and after")
+        fail(f'numpy.{function} of a traced value keeps C\'s order; for order="{order}" transpose before and after')
 
 
 @of(np.reshape)
 def _reshape(a: Operand, /, shape: Any = None, order: Any = "C", *, newshape: Any = None, copy: Any = None) -> Var:
     row_major("reshape", order)
-    return reshaped(lift(a), lengths("the shape", newshape if shape is None else shape))
+    return reshaped(traced(a), lengths("the shape", newshape if shape is None else shape))
 
 
 @of(np.ravel)
 def _ravel(a: Operand, order: Any = "C") -> Var:
     row_major("ravel", order)
-    return record("ravel", lift(a))
+    return record("ravel", traced(a))
 
 
 @of(np.transpose)
 def _transpose(a: Operand, axes: Any = None) -> Var:
-    x = lift(a)
+    x = traced(a)
     return record("transpose", x) if axes is None else record("transpose", x, [axis_of(k, x.ndim) for k in axes])
 
 
@@ -52,11 +52,11 @@ if hasattr(np, "permute_dims"):
 
 @of(np.swapaxes)
 def _swapaxes(a: Operand, axis1: Any, axis2: Any) -> Var:
-    return record("swapaxes", lift(a), axis1, axis2)
+    return record("swapaxes", traced(a), axis1, axis2)
 
 
 def _matrix_transpose(x: Operand, /) -> Var:
-    return record("swapaxes", lift(x), -1, -2)
+    return record("swapaxes", traced(x), -1, -2)
 
 
 if hasattr(np, "matrix_transpose"):
@@ -65,12 +65,12 @@ if hasattr(np, "matrix_transpose"):
 
 @of(np.moveaxis)
 def _moveaxis(a: Operand, source: Any, destination: Any) -> Var:
-    return record("moveaxis", lift(a), source, destination)
+    return record("moveaxis", traced(a), source, destination)
 
 
 @of(np.rollaxis)
 def _rollaxis(a: Operand, axis: Any, start: Any = 0) -> Var:
-    x = lift(a)
+    x = traced(a)
     axes = list(range(x.ndim))
     k, at = axis_of(axis, x.ndim), start + x.ndim if start < 0 else start
     axes.insert(at - 1 if k < at else at, axes.pop(k))
@@ -79,17 +79,17 @@ def _rollaxis(a: Operand, axis: Any, start: Any = 0) -> Var:
 
 @of(np.expand_dims)
 def _expand_dims(a: Operand, axis: Any) -> Var:
-    return record("expand_dims", lift(a), axis)
+    return record("expand_dims", traced(a), axis)
 
 
 @of(np.squeeze)
 def _squeeze(a: Operand, axis: Any = None) -> Var:
-    return record("squeeze", lift(a), axis=axis)
+    return record("squeeze", traced(a), axis=axis)
 
 
 @of(np.broadcast_to)
 def _broadcast_to(array: Operand, shape: Any, subok: bool = False) -> Var:
-    return record("broadcast_to", lift(array), lengths("the shape", shape))
+    return record("broadcast_to", traced(array), lengths("the shape", shape))
 
 
 @of(np.broadcast_arrays)
@@ -119,7 +119,9 @@ def _at_least(n: int, where: Callable[[Var], tuple[Any, ...]]) -> Callable[..., 
 
 of(np.atleast_1d)(_at_least(1, lambda x: (None,)))
 of(np.atleast_2d)(_at_least(2, lambda x: (None,) * (2 - x.ndim) + (Ellipsis,)))
-of(np.atleast_3d)(_at_least(3, lambda x: {0: (None, None, None), 1: (None, slice(None), None)}.get(x.ndim, (..., None))))
+of(np.atleast_3d)(
+    _at_least(3, lambda x: {0: (None, None, None), 1: (None, slice(None), None)}.get(x.ndim, (..., None)))
+)
 
 
 # Joining.
@@ -220,19 +222,19 @@ def _parts(function: str, x: Var, sections: Any, axis: int, even: bool) -> list[
 
 @of(np.split)
 def _split(ary: Operand, indices_or_sections: Any, axis: Any = 0) -> list[Var]:
-    x = lift(ary)
+    x = traced(ary)
     return _parts("split", x, indices_or_sections, axis_of(axis, x.ndim), even=True)
 
 
 @of(np.array_split)
 def _array_split(ary: Operand, indices_or_sections: Any, axis: Any = 0) -> list[Var]:
-    x = lift(ary)
+    x = traced(ary)
     return _parts("array_split", x, indices_or_sections, axis_of(axis, x.ndim), even=False)
 
 
 def _split_along(axis: int) -> Callable[[Operand, Any], list[Var]]:
     def rule(ary: Operand, indices_or_sections: Any) -> list[Var]:
-        x = lift(ary)
+        x = traced(ary)
         return _split(x, indices_or_sections, 0 if axis == 1 and x.ndim == 1 else axis)
 
     return rule
@@ -246,7 +248,7 @@ if hasattr(np, "unstack"):
 
     @of(np.unstack)
     def _unstack(x: Operand, /, *, axis: Any = 0) -> tuple[Var, ...]:
-        return tuple(record("moveaxis", lift(x), axis, 0))
+        return tuple(record("moveaxis", traced(x), axis, 0))
 
 
 # Order, repetition, padding.
@@ -254,7 +256,7 @@ if hasattr(np, "unstack"):
 
 @of(np.flip)
 def _flip(m: Operand, axis: Any = None) -> Var:
-    x = lift(m)
+    x = traced(m)
     axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for k in axes:
         x = record("flip", x, axis=axis_of(k, x.ndim))
@@ -263,17 +265,17 @@ def _flip(m: Operand, axis: Any = None) -> Var:
 
 @of(np.fliplr)
 def _fliplr(m: Operand) -> Var:
-    return record("flip", lift(m), axis=1)
+    return record("flip", traced(m), axis=1)
 
 
 @of(np.flipud)
 def _flipud(m: Operand) -> Var:
-    return record("flip", lift(m), axis=0)
+    return record("flip", traced(m), axis=0)
 
 
 @of(np.rot90)
 def _rot90(m: Operand, k: int = 1, axes: Any = (0, 1)) -> Var:
-    x = lift(m)
+    x = traced(m)
     first, second = (axis_of(a, x.ndim) for a in axes)
     k %= 4
     if k in (1, 2):
@@ -289,7 +291,7 @@ def _rot90(m: Operand, k: int = 1, axes: Any = (0, 1)) -> Var:
 
 @of(np.roll)
 def _roll(a: Operand, shift: Any, axis: Any = None) -> Var:
-    x = lift(a)
+    x = traced(a)
     if axis is None:
         flat = record("roll", record("ravel", x), int(np.sum(shift)), axis=0)
         return reshaped(flat, x.shape)
@@ -300,21 +302,21 @@ def _roll(a: Operand, shift: Any, axis: Any = None) -> Var:
 
 @of(np.fft.fftshift)
 def _fftshift(x: Operand, axes: Any = None) -> Var:
-    x = lift(x)
+    x = traced(x)
     over = tuple(range(x.ndim)) if axes is None else tuple(np.ravel(axes))
     return _roll(x, tuple(x.shape[k] // 2 for k in over), over)
 
 
 @of(np.fft.ifftshift)
 def _ifftshift(x: Operand, axes: Any = None) -> Var:
-    x = lift(x)
+    x = traced(x)
     over = tuple(range(x.ndim)) if axes is None else tuple(np.ravel(axes))
     return _roll(x, tuple(-(x.shape[k] // 2) for k in over), over)
 
 
 @of(np.repeat)
 def _repeat(a: Operand, repeats: Any, axis: Any = None) -> Var:
-    x = lift(a)
+    x = traced(a)
     counts = integers("the counts of numpy.repeat", repeats)
     if axis is None:
         x, axis = record("ravel", x), 0
@@ -326,12 +328,12 @@ def _repeat(a: Operand, repeats: Any, axis: Any = None) -> Var:
 
 @of(np.tile)
 def _tile(A: Operand, reps: Any) -> Var:
-    return record("tile", lift(A), lengths("the counts of numpy.tile", reps))
+    return record("tile", traced(A), lengths("the counts of numpy.tile", reps))
 
 
 @of(np.pad)
 def _pad(array: Operand, pad_width: Any, mode: Any = "constant", **keywords: Any) -> Var:
-    x = lift(array)
+    x = traced(array)
     if not isinstance(mode, str):
         fail("the mode of numpy.pad of a traced value is a name, not a function")
     if isinstance(pad_width, dict):
@@ -341,14 +343,16 @@ def _pad(array: Operand, pad_width: Any, mode: Any = "constant", **keywords: Any
         pad_width = pairs
     widths = np.broadcast_to(integers("the widths of numpy.pad", pad_width), (x.ndim, 2)).tolist()
     if mode not in ("constant", "edge", "reflect", "wrap", "symmetric") or set(keywords) - {"constant_values"}:
-        asked = ", ".join([f"mode=\"{mode}\"", *keywords])
-        fail(f"numpy.pad of a traced value has no operator for {asked}; the modes are constant, edge, reflect, symmetric, wrap")
+        asked = ", ".join([f'mode="{mode}"', *keywords])
+        fail(
+            f"numpy.pad of a traced value has no operator for {asked}; the modes are constant, edge, reflect, symmetric, wrap"
+        )
     if mode == "constant":
         return _padded(x, widths, keywords.get("constant_values", 0))
     # Where each entry comes from is known: numpy says it.
     for k, (before, after) in enumerate(widths):
         if before or after:
-            x = take(x, np.pad(np.arange(x.shape[k]), (before, after), mode=mode), k)
+            x = take(x, np.pad(np.arange(x.shape[k]), (before, after), mode=cast(Any, mode)), k)
     return x
 
 
@@ -357,10 +361,15 @@ def _padded(x: Var, widths: list[list[int]], values: Operand) -> Var:
         return record("pad", x, widths, constant_values=float(values))
     if tracer_of(values) is not None and shape_of(values) != ():
         fail("constant_values of numpy.pad are known numbers, or one traced number")
-    pairs = [[values, values]] * x.ndim if tracer_of(values) is not None else np.broadcast_to(values, (x.ndim, 2)).tolist()
+    pairs = (
+        [[values, values]] * x.ndim if tracer_of(values) is not None else np.broadcast_to(values, (x.ndim, 2)).tolist()
+    )
     for k, ((before, after), ends) in enumerate(zip(widths, pairs, strict=True)):
-        shape = lambda n: (*x.shape[:k], n, *x.shape[k + 1 :])
-        parts = [record("broadcast_to", full_constant(x, end), shape(n)) for end, n in zip(ends, (before, after), strict=True)]
+        lead, rest = x.shape[:k], x.shape[k + 1 :]
+        parts = [
+            record("broadcast_to", full_constant(x, end), (*lead, n, *rest))
+            for end, n in zip(ends, (before, after), strict=True)
+        ]
         x = record("concatenate", [parts[0], x, parts[1]], axis=k)
     return x
 
@@ -381,7 +390,7 @@ def _take(a: Operand, indices: Any, axis: Any = None, out: Any = None, mode: str
 @of(np.take_along_axis)
 def _take_along_axis(arr: Operand, indices: Any, axis: Any = -1) -> Var:
     at = integers("the indices of numpy.take_along_axis", indices)
-    x = record("ravel", lift(arr)) if axis is None else lift(arr)
+    x = record("ravel", traced(arr)) if axis is None else lift(arr)
     return record("take_along_axis", x, at.tolist(), axis=0 if axis is None else axis)
 
 
@@ -394,7 +403,7 @@ def _known_mask(function: str, condition: Any) -> np.ndarray[Any, Any]:
 @of(np.compress)
 def _compress(condition: Any, a: Operand, axis: Any = None, out: Any = None) -> Var:
     only("compress", out=out)
-    x = lift(a)
+    x = traced(a)
     k = None if axis is None else axis_of(axis, x.ndim)
     return take(x, np.flatnonzero(_known_mask("compress", condition)), k)
 
@@ -406,7 +415,7 @@ def _extract(condition: Any, arr: Operand) -> Var:
 
 @of(np.delete)
 def _delete(arr: Operand, obj: Any, axis: Any = None) -> Var:
-    x = lift(arr)
+    x = traced(arr)
     if tracer_of(obj) is not None:
         fail("which entries numpy.delete leaves out must be known while tracing")
     if axis is None:
@@ -434,50 +443,55 @@ def _choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Var:
 
 @of(np.diag)
 def _diag(v: Operand, k: int = 0) -> Var:
-    return record("diag", lift(v), k=k)
+    return record("diag", traced(v), k=k)
 
 
 @of(np.diagflat)
 def _diagflat(v: Operand, k: int = 0) -> Var:
-    return record("diag", record("ravel", lift(v)), k=k)
+    return record("diag", record("ravel", traced(v)), k=k)
 
 
 @of(np.diagonal)
 def _diagonal(a: Operand, offset: int = 0, axis1: Any = 0, axis2: Any = 1) -> Var:
-    return record("diagonal", lift(a), offset=offset, axis1=axis1, axis2=axis2)
+    return record("diagonal", traced(a), offset=offset, axis1=axis1, axis2=axis2)
 
 
-@of(np.linalg.diagonal) if hasattr(np.linalg, "diagonal") else lambda rule: rule
 def _matrix_diagonal(x: Operand, /, *, offset: int = 0) -> Var:
-    return record("diagonal", lift(x), offset=offset, axis1=-2, axis2=-1)
+    return record("diagonal", traced(x), offset=offset, axis1=-2, axis2=-1)
 
 
 @of(np.trace)
 def _trace(a: Operand, offset: int = 0, axis1: Any = 0, axis2: Any = 1, dtype: Any = None, out: Any = None) -> Var:
     only("trace", dtype=dtype, out=out)
-    return record("trace", lift(a), offset=offset, axis1=axis1, axis2=axis2)
+    return record("trace", traced(a), offset=offset, axis1=axis1, axis2=axis2)
 
 
-@of(np.linalg.trace) if hasattr(np.linalg, "trace") else lambda rule: rule
 def _matrix_trace(x: Operand, /, *, offset: int = 0, dtype: Any = None) -> Var:
     return _trace(x, offset, -2, -1, dtype)
 
 
+if hasattr(np.linalg, "diagonal"):
+    of(np.linalg.diagonal)(_matrix_diagonal)
+    of(np.linalg.trace)(_matrix_trace)
+
+
 @of(np.tril)
 def _tril(m: Operand, k: int = 0) -> Var:
-    return record("tril", lift(m), k=k)
+    return record("tril", traced(m), k=k)
 
 
 @of(np.triu)
 def _triu(m: Operand, k: int = 0) -> Var:
-    return record("triu", lift(m), k=k)
+    return record("triu", traced(m), k=k)
 
 
 # What is known of a traced value: arrays of its shape, and questions about it.
 
 
 def _filled(make: Callable[..., Any]) -> Callable[..., Any]:
-    def rule(a: Operand, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None) -> Any:
+    def rule(
+        a: Operand, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    ) -> Any:
         return make(shape_of(a) if shape is None else shape, dtype or np.float64)
 
     return rule
@@ -490,23 +504,30 @@ of(np.empty_like)(_filled(np.empty))
 
 @of(np.full_like)
 def _full_like(
-    a: Operand, fill_value: Operand, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    a: Operand,
+    fill_value: Operand,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Any:
     wanted = shape_of(a) if shape is None else lengths("the shape", shape)
     if tracer_of(fill_value) is None:
         return np.full(wanted, fill_value, dtype or np.float64)
     only("full_like", dtype=dtype)
-    return record("broadcast_to", lift(fill_value), wanted)
+    return record("broadcast_to", traced(fill_value), wanted)
 
 
 @of(np.copy)
 def _copy(a: Operand, order: Any = "K", subok: bool = False) -> Var:
-    return lift(a)
+    return traced(a)
 
 
 @of(np.real, np.real_if_close)
 def _real(val: Operand, tol: float = 100) -> Var:
-    return lift(val)
+    return traced(val)
 
 
 @of(np.imag)
@@ -565,23 +586,3 @@ def _linspace(
         made = record("concatenate", [made[:-1], record("broadcast_to", last, (1, *width.shape))], axis=0)
     made = made if axis == 0 else record("moveaxis", made, 0, axis)
     return (made, step) if retstep else made
-
-
-@of(np.vander)
-def _vander(x: Operand, N: int | None = None, increasing: bool = False) -> Var:
-    v = lift(x)
-    count = v.shape[0] if N is None else N
-    powers = [full_constant(v, np.ones(v.shape)), v]
-    while len(powers) < count:
-        powers.append(powers[-1] * v)
-    powers = powers[:count]
-    return record("stack", powers if increasing else powers[::-1], axis=1)
-
-
-@of(np.polyval)
-def _polyval(p: Operand, x: Operand) -> Var:
-    coefficients, x = number(p, x)
-    y = full_constant(x, np.zeros(x.shape))
-    for k in range(coefficients.shape[0]):
-        y = y * x + coefficients[k]
-    return y

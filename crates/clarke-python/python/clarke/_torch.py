@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 from ._arrays import foreign
 from ._errors import DtypeError
-from ._flat import Adapter, Flat, required
+from ._flat import Adapter, Flat, number_dtype, required
 from ._function import PolicyLike
 
 __all__ = ["to_torch"]
@@ -27,7 +27,7 @@ def to_torch(function: Callable[..., Any], *, policy: PolicyLike | None = None) 
     -------
     callable
         Takes tensors on the CPU where the function takes arrays, and returns tensors. Their memory is shared, not copied.
-        float32 if all tensors are float32, else float64. Gradients have the arguments' dtypes. ``backward`` may be
+        float32 if all tensors are float32 (numbers of Python take either), else float64. Gradients have the arguments' dtypes. ``backward`` may be
         differentiated again, with a policy that is fixed (`Policy.is_fixed`); ``torch.func.vmap`` and
         ``torch.func.grad`` take it too.
 
@@ -56,7 +56,9 @@ def to_torch(function: Callable[..., Any], *, policy: PolicyLike | None = None) 
 
     def traced(*args: Any) -> Any:
         flat, leaves, unflatten = adapter.flat(args)
-        return unflatten(call.apply(flat, *(torch.as_tensor(leaf) for leaf in leaves)))
+        wide = getattr(torch, number_dtype(leaves))
+        tensors = [leaf if isinstance(leaf, torch.Tensor) else torch.as_tensor(leaf, dtype=wide) for leaf in leaves]
+        return unflatten(call.apply(flat, *tensors))
 
     traced.__name__ = traced.__qualname__ = adapter.function.name
     traced.__doc__ = f"`{adapter.function.name}` as a function of PyTorch, under the policy {adapter.policy}."

@@ -7,48 +7,36 @@ A `Var` stands for an array whose shape is known and whose numbers are not. What
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, Literal, NoReturn, TypeAlias, cast
 
 import numpy as np
 
 from . import _clarke
-from ._errors import ClarkeError, DtypeError, InputError, UnsupportedError
+from ._errors import DtypeError, InputError
+from ._methods import ArrayMethods
+from ._origin import fail, origin
 
-__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "reshaped", "shape_of", "tracer_of"]
+__all__ = [
+    "Condition",
+    "Var",
+    "constant",
+    "fail",
+    "lift",
+    "number",
+    "origin",
+    "record",
+    "reshaped",
+    "shape_of",
+    "traced",
+    "tracer_of",
+]
 
 #: What stands for an array in numpy code: an array, a number, a traced value, a condition, or lists of such.
 Operand: TypeAlias = Any
 Shape: TypeAlias = tuple[int, ...]
-
-_OWN = (os.path.dirname(os.path.abspath(__file__)) + os.sep, os.path.dirname(os.path.abspath(np.__file__)) + os.sep)
-#: Which files are the package's or numpy's, of those seen.
-_inner: dict[str, bool] = {}
-
-
-def origin() -> tuple[str, int]:
-    """File and line of the user's code that is running: the first frame that is neither ours nor numpy's."""
-    frame = sys._getframe(1)
-    while True:
-        file = frame.f_code.co_filename
-        inner = _inner.get(file)
-        if inner is None:
-            inner = _inner[file] = file.startswith(_OWN) or file.startswith("<__array_function__")
-        if not inner or frame.f_back is None:
-            return file, frame.f_lineno
-        frame = frame.f_back
-
-
-def fail(text: str, kind: type[ClarkeError] = UnsupportedError) -> NoReturn:
-    """Raises an error that names the user's line."""
-    file, line = origin()
-    error = kind(f"{text} (at {file}:{line})")
-    error.file, error.line = file, line
-    raise error
-
+Symbol: TypeAlias = Literal[">", ">=", "<", "<=", "==", "!="]
 
 #: Arrays from this size on are kept once for a trace, if the same object is used again with the same numbers.
 _LARGE = 64
@@ -166,7 +154,10 @@ def lift(value: Operand) -> Operand:
     if isinstance(value, (bool, np.bool_)):
         return float(value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiub":
-        fail(f"an array of dtype {value.dtype} cannot take part in a program: Clarke computes with real numbers", DtypeError)
+        fail(
+            f"an array of dtype {value.dtype} cannot take part in a program: Clarke computes with real numbers",
+            DtypeError,
+        )
     if isinstance(value, (list, tuple)):
         tracer = tracer_of(value)
         if tracer is None:
@@ -177,6 +168,13 @@ def lift(value: Operand) -> Operand:
 
 def _as_var(tracer: _clarke.Tracer, value: Operand) -> Var:
     return value if isinstance(value, Var) else constant(tracer, value)
+
+
+def traced(value: Operand) -> Var:
+    """An operand that is traced, or a list that holds what is, as one value."""
+    lifted = lift(value)
+    assert isinstance(lifted, Var), "the operand is traced"
+    return lifted
 
 
 def number(*values: Operand) -> list[Var]:
@@ -265,7 +263,7 @@ class Condition(_Traced):
         self.tracer, self.guard, self.shape = tracer, guard, shape
 
     @staticmethod
-    def compare(symbol: str, a: Operand, b: Operand) -> Condition:
+    def compare(symbol: Symbol, a: Operand, b: Operand) -> Condition:
         """A comparison with a symbol of `> >= < <= == !=`."""
         a, b = lift(a), lift(b)
         tracer = tracer_of(a, b)
@@ -325,7 +323,7 @@ class Condition(_Traced):
         """As numbers, or itself for bool."""
         return self if np.dtype(dtype) == np.dtype(bool) else self.number().astype(dtype)
 
-    def _join(self, other: object, join: Callable[[_clarke.Guard, _clarke.Guard], _clarke.Guard]) -> Condition:
+    def _join(self, other: object, join: Callable[[_clarke.Guard, _clarke.Guard], _clarke.Guard]) -> Any:
         if not is_operand(other):
             return NotImplemented
         known = other if isinstance(other, Condition) else Condition.of(_booleans(other), self.tracer)
@@ -335,13 +333,13 @@ class Condition(_Traced):
         return Condition(one.tracer, join(one.guard, two.guard), shape)
 
     def __and__(self, other: object) -> Condition:
-        return self._join(other, _clarke.Guard.both)
+        return cast(Condition, self._join(other, _clarke.Guard.both))
 
     def __or__(self, other: object) -> Condition:
-        return self._join(other, _clarke.Guard.either)
+        return cast(Condition, self._join(other, _clarke.Guard.either))
 
     def __xor__(self, other: object) -> Condition:
-        return self._join(other, _exclusive)
+        return cast(Condition, self._join(other, _exclusive))
 
     __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
 
@@ -384,34 +382,34 @@ class Condition(_Traced):
         return -self.number()
 
     def __add__(self, other: Operand) -> Var:
-        return self.number() + other
+        return record("add", self.number(), lift(other))
 
     def __sub__(self, other: Operand) -> Var:
-        return self.number() - other
+        return record("subtract", self.number(), lift(other))
 
     def __mul__(self, other: Operand) -> Var:
         return cast(Var, np.multiply(cast(Any, self), other))
 
     def __truediv__(self, other: Operand) -> Var:
-        return self.number() / other
+        return record("divide", self.number(), lift(other))
 
     def __matmul__(self, other: Operand) -> Var:
-        return self.number() @ other
+        return record("matmul", self.number(), lift(other))
 
     def __radd__(self, other: Operand) -> Var:
-        return other + self.number()
+        return record("add", lift(other), self.number())
 
     def __rsub__(self, other: Operand) -> Var:
-        return other - self.number()
+        return record("subtract", lift(other), self.number())
 
     def __rmul__(self, other: Operand) -> Var:
         return self.__mul__(other)
 
     def __rtruediv__(self, other: Operand) -> Var:
-        return other / self.number()
+        return record("divide", lift(other), self.number())
 
     def __rmatmul__(self, other: Operand) -> Var:
-        return other @ self.number()
+        return record("matmul", lift(other), self.number())
 
     def __repr__(self) -> str:
         return f"Condition(shape={self.shape})"
@@ -449,33 +447,26 @@ def _binary(name: str) -> tuple[Callable[[Var, Operand], Var], Callable[[Var, Op
     return left, right
 
 
-def _through(function: np.ufunc) -> tuple[Callable[[Var, Operand], Any], Callable[[Var, Operand], Any]]:
+def _through(function: np.ufunc) -> tuple[Callable[[Var, Operand], Var], Callable[[Var, Operand], Var]]:
     """An operator of Python and its reflection, as numpy's function does it."""
 
-    def left(self: Var, other: Operand) -> Any:
-        return function(cast(Any, self), other) if is_operand(other) else NotImplemented
+    def left(self: Var, other: Operand) -> Var:
+        return cast(Var, function(cast(Any, self), other)) if is_operand(other) else NotImplemented
 
-    def right(self: Var, other: Operand) -> Any:
-        return function(other, cast(Any, self)) if is_operand(other) else NotImplemented
+    def right(self: Var, other: Operand) -> Var:
+        return cast(Var, function(other, cast(Any, self))) if is_operand(other) else NotImplemented
 
     return left, right
 
 
-def _comparison(symbol: str) -> Callable[[Var, object], Condition]:
+def _comparison(symbol: Symbol) -> Callable[[Var, object], Condition]:
     def compare(self: Var, other: object) -> Condition:
         return Condition.compare(symbol, self, other) if is_operand(other) else NotImplemented
 
     return compare
 
 
-def _unknown(use: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(self: Var, *_: object, **__: object) -> NoReturn:
-        fail(f"the value is not known while tracing, so {use} cannot be had; {instead}")
-
-    return refuse
-
-
-class Var(_Traced, _clarke.Node):
+class Var(ArrayMethods, _Traced, _clarke.Node):
     """An array while a function is traced: its shape is known, its numbers are not.
 
     Python's operators, numpy's functions and most methods of arrays work on it and are written down as operators of a
@@ -489,64 +480,6 @@ class Var(_Traced, _clarke.Node):
 
     __slots__ = ()
 
-    # What numpy's functions of these names do; set below.
-    sum: Callable[..., Var]
-    mean: Callable[..., Var]
-    max: Callable[..., Var]
-    min: Callable[..., Var]
-    prod: Callable[..., Var]
-    std: Callable[..., Var]
-    var: Callable[..., Var]
-    ptp: Callable[..., Var]
-    cumsum: Callable[..., Var]
-    cumprod: Callable[..., Var]
-    ravel: Callable[..., Var]
-    flatten: Callable[..., Var]
-    squeeze: Callable[..., Var]
-    swapaxes: Callable[..., Var]
-    clip: Callable[..., Var]
-    round: Callable[..., Var]
-    dot: Callable[..., Var]
-    diagonal: Callable[..., Var]
-    trace: Callable[..., Var]
-    take: Callable[..., Var]
-    repeat: Callable[..., Var]
-
-    @property
-    def ndim(self) -> int:
-        """How many axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many entries."""
-        return int(np.prod(self.shape))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float64: a program has no precision, a call has."""
-        return np.dtype(np.float64)
-
-    @property
-    def T(self) -> Var:
-        """The axes in reverse order."""
-        return record("transpose", self)
-
-    @property
-    def mT(self) -> Var:
-        """The last two axes exchanged."""
-        return record("swapaxes", self, -1, -2)
-
-    @property
-    def real(self) -> Var:
-        """Itself."""
-        return self
-
-    @property
-    def flat(self) -> Var:
-        """The entries in row-major order."""
-        return record("ravel", self)
-
     __add__, __radd__ = _binary("add")
     __sub__, __rsub__ = _binary("subtract")
     __mul__, __rmul__ = _through(np.multiply)
@@ -555,7 +488,12 @@ class Var(_Traced, _clarke.Node):
     __matmul__, __rmatmul__ = _binary("matmul")
     __floordiv__, __rfloordiv__ = _through(np.floor_divide)
     __mod__, __rmod__ = _through(np.remainder)
-    __divmod__, __rdivmod__ = _through(np.divmod)
+
+    def __divmod__(self, other: Operand) -> tuple[Var, Var]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Operand) -> tuple[Var, Var]:
+        return self.__rfloordiv__(other), self.__rmod__(other)
 
     def __neg__(self) -> Var:
         return record("negative", self)
@@ -573,19 +511,6 @@ class Var(_Traced, _clarke.Node):
     __eq__ = cast(Any, _comparison("=="))
     __ne__ = cast(Any, _comparison("!="))
     __hash__ = _clarke.Node.__hash__
-
-    __bool__ = _unknown("the truth of a traced value", "use np.where(condition, a, b) instead of `if`")
-    __float__ = _unknown("a float", "functions of the module math do not trace: use numpy's, such as np.sqrt")
-    __int__ = _unknown("an int", "use np.floor and the like on the value itself")
-    __complex__ = _unknown("a complex number", "Clarke computes with real numbers")
-    __index__ = _unknown("an index", "indices and sizes must be plain integers; to pick by value use clarke.gather_argmax or np.where")
-    item = _unknown("item()", "stay with the traced value; a function returns arrays and numbers when it is called")
-    tolist = _unknown("tolist()", "go through the value itself, which has as many entries as its first axis")
-    tobytes = _unknown("tobytes()", "return the value from the function instead")
-    __copy__: Callable[[Var], Var] = __pos__
-
-    def __deepcopy__(self, _: object) -> Var:
-        return self
 
     def __len__(self) -> int:
         if not self.shape:
@@ -615,74 +540,3 @@ class Var(_Traced, _clarke.Node):
 
     def __reduce__(self) -> NoReturn:
         fail("a traced value cannot be pickled")
-
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", **_: Any) -> Var:
-        """Itself, for float; other types are refused."""
-        if np.dtype(dtype) != np.dtype(np.float64):
-            fail(
-                f"a traced value cannot become {np.dtype(dtype)}: all values of a program are real numbers of the "
-                "precision of the call, which is float32 if all arrays given are; for integers use np.floor or np.round"
-            )
-        return self
-
-    def copy(self, order: str = "C") -> Var:
-        """Itself: traced values do not change."""
-        return self
-
-    def reshape(self, *shape: Any, order: str = "C", **keywords: Any) -> Var:
-        """As numpy.reshape; the shape may be given as several numbers."""
-        new = shape[0] if len(shape) == 1 else shape
-        return cast(Var, np.reshape(cast(Any, self), new, order=cast(Any, order), **keywords))
-
-    def transpose(self, *axes: Any) -> Var:
-        """As numpy.transpose; the axes may be given as several numbers."""
-        order = None if not axes else axes[0] if len(axes) == 1 else axes
-        return cast(Var, np.transpose(cast(Any, self), order))
-
-    def fill(self, value: object) -> NoReturn:
-        """Refused."""
-        fail("a traced value cannot be written to; np.full_like makes a new one")
-
-    def view(self, *_: object) -> NoReturn:
-        """Refused."""
-        fail("a traced value has no memory to view")
-
-
-#: Methods of arrays that do what numpy's function of the same name does, with the traced value first.
-METHODS = (
-    "sum", "mean", "max", "min", "prod", "std", "var", "ptp", "cumsum", "cumprod", "ravel", "squeeze", "swapaxes", "clip",
-    "round", "dot", "diagonal", "trace", "take", "repeat", "argmax", "argmin", "argsort", "any", "all", "nonzero",
-    "searchsorted", "compress", "choose", "partition", "argpartition", "put",
-)  # fmt: skip
-
-
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Var, *args: Any, **keywords: Any) -> Any:
-        return function(self, *args, **keywords)
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"As numpy.{name}."
-    return method
-
-
-def _flatten(self: Var, order: str = "C") -> Var:
-    """As numpy.ravel."""
-    return cast(Var, np.ravel(cast(Any, self), order=cast(Any, order)))
-
-
-def _sort(self: Var, *_: object, **__: object) -> NoReturn:
-    """Refused."""
-    fail("x.sort() would write to a traced value; np.sort(x) makes a new one")
-
-
-def _conjugate(self: Var) -> Var:
-    """Itself."""
-    return self
-
-
-for _name in METHODS:
-    setattr(Var, _name, _method(_name))
-for _name, _function in [("flatten", _flatten), ("sort", _sort), ("conj", _conjugate), ("conjugate", _conjugate)]:
-    setattr(Var, _name, _function)

@@ -93,10 +93,10 @@ impl<'a, 'f> Curves<'a, 'f> {
     /// A line inside a set on which ties are common, if such a set is within the radius. The kinds come one after another.
     fn face(&mut self, k: usize) -> Option<Line> {
         let n = self.x.len();
-        let p = if k % 2 == 0 { self.x.to_vec() } else { self.moved(self.options.radius / 4.0) };
+        let p = if k.is_multiple_of(2) { self.x.to_vec() } else { self.moved(self.options.radius / 4.0) };
         let mut face = Face { p, d: self.numbers(1.0), x: self.x, radius: self.options.radius, held: false };
         match k % 6 {
-            0 => face.as_in_the_point(k % 12 == 0),
+            0 => face.as_in_the_point(k.is_multiple_of(12)),
             // Some entries stay as they are in the point, or are 0, or halves of whole numbers.
             1 => self.some(n).into_iter().for_each(|i| face.fix(i, self.x[i])),
             2 => self.some(n).into_iter().for_each(|i| face.fix(i, 0.0)),
