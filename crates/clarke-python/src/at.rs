@@ -265,7 +265,7 @@ impl Judgement {
 }
 
 impl Judgement {
-    fn new(py: Python<'_>, judged: clarke::Judgement) -> PyResult<Judgement> {
+    pub fn new(py: Python<'_>, judged: clarke::Judgement) -> PyResult<Judgement> {
         Ok(Judgement {
             verdict: judged.verdict.to_string(),
             conservative: Py::new(py, SetAt::new(judged.conservative))?,
