@@ -60,9 +60,9 @@ fn test() -> Result<(), Failure> {
     Ok(())
 }
 
-/// The library's documentation, without a broken link.
+/// The documentation of the libraries, without a broken link.
 fn documentation() -> Result<(), Failure> {
-    let args = ["doc", "--no-deps", "--package", "clarke"];
+    let args = ["doc", "--no-deps", "--package", "clarke", "--package", "clarke-show"];
     println!("\n── documentation: cargo {}", args.join(" "));
     let status = cargo_command(&args).env("RUSTDOCFLAGS", "-D warnings").status();
     match status.map_err(|e| format!("cargo cannot be started: {e}"))?.success() {

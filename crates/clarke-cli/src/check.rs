@@ -5,7 +5,7 @@ use crate::output::{Format, json};
 use crate::report::{Exit, list, put, suggestion};
 use clap::Args;
 use clarke::check::joined;
-use clarke::{Boxes, CheckOptions, CheckReport, GradientRule, Policy, PolicyRule, Program, Tensor, check_conservative};
+use clarke::{Boxes, CheckOptions, GradientRule, Policy, PolicyRule, Program, Tensor, check_conservative};
 use clarke_show::{check_json, words};
 
 /// Check a gradient written by hand: along curves, inside ties, close to ties, and against both sets at the point

@@ -47,7 +47,12 @@ CUBE: tuple[tuple[int, ...], ...] = ((2, 3, 4),)
 VV = ((5,), (5,))
 
 
-def s(code: Callable[..., Any], shapes: tuple[tuple[int, ...], ...] = X, domain: tuple[float, float] = (-2.0, 2.0), tolerance: float = 1e-13) -> Sample:
+def s(
+    code: Callable[..., Any],
+    shapes: tuple[tuple[int, ...], ...] = X,
+    domain: tuple[float, float] = (-2.0, 2.0),
+    tolerance: float = 1e-13,
+) -> Sample:
     return Sample(code, shapes, domain, tolerance)
 
 
@@ -121,7 +126,7 @@ MORE: list[Sample] = [
     s(lambda x: x[x.shape[0] - 1, np.newaxis, [1, 2]] + x[np.eye(3, 4) > 0].sum()),
     s(lambda x: x[1:1].sum() + x[[]].sum() + x),
     s(lambda x: x[np.ix_([0, 2], [1, 3])]),
-    s(lambda x: np.stack([a * b for a, b in zip(x, x[::-1])])),
+    s(lambda x: np.stack([a * b for a, b in zip(x, x[::-1], strict=True)])),
     s(lambda x: x.flat[2:4]),
 ]  # fmt: skip
 

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import clarke as ck
 import numpy as np
 import pytest
-
-import clarke as ck
 from clarke import _numpy, _trace
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -45,7 +44,9 @@ def compare(sample: samples.Sample) -> None:
         assert len(found) == len(wanted)
         for ours, theirs in zip(found, wanted, strict=True):
             assert np.shape(ours) == theirs.shape
-            np.testing.assert_allclose(ours, theirs, rtol=sample.tolerance, atol=sample.tolerance * max(1.0, np.max(np.abs(theirs), initial=0)))
+            np.testing.assert_allclose(
+                ours, theirs, rtol=sample.tolerance, atol=sample.tolerance * max(1.0, np.max(np.abs(theirs), initial=0))
+            )
 
 
 def cases(table: dict[Any, list[samples.Sample]]) -> list[Any]:

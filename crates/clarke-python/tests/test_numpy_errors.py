@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import clarke as ck
 import numpy as np
 import pytest
-
-import clarke as ck
 from clarke import _numpy
 
 X = np.arange(12.0).reshape(3, 4)
@@ -109,9 +108,7 @@ def test_the_line_of_an_error_is_that_of_the_expression() -> None:
     def f(x: Any) -> Any:
         y = np.sin(x)
         z = [np.cos(v) for v in y]
-        return np.linalg.eigh(
-            z[0]
-        )
+        return np.linalg.eigh(z[0])
 
     error = refused(f)
     source, first = inspect.getsourcelines(f)

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import clarke as ck
 import numpy as np
 import pytest
-
-import clarke as ck
 from clarke import _ops
 
 STUB = Path(_ops.__file__).with_suffix(".pyi")
@@ -90,7 +89,11 @@ def test_computed_and_recorded_are_one(name: str, args: tuple[Any, ...], keyword
     if arrays:
         np.testing.assert_allclose(ck.program(traced)(*[args[k] for k in arrays]), computed, rtol=1e-15, atol=1e-15)
         single = function(*[a.astype(np.float32) if k in arrays else a for k, a in enumerate(args)], **keywords)
-        assert single.dtype == np.float32 or any(isinstance(a, np.ndarray) and a.dtype != float and k not in arrays for k, a in enumerate(args)) or name in ("concatenate", "stack", "einsum", "scan")
+        assert (
+            single.dtype == np.float32
+            or any(isinstance(a, np.ndarray) and a.dtype != float and k not in arrays for k, a in enumerate(args))
+            or name in ("concatenate", "stack", "einsum", "scan")
+        )
         np.testing.assert_allclose(single, computed, rtol=1e-3, atol=1e-3)
 
 
@@ -114,7 +117,9 @@ def test_loops_read_what_is_around_them() -> None:
         twice = 2 * w
 
         def body(c: Any, r: Any) -> Any:
-            return np.where((r > twice / 2) & (c > -99.0), c, r * w) + ck.fold(lambda a, b: a + b * c * twice / 2, 0.0, x)
+            return np.where((r > twice / 2) & (c > -99.0), c, r * w) + ck.fold(
+                lambda a, b: a + b * c * twice / 2, 0.0, x
+            )
 
         return ck.scan(body, np.zeros(()), x).sum()
 

@@ -7,6 +7,7 @@ programs at points full of ties (under the preset `jax`), and the record of what
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 import types
@@ -14,16 +15,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import clarke as ck
 import numpy as np
 import pytest
-
-import clarke as ck
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import samples  # noqa: E402
-from test_numpy import cases, draw, flat, name  # noqa: E402
+from test_numpy import draw, flat, name  # noqa: E402
 
+# Compiling takes most of the time; the programs are small.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 jax = pytest.importorskip("jax", reason="JAX is not installed here: nothing was compared with it")
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_platforms", "cpu")
@@ -47,34 +49,41 @@ def in_jax(code: Callable[..., Any]) -> Callable[..., Any] | None:
     closure = code.__closure__
     if code.__defaults__ and isinstance(code.__defaults__[0], np.ufunc):
         found = getattr(jnp, code.__defaults__[0].__name__, None)
-        return None if found is None else types.FunctionType(code.__code__, {**code.__globals__, "np": jnp}, None, (found,), closure)
+        return (
+            None
+            if found is None
+            else types.FunctionType(code.__code__, {**code.__globals__, "np": jnp}, None, (found,), closure)
+        )
     return types.FunctionType(code.__code__, {**code.__globals__, "np": jnp}, None, code.__defaults__, closure)
 
 
 # Functions that jump, or are constant between jumps: they have a value and no derivative.
 JUMPS = {
     np.floor, np.ceil, np.rint, np.trunc, np.sign, np.floor_divide, np.remainder, np.fmod, np.divmod, np.modf, np.round, np.fix,
-    np.count_nonzero,
 }  # fmt: skip
 
-# What JAX does not do as numpy does, or not with these arguments, with the reason.
-NOT_IN_JAX = {
-    np.ldexp: "JAX has no derivative of it",
-    np.copysign: "JAX has no derivative of it in the sign",
-    np.matrix_transpose: "JAX has it for arrays alone",
-    np.apply_along_axis: "JAX traces a function of the sample",
-    np.choose: "JAX wants static modes",
-    np.correlate: "JAX orders the entries otherwise where the second is longer",
-}
+#: Samples at which a condition holds with equality, and Clarke says so.
+EQUAL = {np.sinc: 1}
 
-both = [pytest.param(f, s, id=f"{name(f)}-{k}") for table in (samples.UFUNCS, samples.FUNCTIONS) for f, all_of in table.items() for k, s in enumerate(all_of)]
+#: Of how many samples something was compared.
+compared = 0
+
+both = [
+    pytest.param(
+        f, s, id=f"{name(f)}-{k}", marks=[pytest.mark.xfail(raises=ck.NoDerivativeError)] * (EQUAL.get(f) == k)
+    )
+    for table in (samples.UFUNCS, samples.FUNCTIONS)
+    for f, all_of in table.items()
+    # The other samples of functions of two arguments are for values.
+    for k, s in enumerate(all_of[: 3 if table is samples.UFUNCS else None])
+]
 
 
 @pytest.mark.parametrize(("function", "sample"), both)
 def test_samples_have_the_derivatives_of_jax(function: Any, sample: samples.Sample) -> None:
     theirs = in_jax(sample.code)
-    if theirs is None or function in NOT_IN_JAX:
-        pytest.skip(f"JAX has no {name(function)} like numpy's: {NOT_IN_JAX.get(function, 'no such function')}")
+    if theirs is None:
+        pytest.skip(f"JAX has no {name(function)}")
     x = draw(sample, 7)
     rng = np.random.default_rng(1)
     try:
@@ -97,6 +106,14 @@ def test_samples_have_the_derivatives_of_jax(function: Any, sample: samples.Samp
     _, theirs_dy = jax.jvp(lambda *a: [jnp.asarray(v, float) for v in joined(theirs(*a))], tuple(x), tangents)
     for a, b in zip(dy, theirs_dy, strict=True):
         close(a, b, "jvp")
+    global compared
+    compared += 1
+
+
+def test_most_samples_were_compared() -> None:
+    if compared == 0:
+        pytest.skip("the samples were not run")
+    assert compared > 0.8 * len(both)
 
 
 def joined(result: Any) -> list[Any]:
@@ -161,7 +178,13 @@ def written(statements: list[str], seed: int, length: int, x: Arrays) -> str:
                 value = np.asarray(eval(text, scope, {"a": values[a], "b": values[b]}))
         except Exception:
             continue
-        if not value.size or value.size > 60 or value.ndim > 3 or not np.all(np.isfinite(value)) or np.max(np.abs(value)) > 50:
+        if (
+            not value.size
+            or value.size > 60
+            or value.ndim > 3
+            or not np.all(np.isfinite(value))
+            or np.max(np.abs(value)) > 50
+        ):
             continue
         target = f"v{len(lines)}"
         lines.append(f"    a, b = {a}, {b}\n    {target} = {text}")
@@ -266,11 +289,17 @@ CODE: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 def recorded() -> list[Any]:
     record = {case["name"]: case for case in json.loads(RECORD.read_text())["cases"]}
-    return [pytest.param(record[n], framework, code, id=f"{n}-{framework}") for n, (all_of, code) in CODE.items() for framework in all_of.split()]
+    return [
+        pytest.param(record[n], framework, code, id=f"{n}-{framework}")
+        for n, (all_of, code) in CODE.items()
+        for framework in all_of.split()
+    ]
 
 
 @pytest.mark.parametrize(("case", "framework", "code"), recorded())
-def test_at_the_ties_of_the_record_presets_return_what_is_recorded(case: Any, framework: str, code: Callable[..., Any]) -> None:
+def test_at_the_ties_of_the_record_presets_return_what_is_recorded(
+    case: Any, framework: str, code: Callable[..., Any]
+) -> None:
     x = np.array(case["point"], dtype=float)
     gradient = ck.program(lambda v: code(v)).grad(float(x) if x.ndim == 0 else x, policy=framework)
     np.testing.assert_allclose(gradient, np.array(case[framework], dtype=float), atol=1e-11)

@@ -250,7 +250,7 @@ def test_what_else_is_known_at_a_point() -> None:
     assert at.path_differentiable is True
     assert at.tameness.level == "piecewise linear"
     assert at.signature == ck.parse("abs(x) + relu(2*x - 1)").at(0.0).signature
-    assert at.lipschitz(-1.0, 1.0).constant == pytest.approx(3.0, rel=1e-12)
+    assert at.lipschitz(-1.0, 1.0).constant == pytest.approx(3.0, rel=1e-9)
     assert at.generalized(1.0).value == 1.0
     assert at.value == 0.0 and at.point == 0.0
     assert not ck.parse("sqrt(abs(x))").at(1.0).lipschitz(-1.0, 1.0)

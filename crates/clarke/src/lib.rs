@@ -42,7 +42,7 @@
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
 //! | check a gradient written by hand | [`check_conservative`], [`check_operator`]; one that another library computes: [`check::audit`] |
-//! | minimize | [`Evaluator`], [`optim`] |
+//! | minimize | [`Evaluator`], [`FiniteSum`], [`optim`] |
 //! | add operators | [`op::pointwise::Pointwise`], [`program::op::Op`], [`Registry`] |
 
 #![warn(missing_docs)]
@@ -66,8 +66,8 @@ pub mod text;
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
     At, Certificate, Checked, Chosen, Containment, Dependence, Derivative, DerivativeWorkspace, Descent, Difference,
-    Element, Evaluator, Judgement, Kink, Known, Layout, Lipschitz, Mode, Nearest, Policy, Raise, SetAt, SetOptions,
-    Sets, Strata, Support, Tameness, Term, TieMet, Verdict, Witness,
+    Element, Evaluator, FiniteSum, Judgement, Kink, Known, Layout, Lipschitz, Mode, Nearest, Policy, Raise, Samples,
+    SetAt, SetOptions, Sets, Strata, Support, Tameness, Term, TieMet, Verdict, Witness,
 };
 pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
 

@@ -298,6 +298,53 @@ fn no_plan_is_public() {
     fail_on(&broken, "`run` shows more than a compiled program, its inputs and its workspace");
 }
 
+/// What belongs to one face alone, or to files: the libraries need none of it.
+const OF_FACES: &[&str] =
+    &["annotate-snippets", "clap", "csv", "ctrlc", "indicatif", "npyz", "pyo3", "tempfile", "zip"];
+
+/// The names under `[dependencies]` of a manifest.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let own = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default().split("\n[").next().unwrap_or_default();
+    own.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect()
+}
+
+/// clarke ← clarke-show ← faces.
+#[test]
+fn crates_depend_one_way() {
+    let mut broken = vec![];
+    for entry in fs::read_dir(crates()).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        let (allowed, refused): (&[&str], &[&str]) = match name.as_str() {
+            "clarke" => (&[], OF_FACES),
+            "clarke-show" => (&["clarke"], OF_FACES),
+            _ => (&["clarke", "clarke-show"], &[]),
+        };
+        let all = dependencies(&manifest);
+        assert!(!all.is_empty(), "{name}: no dependencies were found");
+        let own = |d: &&&str| d.starts_with("clarke") && !allowed.contains(d);
+        broken.extend(all.iter().filter(own).map(|d| format!("{name} may not depend on {d}")));
+        broken.extend(all.iter().filter(|d| refused.contains(d)).map(|d| format!("{name} may not depend on {d}")));
+    }
+    fail_on(&broken, "dependencies between crates");
+}
+
+/// Words that reach the world outside: streams and files.
+const OUTSIDE: &[&str] = &["println", "print", "eprintln", "eprint", "stdout", "stderr", "fs", "File"];
+
+#[test]
+fn words_and_pictures_are_returned_not_written() {
+    let mut broken = vec![];
+    for (path, text) in every_source().into_iter().filter(|(path, _)| path.starts_with("clarke-show/")) {
+        let source = Source { path, code: code_only(&text) };
+        for word in OUTSIDE {
+            broken.extend(source.words(word).map(|at| format!("{}:{}: {word}", source.path, source.line(at))));
+        }
+    }
+    fail_on(&broken, "clarke-show prints or writes files");
+}
+
 #[test]
 fn files_are_short() {
     let mut broken = vec![];
@@ -328,10 +375,9 @@ fn nothing_is_left_to_do() {
 fn every_source() -> Vec<(String, String)> {
     let sources: Vec<(String, String)> =
         rust_files(&crates()).into_iter().filter(|(path, _)| path.split('/').nth(1) == Some("src")).collect();
-    assert!(
-        sources.iter().any(|(p, _)| p == "clarke/src/lib.rs")
-            && sources.iter().any(|(p, _)| p.starts_with("clarke-cli/"))
-    );
+    for known in ["clarke/src/lib.rs", "clarke-show/src/lib.rs", "clarke-cli/src/main.rs"] {
+        assert!(sources.iter().any(|(p, _)| p == known), "{known} was not found");
+    }
     sources
 }
 
@@ -379,6 +425,12 @@ mod the_scan_itself {
         assert_eq!(found("text/parse.rs", "use super::ast::Span; pub(super) fn f() {}"), 0);
         assert_eq!(found("text/parse.rs", "\nmod tests {\n    use super::super::ast;\n    use super::*;\n}"), 0);
         assert_eq!(found("text/mod.rs", "\nmod tests {\n    use super::super::derive;\n}"), 1);
+    }
+
+    #[test]
+    fn finds_the_dependencies_of_a_manifest() {
+        let manifest = "[lints]\nworkspace = true\n\n[dependencies]\nclarke.workspace = true\nclap = \"4\"\n\n[dev-dependencies]\ncsv = \"1\"\n";
+        assert_eq!(dependencies(manifest), ["clarke", "clap"]);
     }
 
     #[test]

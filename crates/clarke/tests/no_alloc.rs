@@ -136,3 +136,41 @@ fn factorizations_allocate_nothing() {
         check(&program);
     }
 }
+
+#[test]
+fn a_sum_over_samples_streams_without_allocating() {
+    let inputs: &[(&str, &[usize])] = &[("w", &[8]), ("x", &[8]), ("y", &[])];
+    let loss = clarke::parse("abs(w @ x - y) + norm1(w)", inputs).unwrap().varying(&["w"]).unwrap();
+    let n = 1000;
+    let numbers = |count: usize| (0..count).map(|k| (k * k % 31) as f64 / 7.0).collect::<Vec<f64>>();
+    let x = clarke::Samples::new(&[n, 8], numbers(8 * n)).unwrap();
+    let y = clarke::Samples::new(&[n], numbers(n)).unwrap();
+    let mut sum =
+        clarke::FiniteSum::new(&loss, &[("x", x), ("y", y)], &[], clarke::Policy::default()).unwrap().with_block(64);
+    let (at, mut gradient) = ([0.1; 8], [0.0; 8]);
+    let batch: Vec<usize> = (0..32).map(|k| (k * 37) % n).collect();
+    let mut all = || {
+        sum.value_and_gradient(&at, &mut gradient).unwrap();
+        sum.batch(&batch, &at, &mut gradient).unwrap();
+        sum.value(&at).unwrap()
+    };
+    all();
+    assert_eq!(allocations(all), 0);
+}
+
+#[test]
+fn steps_of_methods_allocate_nothing() {
+    use clarke::optim::{METHODS, Method};
+    let inputs: &[(&str, &[usize])] = &[("w", &[4]), ("x", &[4])];
+    let loss = clarke::parse("abs(w @ x - 1)", inputs).unwrap().varying(&["w"]).unwrap();
+    let x = clarke::Samples::new(&[100, 4], (0..400).map(|k| (k * k % 31) as f64 / 7.0).collect::<Vec<f64>>()).unwrap();
+    for entry in METHODS.iter().filter(|e| e.parameters().any(|p| p.name == "batch")) {
+        let mut sum = clarke::FiniteSum::new(&loss, &[("x", x.clone())], &[], clarke::Policy::default()).unwrap();
+        let options = [("average".into(), "suffix".into()), ("prox".into(), "simplex(1)".into())];
+        let method = entry.build(&options).unwrap();
+        let mut state = method.init(&mut sum, &[0.5; 4]).unwrap();
+        let mut steps = || (0..110).for_each(|_| method.step(&mut sum, &mut state).unwrap());
+        steps();
+        assert_eq!(allocations(steps), 0, "{}", entry.name);
+    }
+}

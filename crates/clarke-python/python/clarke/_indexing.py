@@ -60,8 +60,10 @@ def _refuse(entry: Any) -> None:
             "x[condition] has a shape that depends on values not known while tracing; use np.where(condition, x, 0), or "
             "an array of integers that is known"
         )
-    fail("an index must be known while tracing; to pick by value use clarke.gather_argmax, np.take_along_axis of known "
-         "indices, or np.where")
+    fail(
+        "an index must be known while tracing; to pick by value use clarke.gather_argmax, np.take_along_axis of known "
+        "indices, or np.where"
+    )
 
 
 def _advanced(x: Var, entries: tuple[Any, ...]) -> Var:
@@ -78,7 +80,9 @@ def _advanced(x: Var, entries: tuple[Any, ...]) -> Var:
             return take(x, chosen, axis)
     positions = np.arange(x.size).reshape(x.shape)
     try:
-        chosen = positions[tuple(np.asarray(e, dtype=None if np.size(e) else np.intp) if isinstance(e, list) else e for e in entries)]
+        chosen = positions[
+            tuple(np.asarray(e, dtype=None if np.size(e) else np.intp) if isinstance(e, list) else e for e in entries)
+        ]
     except IndexError as error:
         fail(f"{error}", InputError)
     return take(x, np.asarray(chosen), None)

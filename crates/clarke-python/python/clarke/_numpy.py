@@ -27,7 +27,13 @@ UFUNCS: dict[np.ufunc, Callable[..., Any]] = {}
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 #: Operators that carry the reduction and the accumulation of an elementwise function.
-REDUCE: dict[np.ufunc, str] = {np.add: "sum", np.multiply: "prod", np.maximum: "max", np.minimum: "min", np.logaddexp: "logsumexp"}
+REDUCE: dict[np.ufunc, str] = {
+    np.add: "sum",
+    np.multiply: "prod",
+    np.maximum: "max",
+    np.minimum: "min",
+    np.logaddexp: "logsumexp",
+}
 ACCUMULATE: dict[np.ufunc, str] = {np.add: "cumsum", np.multiply: "cumprod", np.maximum: "cummax", np.minimum: "cummin"}
 
 #: Elementwise functions of other packages, by name: those of scipy.special.
@@ -67,7 +73,10 @@ def only(function: str, **settings: Any) -> None:
             continue
         if name == "dtype":
             fail(f"numpy.{function} of a traced value computes in the precision of the call, not in {value}")
-        why = {"out": "a traced value is not written anywhere", "where": "use np.where(condition, x, …) on the argument"}
+        why = {
+            "out": "a traced value is not written anywhere",
+            "where": "use np.where(condition, x, …) on the argument",
+        }
         fail(f"numpy.{function} of a traced value has no argument `{name}`; {why.get(name, 'leave it out')}")
 
 

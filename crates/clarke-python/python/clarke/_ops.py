@@ -17,7 +17,20 @@ import numpy as np
 from . import _clarke, _numpy  # noqa: F401  (its tables are filled)
 from ._arrays import as_array, foreign, is_double
 from ._errors import CallError, ClarkeError, InputError
-from ._trace import Body, Condition, Operand, Var, constant, fail, lift, open_body, origin, record_in, shape_of, tracer_of
+from ._trace import (
+    Body,
+    Condition,
+    Operand,
+    Var,
+    constant,
+    fail,
+    lift,
+    open_body,
+    origin,
+    record_in,
+    shape_of,
+    tracer_of,
+)
 
 
 class Entry(NamedTuple):
@@ -76,7 +89,10 @@ def parameters(entry: Entry) -> list[inspect.Parameter]:
     if " or " in entry.signature and "…)" in entry.signature:
         made = [made[0].replace(kind=inspect.Parameter.POSITIONAL_ONLY)]
         made.append(inspect.Parameter("arrays", inspect.Parameter.VAR_POSITIONAL))
-        made += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d in (("axis", None), ("keepdims", False))]
+        made += [
+            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d)
+            for n, d in (("axis", None), ("keepdims", False))
+        ]
     return made
 
 
@@ -216,7 +232,9 @@ def _frozen(value: Any) -> Any:
 def _operator(entry: Entry) -> Callable[..., Any]:
     """The function of one operator."""
     signature = inspect.Signature(parameters(entry))
-    required = [p.name for p in signature.parameters.values() if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD]
+    required = [
+        p.name for p in signature.parameters.values() if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD
+    ]
 
     def call(*args: Operand, **keywords: Any) -> Any:
         while keywords and len(args) < len(required) and required[len(args)] in keywords:
@@ -255,10 +273,14 @@ def _traced_body(body: Callable[..., Any], shapes: list[tuple[int, ...]]) -> tup
 
 
 def _loop(name: str) -> Callable[..., Any]:
-    def run(body: Callable[..., Any], init: Operand, *arrays: Operand, length: int | None = None, consts: Any = ()) -> Any:
+    def run(
+        body: Callable[..., Any], init: Operand, *arrays: Operand, length: int | None = None, consts: Any = ()
+    ) -> Any:
         if not callable(body):
             file, line = origin()
-            raise CallError(f"{name}: the body must be a function of the state and the rows, not {body!r} (at {file}:{line})")
+            raise CallError(
+                f"{name}: the body must be a function of the state and the rows, not {body!r} (at {file}:{line})"
+            )
         whole = tuple(consts) if isinstance(consts, (list, tuple)) else (consts,)
         operands = [foreign(lift(v)) for v in (init, *arrays, *whole)]
         rows = operands[1 : 1 + len(arrays)]
@@ -274,10 +296,14 @@ def _loop(name: str) -> Callable[..., Any]:
         settings: dict[str, Any] = {} if length is None else {"length": length}
         if tracer is not None:
             args = [v if isinstance(v, Var) else constant(tracer, v) for v in operands]
-            return record_in(tracer, name, (made, *args[: 1 + len(arrays)]), {"consts": tuple(args[1 + len(arrays) :]), **settings})
+            return record_in(
+                tracer, name, (made, *args[: 1 + len(arrays)]), {"consts": tuple(args[1 + len(arrays) :]), **settings}
+            )
         own = _clarke.Tracer()
         inputs = [Var(own, own.input(f"x{k}", np.shape(v))) for k, v in enumerate(operands)]
-        out = record_in(own, name, (made, *inputs[: 1 + len(arrays)]), {"consts": tuple(inputs[1 + len(arrays) :]), **settings})
+        out = record_in(
+            own, name, (made, *inputs[: 1 + len(arrays)]), {"consts": tuple(inputs[1 + len(arrays) :]), **settings}
+        )
         double = is_double(operands)
         executable = _clarke.Executable(own.finish([out.node]), None, _clarke.Policy("min-norm"), double)
         return executable.run([as_array(v, np.float64 if double else np.float32) for v in operands])[0]

@@ -158,8 +158,12 @@ class At:
     def _native(self, simplify: bool = False) -> _clarke.At:
         """The program at the point, or the simplified one."""
         if simplify not in self._natives:
-            self._natives[simplify] = _clarke.At(self._program.simplify(), self._inputs)
+            self._natives[simplify] = _clarke.At(self._written(simplify), self._inputs)
         return self._natives[simplify]
+
+    def _written(self, simplify: bool) -> _clarke.Program:
+        """The program as it is written, or simplified."""
+        return self._program.simplify() if simplify else self._program
 
     @property
     def program(self) -> _clarke.Program:
@@ -263,7 +267,7 @@ class At:
         Examples
         --------
         >>> import clarke as ck
-        >>> ck.parse("max(x)").at([1.0, 1.0], argnums="x").directional([-1.0, -3.0])
+        >>> ck.parse("max(abs(x), y)").at(1.0, 1.0, argnums=("x", "y")).directional((-1.0, -3.0))
         -1.0
         """
         return self._native().directional(self._form.arrays(direction, "direction"))
@@ -299,8 +303,8 @@ class At:
         options = budget(tol, vertices, evaluations, seed)
         key = options, simplify
         if key not in self._verdicts:
-            program = self._program.simplify() if simplify else self._program
-            self._verdicts[key] = Verdict(self._native(simplify).judge(options), self._form, program)
+            judged = self._native(simplify).judge(options)
+            self._verdicts[key] = Verdict(judged, self._form, self._written(simplify))
         return self._verdicts[key]
 
     def clarke_element(self, seed: int = 0) -> Any:
@@ -388,7 +392,7 @@ class At:
         options = budget(tol, vertices, evaluations, seed)
         native = self._native(simplify)
         said = _clarke.Explained(native, self._name, self._text, simplify, policy_of(policy), options)
-        return Explanation(said, self._form, native.program)
+        return Explanation(said, self._form, self._written(simplify))
 
     def __repr__(self) -> str:
         shown = []

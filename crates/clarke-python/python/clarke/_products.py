@@ -1,4 +1,4 @@
-"""Numpy's products and linear algebra."""
+"""Numpy's products, polynomials, and linear algebra."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import InputError
-from ._numpy import apply, of, only
+from ._numpy import apply, full_constant, of, only
 from ._reductions import axis_of, flag
 from ._trace import Operand, Var, fail, lift, number, record, reshaped, traced, tracer_of
 
@@ -85,12 +85,14 @@ def _kron(a: Operand, b: Operand) -> Var:
 
 @of(np.cross)
 def _cross(a: Operand, b: Operand, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None) -> Var:
-    a, b = number(a, b)
+    x, y = number(a, b)
     axisa, axisb, axisc = (axisa, axisb, axisc) if axis is None else (axis, axis, axis)
-    a, b = record("moveaxis", a, axisa, -1), record("moveaxis", b, axisb, -1)
-    if a.shape[-1] != 3 or b.shape[-1] != 3:
-        fail(f"numpy.cross of traced values is of vectors with 3 entries, not {a.shape[-1]} and {b.shape[-1]}", InputError)
-    x, y = a, b
+    x, y = record("moveaxis", x, axisa, -1), record("moveaxis", y, axisb, -1)
+    if x.shape[-1] != 3 or y.shape[-1] != 3:
+        fail(
+            f"numpy.cross of traced values is of vectors with 3 entries, not {x.shape[-1]} and {y.shape[-1]}",
+            InputError,
+        )
 
     def entry(i: int, j: int) -> Var:
         difference: Var = x[..., i] * y[..., j] - x[..., j] * y[..., i]
@@ -103,13 +105,16 @@ def _cross(a: Operand, b: Operand, axisa: Any = -1, axisb: Any = -1, axisc: Any 
 def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **settings: Any) -> Var:
     only("einsum", out=out, optimize=optimize, **settings)
     if not isinstance(operands[0], str):
-        fail("numpy.einsum of traced values takes its subscripts as a text, such as \"ij,j->i\"")
+        fail('numpy.einsum of traced values takes its subscripts as a text, such as "ij,j->i"')
     subscripts = operands[0].replace(" ", "")
     values = number(*operands[1:])
     left, arrow, right = subscripts.partition("->")
     terms = left.split(",")
     if len(terms) != len(values):
-        fail(f"numpy.einsum: the subscripts \"{subscripts}\" are of {len(terms)} operands, but {len(values)} are given", InputError)
+        fail(
+            f'numpy.einsum: the subscripts "{subscripts}" are of {len(terms)} operands, but {len(values)} are given',
+            InputError,
+        )
     terms, right = _without_ellipsis(terms, right if arrow else None, [v.ndim for v in values])
     return record("einsum", f"{','.join(terms)}->{right}", *values)
 
@@ -122,10 +127,12 @@ def _without_ellipsis(terms: list[str], right: str | None, axes: list[int]) -> t
     dots = "".join(free[:most])
     for term, n in zip(terms, axes, strict=True):
         if "..." in term and n < len(term) - 3:
-            fail(f"numpy.einsum: the subscripts \"{term}\" are of more axes than the operand has", InputError)
+            fail(f'numpy.einsum: the subscripts "{term}" are of more axes than the operand has', InputError)
     if right is None:
         letters = [c for c in "".join(terms) if c != "."]
-        right = ("..." if most or any("..." in t for t in terms) else "") + "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
+        right = ("..." if most or any("..." in t for t in terms) else "") + "".join(
+            sorted(c for c in set(letters) if letters.count(c) == 1)
+        )
     spelled = []
     for term, n in zip(terms, axes, strict=True):
         count = n - len(term) + 3
@@ -152,12 +159,35 @@ def _correlate(a: Operand, v: Operand, mode: str = "valid") -> Var:
 
 def _slid(a: Var, v: Var, mode: str) -> Var:
     """Σ a[k + n] v[n] for the k that the mode asks for; v is not the longer one."""
-    n, m = a.size, v.size
+    m = v.size
     pad = {"full": (m - 1, m - 1), "valid": (0, 0), "same": (m // 2, m - 1 - m // 2)}.get(mode)
     if pad is None:
-        fail(f"numpy.convolve and correlate have the modes full, same and valid, not \"{mode}\"", InputError)
+        fail(f'numpy.convolve and correlate have the modes full, same and valid, not "{mode}"', InputError)
     padded = record("pad", a, [list(pad)])
     return reshaped(record("conv1d", reshaped(padded, (1, -1)), reshaped(v, (1, 1, m))), (-1,))
+
+
+# Polynomials.
+
+
+@of(np.vander)
+def _vander(x: Operand, N: int | None = None, increasing: bool = False) -> Var:
+    v = traced(x)
+    count = v.shape[0] if N is None else N
+    powers = [full_constant(v, np.ones(v.shape)), v]
+    while len(powers) < count:
+        powers.append(powers[-1] * v)
+    powers = powers[:count]
+    return record("stack", powers if increasing else powers[::-1], axis=1)
+
+
+@of(np.polyval)
+def _polyval(p: Operand, x: Operand) -> Var:
+    coefficients, x = number(p, x)
+    y = full_constant(x, np.zeros(x.shape))
+    for k in range(coefficients.shape[0]):
+        y = y * x + coefficients[k]
+    return y
 
 
 # Linear algebra.
@@ -260,7 +290,9 @@ def _matrix_norm(x: Var, order: Any, axes: tuple[int, int], keep: bool) -> Var:
         made = record("spectral_norm" if order == 2 else "nuclear_norm", last)
         return record("expand_dims", made, sorted((row, column))) if keep else made
     else:
-        fail(f"numpy.linalg.norm of matrices of the order {order!r} has no operator; there are fro, nuc, 1, 2, inf, -1, -inf")
+        fail(
+            f"numpy.linalg.norm of matrices of the order {order!r} has no operator; there are fro, nuc, 1, 2, inf, -1, -inf"
+        )
     return made if keep else record("squeeze", made, axis=(row, column))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ._errors import InputError
 from ._indexing import getitem
 from ._numpy import apply, full_constant, of, only, reduced
-from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, traced, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, fail, lift, number, record, reshaped, shape_of, traced, tracer_of
 
 
 def axis_of(axis: Any, ndim: int) -> int:
@@ -44,7 +44,13 @@ def _started(initial: Any) -> Any:
 
 @of(np.sum)
 def _sum(
-    a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+    a: Operand,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
 ) -> Var:
     only("sum", dtype=dtype, out=out, where=where)
     return reduced(np.add, a, axis, flag(keepdims), _started(initial))
@@ -52,20 +58,30 @@ def _sum(
 
 @of(np.prod)
 def _prod(
-    a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+    a: Operand,
+    axis: Any = None,
+    dtype: Any = None,
+    out: Any = None,
+    keepdims: Any = False,
+    initial: Any = None,
+    where: Any = True,
 ) -> Var:
     only("prod", dtype=dtype, out=out, where=where)
     return reduced(np.multiply, a, axis, flag(keepdims), _started(initial))
 
 
 @of(np.max, np.amax)
-def _max(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Var:
+def _max(
+    a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Var:
     only("max", out=out, where=where)
     return reduced(np.maximum, a, axis, flag(keepdims), _started(initial))
 
 
 @of(np.min, np.amin)
-def _min(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True) -> Var:
+def _min(
+    a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Var:
     only("min", out=out, where=where)
     return reduced(np.minimum, a, axis, flag(keepdims), _started(initial))
 
@@ -77,7 +93,9 @@ def _ptp(a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False) -
 
 
 @of(np.mean)
-def _mean(a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True) -> Var:
+def _mean(
+    a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
+) -> Var:
     only("mean", dtype=dtype, out=out, where=where)
     return record("mean", traced(a), axis=axis, keepdims=flag(keepdims))
 
@@ -99,7 +117,9 @@ of(np.std)(_spread("std"))
 
 
 @of(np.average)
-def _average(a: Operand, axis: Any = None, weights: Operand = None, returned: bool = False, *, keepdims: Any = False) -> Any:
+def _average(
+    a: Operand, axis: Any = None, weights: Operand = None, returned: bool = False, *, keepdims: Any = False
+) -> Any:
     keep = flag(keepdims)
     x = traced(a)
     if weights is None:
@@ -109,7 +129,10 @@ def _average(a: Operand, axis: Any = None, weights: Operand = None, returned: bo
         x, w = number(x, weights)
         if w.shape != x.shape:
             if axis is None or isinstance(axis, tuple) or w.ndim != 1:
-                fail(f"the weights of numpy.average have shape {w.shape}, the array {x.shape}: give one axis, or one shape", InputError)
+                fail(
+                    f"the weights of numpy.average have shape {w.shape}, the array {x.shape}: give one axis, or one shape",
+                    InputError,
+                )
             k = axis_of(axis, x.ndim)
             w = record("broadcast_to", reshaped(w, (-1,) + (1,) * (x.ndim - 1 - k)), x.shape)
         total = record("sum", w, axis=axis, keepdims=keep)
@@ -130,7 +153,9 @@ def _quantile(
 ) -> Var:  # fmt: skip
     only("quantile", out=out, weights=weights, interpolation=interpolation)
     if method != "linear":
-        fail(f"numpy.quantile of a traced value has the method \"linear\" alone, not \"{method}\"; np.sort gives all entries")
+        fail(
+            f'numpy.quantile of a traced value has the method "linear" alone, not "{method}"; np.sort gives all entries'
+        )
     if tracer_of(q) is not None:
         fail("the probabilities of numpy.quantile must be numbers known while tracing")
     levels = np.asarray(q, dtype=float)
@@ -173,7 +198,9 @@ of(np.cumprod)(_cumulative("cumprod"))
 
 
 def _cumulative_new(name: str, first: float) -> Any:
-    def rule(x: Operand, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False) -> Var:
+    def rule(
+        x: Operand, /, *, axis: Any = None, dtype: Any = None, out: Any = None, include_initial: bool = False
+    ) -> Var:
         x = traced(x)
         if axis is None and x.ndim > 1:
             fail("an axis is needed: the array has several", InputError)
@@ -233,7 +260,11 @@ def _gradient(f: Operand, *varargs: Any, axis: Any = None, edge_order: int = 1) 
     x = traced(f)
     if tracer_of(*varargs) is not None or not isinstance(x, Var):
         fail("the spacing of numpy.gradient must be known while tracing")
-    axes = tuple(range(x.ndim)) if axis is None else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = (
+        tuple(range(x.ndim))
+        if axis is None
+        else tuple(axis_of(a, x.ndim) for a in (axis if isinstance(axis, tuple) else (axis,)))
+    )
     steps = list(varargs) or [1.0]
     steps = steps * len(axes) if len(steps) == 1 else steps
     made = [_slope(x, k, np.asarray(step, dtype=float), edge_order) for k, step in zip(axes, steps, strict=True)]
@@ -269,7 +300,9 @@ def _trapezoid(y: Operand, x: Operand = None, dx: Operand = 1.0, axis: Any = -1)
 
 
 @of(np.clip)
-def _clip(a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **more: Any) -> Var:
+def _clip(
+    a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None, max: Any = None, **more: Any
+) -> Var:
     only("clip", out=out, **more)
     absent = (None, np._NoValue)
     low = min if any(a_min is v for v in absent) else a_min
@@ -290,11 +323,10 @@ def _clip(a: Operand, a_min: Any = None, a_max: Any = None, out: Any = None, *, 
 @of(np.round, np.around)
 def _round(a: Operand, decimals: Any = 0, out: Any = None) -> Var:
     only("round", out=out)
-    x, scale = lift(a), 10.0 ** abs(decimals)
+    x, scale = traced(a), 10.0 ** abs(int(decimals))
     if decimals == 0:
         return record("round", x)
-    rounded: Var = record("round", x * scale) / scale if decimals > 0 else record("round", x / scale) * scale
-    return rounded
+    return record("round", x * scale) / scale if decimals > 0 else record("round", x / scale) * scale
 
 
 @of(np.fix)
@@ -305,16 +337,17 @@ def _fix(x: Operand, out: Any = None) -> Var:
 
 @of(np.sinc)
 def _sinc(x: Operand) -> Var:
-    x = traced(x)
-    y = np.pi * (x == 0).select(1e-20, x)
-    quotient: Var = record("sin", y) / y
-    return quotient
+    v = traced(x)
+    y = Condition.compare("==", v, 0.0).select(1e-20, v) * np.pi
+    return record("sin", y) / y
 
 
 @of(np.where)
 def _where(condition: Operand, x: Operand = None, y: Operand = None) -> Var:
     if x is None or y is None:
-        fail("numpy.where of one argument has a shape that depends on values; give both values: np.where(condition, a, b)")
+        fail(
+            "numpy.where of one argument has a shape that depends on values; give both values: np.where(condition, a, b)"
+        )
     tracer = tracer_of(condition, x, y)
     assert tracer is not None, "one of the values is traced"
     if isinstance(condition, (list, tuple)) and tracer_of(condition) is not None:

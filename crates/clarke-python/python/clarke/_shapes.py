@@ -12,7 +12,7 @@ from ._errors import InputError
 from ._indexing import getitem, integers, take
 from ._numpy import full_constant, of, only
 from ._reductions import axis_of
-from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, traced, shape_of, tracer_of
+from ._trace import Condition, Operand, Var, constant, fail, lift, number, record, reshaped, shape_of, traced, tracer_of
 
 
 def lengths(what: str, shape: Any) -> tuple[int, ...]:
@@ -25,7 +25,7 @@ def lengths(what: str, shape: Any) -> tuple[int, ...]:
 def row_major(function: str, order: Any) -> None:
     """Refuses other orders of entries than C's."""
     if order not in ("C", "A", "K", None, np._NoValue):
-        fail(f"numpy.{function} of a traced value keeps C's order; for order=\"{order}\" transpose before and after")
+        fail(f'numpy.{function} of a traced value keeps C\'s order; for order="{order}" transpose before and after')
 
 
 @of(np.reshape)
@@ -119,7 +119,9 @@ def _at_least(n: int, where: Callable[[Var], tuple[Any, ...]]) -> Callable[..., 
 
 of(np.atleast_1d)(_at_least(1, lambda x: (None,)))
 of(np.atleast_2d)(_at_least(2, lambda x: (None,) * (2 - x.ndim) + (Ellipsis,)))
-of(np.atleast_3d)(_at_least(3, lambda x: {0: (None, None, None), 1: (None, slice(None), None)}.get(x.ndim, (..., None))))
+of(np.atleast_3d)(
+    _at_least(3, lambda x: {0: (None, None, None), 1: (None, slice(None), None)}.get(x.ndim, (..., None)))
+)
 
 
 # Joining.
@@ -341,8 +343,10 @@ def _pad(array: Operand, pad_width: Any, mode: Any = "constant", **keywords: Any
         pad_width = pairs
     widths = np.broadcast_to(integers("the widths of numpy.pad", pad_width), (x.ndim, 2)).tolist()
     if mode not in ("constant", "edge", "reflect", "wrap", "symmetric") or set(keywords) - {"constant_values"}:
-        asked = ", ".join([f"mode=\"{mode}\"", *keywords])
-        fail(f"numpy.pad of a traced value has no operator for {asked}; the modes are constant, edge, reflect, symmetric, wrap")
+        asked = ", ".join([f'mode="{mode}"', *keywords])
+        fail(
+            f"numpy.pad of a traced value has no operator for {asked}; the modes are constant, edge, reflect, symmetric, wrap"
+        )
     if mode == "constant":
         return _padded(x, widths, keywords.get("constant_values", 0))
     # Where each entry comes from is known: numpy says it.
@@ -357,10 +361,15 @@ def _padded(x: Var, widths: list[list[int]], values: Operand) -> Var:
         return record("pad", x, widths, constant_values=float(values))
     if tracer_of(values) is not None and shape_of(values) != ():
         fail("constant_values of numpy.pad are known numbers, or one traced number")
-    pairs = [[values, values]] * x.ndim if tracer_of(values) is not None else np.broadcast_to(values, (x.ndim, 2)).tolist()
+    pairs = (
+        [[values, values]] * x.ndim if tracer_of(values) is not None else np.broadcast_to(values, (x.ndim, 2)).tolist()
+    )
     for k, ((before, after), ends) in enumerate(zip(widths, pairs, strict=True)):
         lead, rest = x.shape[:k], x.shape[k + 1 :]
-        parts = [record("broadcast_to", full_constant(x, end), (*lead, n, *rest)) for end, n in zip(ends, (before, after), strict=True)]
+        parts = [
+            record("broadcast_to", full_constant(x, end), (*lead, n, *rest))
+            for end, n in zip(ends, (before, after), strict=True)
+        ]
         x = record("concatenate", [parts[0], x, parts[1]], axis=k)
     return x
 
@@ -480,7 +489,9 @@ def _triu(m: Operand, k: int = 0) -> Var:
 
 
 def _filled(make: Callable[..., Any]) -> Callable[..., Any]:
-    def rule(a: Operand, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None) -> Any:
+    def rule(
+        a: Operand, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    ) -> Any:
         return make(shape_of(a) if shape is None else shape, dtype or np.float64)
 
     return rule
@@ -493,7 +504,14 @@ of(np.empty_like)(_filled(np.empty))
 
 @of(np.full_like)
 def _full_like(
-    a: Operand, fill_value: Operand, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    a: Operand,
+    fill_value: Operand,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Any:
     wanted = shape_of(a) if shape is None else lengths("the shape", shape)
     if tracer_of(fill_value) is None:
@@ -568,23 +586,3 @@ def _linspace(
         made = record("concatenate", [made[:-1], record("broadcast_to", last, (1, *width.shape))], axis=0)
     made = made if axis == 0 else record("moveaxis", made, 0, axis)
     return (made, step) if retstep else made
-
-
-@of(np.vander)
-def _vander(x: Operand, N: int | None = None, increasing: bool = False) -> Var:
-    v = traced(x)
-    count = v.shape[0] if N is None else N
-    powers = [full_constant(v, np.ones(v.shape)), v]
-    while len(powers) < count:
-        powers.append(powers[-1] * v)
-    powers = powers[:count]
-    return record("stack", powers if increasing else powers[::-1], axis=1)
-
-
-@of(np.polyval)
-def _polyval(p: Operand, x: Operand) -> Var:
-    coefficients, x = number(p, x)
-    y = full_constant(x, np.zeros(x.shape))
-    for k in range(coefficients.shape[0]):
-        y = y * x + coefficients[k]
-    return y

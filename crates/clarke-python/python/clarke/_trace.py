@@ -7,8 +7,6 @@ A `Var` stands for an array whose shape is known and whose numbers are not. What
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, NoReturn, TypeAlias, cast
@@ -16,40 +14,29 @@ from typing import Any, Literal, NoReturn, TypeAlias, cast
 import numpy as np
 
 from . import _clarke
-from ._errors import ClarkeError, DtypeError, InputError, UnsupportedError
+from ._errors import DtypeError, InputError
+from ._methods import ArrayMethods
+from ._origin import fail, origin
 
-__all__ = ["Condition", "Var", "constant", "fail", "lift", "number", "origin", "record", "reshaped", "shape_of", "traced", "tracer_of"]
+__all__ = [
+    "Condition",
+    "Var",
+    "constant",
+    "fail",
+    "lift",
+    "number",
+    "origin",
+    "record",
+    "reshaped",
+    "shape_of",
+    "traced",
+    "tracer_of",
+]
 
 #: What stands for an array in numpy code: an array, a number, a traced value, a condition, or lists of such.
 Operand: TypeAlias = Any
 Shape: TypeAlias = tuple[int, ...]
 Symbol: TypeAlias = Literal[">", ">=", "<", "<=", "==", "!="]
-
-_OWN = (os.path.dirname(os.path.abspath(__file__)) + os.sep, os.path.dirname(os.path.abspath(np.__file__)) + os.sep)
-#: Which files are the package's or numpy's, of those seen.
-_inner: dict[str, bool] = {}
-
-
-def origin() -> tuple[str, int]:
-    """File and line of the user's code that is running: the first frame that is neither ours nor numpy's."""
-    frame = sys._getframe(1)
-    while True:
-        file = frame.f_code.co_filename
-        inner = _inner.get(file)
-        if inner is None:
-            inner = _inner[file] = file.startswith(_OWN) or file.startswith("<__array_function__")
-        if not inner or frame.f_back is None:
-            return file, frame.f_lineno
-        frame = frame.f_back
-
-
-def fail(text: str, kind: type[ClarkeError] = UnsupportedError) -> NoReturn:
-    """Raises an error that names the user's line."""
-    file, line = origin()
-    error = kind(f"{text} (at {file}:{line})")
-    error.file, error.line = file, line
-    raise error
-
 
 #: Arrays from this size on are kept once for a trace, if the same object is used again with the same numbers.
 _LARGE = 64
@@ -167,7 +154,10 @@ def lift(value: Operand) -> Operand:
     if isinstance(value, (bool, np.bool_)):
         return float(value)
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "fiub":
-        fail(f"an array of dtype {value.dtype} cannot take part in a program: Clarke computes with real numbers", DtypeError)
+        fail(
+            f"an array of dtype {value.dtype} cannot take part in a program: Clarke computes with real numbers",
+            DtypeError,
+        )
     if isinstance(value, (list, tuple)):
         tracer = tracer_of(value)
         if tracer is None:
@@ -476,14 +466,7 @@ def _comparison(symbol: Symbol) -> Callable[[Var, object], Condition]:
     return compare
 
 
-def _unknown(use: str, instead: str) -> Callable[..., NoReturn]:
-    def refuse(self: Var, *_: object, **__: object) -> NoReturn:
-        fail(f"the value is not known while tracing, so {use} cannot be had; {instead}")
-
-    return refuse
-
-
-class Var(_Traced, _clarke.Node):
+class Var(ArrayMethods, _Traced, _clarke.Node):
     """An array while a function is traced: its shape is known, its numbers are not.
 
     Python's operators, numpy's functions and most methods of arrays work on it and are written down as operators of a
@@ -496,64 +479,6 @@ class Var(_Traced, _clarke.Node):
     """
 
     __slots__ = ()
-
-    # What numpy's functions of these names do; set below.
-    sum: Callable[..., Var]
-    mean: Callable[..., Var]
-    max: Callable[..., Var]
-    min: Callable[..., Var]
-    prod: Callable[..., Var]
-    std: Callable[..., Var]
-    var: Callable[..., Var]
-    ptp: Callable[..., Var]
-    cumsum: Callable[..., Var]
-    cumprod: Callable[..., Var]
-    ravel: Callable[..., Var]
-    flatten: Callable[..., Var]
-    squeeze: Callable[..., Var]
-    swapaxes: Callable[..., Var]
-    clip: Callable[..., Var]
-    round: Callable[..., Var]
-    dot: Callable[..., Var]
-    diagonal: Callable[..., Var]
-    trace: Callable[..., Var]
-    take: Callable[..., Var]
-    repeat: Callable[..., Var]
-
-    @property
-    def ndim(self) -> int:
-        """How many axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many entries."""
-        return int(np.prod(self.shape))
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """float64: a program has no precision, a call has."""
-        return np.dtype(np.float64)
-
-    @property
-    def T(self) -> Var:
-        """The axes in reverse order."""
-        return record("transpose", self)
-
-    @property
-    def mT(self) -> Var:
-        """The last two axes exchanged."""
-        return record("swapaxes", self, -1, -2)
-
-    @property
-    def real(self) -> Var:
-        """Itself."""
-        return self
-
-    @property
-    def flat(self) -> Var:
-        """The entries in row-major order."""
-        return record("ravel", self)
 
     __add__, __radd__ = _binary("add")
     __sub__, __rsub__ = _binary("subtract")
@@ -587,19 +512,6 @@ class Var(_Traced, _clarke.Node):
     __ne__ = cast(Any, _comparison("!="))
     __hash__ = _clarke.Node.__hash__
 
-    __bool__ = _unknown("the truth of a traced value", "use np.where(condition, a, b) instead of `if`")
-    __float__ = _unknown("a float", "functions of the module math do not trace: use numpy's, such as np.sqrt")
-    __int__ = _unknown("an int", "use np.floor and the like on the value itself")
-    __complex__ = _unknown("a complex number", "Clarke computes with real numbers")
-    __index__ = _unknown("an index", "indices and sizes must be plain integers; to pick by value use clarke.gather_argmax or np.where")
-    item = _unknown("item()", "stay with the traced value; a function returns arrays and numbers when it is called")
-    tolist = _unknown("tolist()", "go through the value itself, which has as many entries as its first axis")
-    tobytes = _unknown("tobytes()", "return the value from the function instead")
-    __copy__: Callable[[Var], Var] = __pos__
-
-    def __deepcopy__(self, _: object) -> Var:
-        return self
-
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a traced value without axes")
@@ -628,74 +540,3 @@ class Var(_Traced, _clarke.Node):
 
     def __reduce__(self) -> NoReturn:
         fail("a traced value cannot be pickled")
-
-    def astype(self, dtype: Any, order: str = "K", casting: str = "unsafe", **_: Any) -> Var:
-        """Itself, for float; other types are refused."""
-        if np.dtype(dtype) != np.dtype(np.float64):
-            fail(
-                f"a traced value cannot become {np.dtype(dtype)}: all values of a program are real numbers of the "
-                "precision of the call, which is float32 if all arrays given are; for integers use np.floor or np.round"
-            )
-        return self
-
-    def copy(self, order: str = "C") -> Var:
-        """Itself: traced values do not change."""
-        return self
-
-    def reshape(self, *shape: Any, order: str = "C", **keywords: Any) -> Var:
-        """As numpy.reshape; the shape may be given as several numbers."""
-        new = shape[0] if len(shape) == 1 else shape
-        return cast(Var, np.reshape(cast(Any, self), new, order=cast(Any, order), **keywords))
-
-    def transpose(self, *axes: Any) -> Var:
-        """As numpy.transpose; the axes may be given as several numbers."""
-        order = None if not axes else axes[0] if len(axes) == 1 else axes
-        return cast(Var, np.transpose(cast(Any, self), order))
-
-    def fill(self, value: object) -> NoReturn:
-        """Refused."""
-        fail("a traced value cannot be written to; np.full_like makes a new one")
-
-    def view(self, *_: object) -> NoReturn:
-        """Refused."""
-        fail("a traced value has no memory to view")
-
-
-#: Methods of arrays that do what numpy's function of the same name does, with the traced value first.
-METHODS = (
-    "sum", "mean", "max", "min", "prod", "std", "var", "ptp", "cumsum", "cumprod", "ravel", "squeeze", "swapaxes", "clip",
-    "round", "dot", "diagonal", "trace", "take", "repeat", "argmax", "argmin", "argsort", "any", "all", "nonzero",
-    "searchsorted", "compress", "choose", "partition", "argpartition", "put",
-)  # fmt: skip
-
-
-def _method(name: str) -> Callable[..., Any]:
-    function = getattr(np, name)
-
-    def method(self: Var, *args: Any, **keywords: Any) -> Any:
-        return function(self, *args, **keywords)
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"As numpy.{name}."
-    return method
-
-
-def _flatten(self: Var, order: str = "C") -> Var:
-    """As numpy.ravel."""
-    return cast(Var, np.ravel(cast(Any, self), order=cast(Any, order)))
-
-
-def _sort(self: Var, *_: object, **__: object) -> NoReturn:
-    """Refused."""
-    fail("x.sort() would write to a traced value; np.sort(x) makes a new one")
-
-
-def _conjugate(self: Var) -> Var:
-    """Itself."""
-    return self
-
-
-for _name in METHODS:
-    setattr(Var, _name, _method(_name))
-for _name, _function in [("flatten", _flatten), ("sort", _sort), ("conj", _conjugate), ("conjugate", _conjugate)]:
-    setattr(Var, _name, _function)

@@ -48,10 +48,11 @@ fn interval(set: &mut SetAt, name: &str) -> Scene {
     // Across the line there is nothing to measure.
     let panel = Panel { y: (-1.0, 1.0), ..square(finite, (24.0, 456.0), (top, bottom)) };
     panel.columns(&mut scene, 8);
-    let kept = ends.map(|[x, y]| [x.clamp(panel.x.0, panel.x.1), y]);
-    // The ends of one number are one dot.
-    let outline = if kept[0] == kept[1] { &kept[..1] } else { &kept[..] };
-    region(&mut scene, &panel, outline, CLARKE, (2.4, 12.0));
+    let [[low, y], [high, _]] = ends.map(|[x, y]| panel.at(x.clamp(panel.x.0, panel.x.1), y));
+    match low == high {
+        true => scene.dot([low, y], 6.0, CLARKE),
+        false => scene.block([low, y - 6.0], [high, y + 6.0], CLARKE.light(0.7)),
+    }
     panel.frame(&mut scene);
     scene.cross(panel.at(0.0, 0.0), 5.0, INK);
     scene.text([240.0, top - 14.0], 13.0, set.known().to_string(), Anchor::Centre, INK);

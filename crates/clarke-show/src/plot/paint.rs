@@ -200,6 +200,7 @@ impl Scene {
         let mut bytes = vec![];
         let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
         encoder.set_color(png::ColorType::Rgb);
+        encoder.set_adaptive_filter(png::AdaptiveFilterType::Adaptive);
         encoder.write_header()?.write_image_data(&small)?;
         Ok(bytes)
     }

@@ -13,14 +13,10 @@ use crate::tensor::{Tensor, size};
 /// Where a value or gradient is not finite, or where a tie may hide a point that is not Lipschitz, the slow analysis
 /// at the point ([`Program::at`]) is asked, and its error names operator, place and argument.
 pub struct Evaluator {
-    program: Program,
+    engine: Engine,
     /// Arrays for the inputs that are no variables, by input.
     data: Vec<Option<Tensor>>,
-    derivative: Derivative<f64>,
-    value_only: Compiled<f64>,
-    workspace: DerivativeWorkspace<f64>,
-    value_workspace: Workspace<f64>,
-    shapes: Vec<Vec<usize>>,
+    views: Views,
 }
 
 impl Evaluator {
@@ -32,7 +28,6 @@ impl Evaluator {
         if let Some(fault) = unbound(program) {
             return Err(fault.into());
         }
-        program.expect_scalar("the gradient")?;
         let mut given = data.iter();
         let mut bound: Vec<Option<Tensor>> = vec![];
         for input in program.inputs() {
@@ -47,6 +42,100 @@ impl Evaluator {
         if given.next().is_some() {
             return Err(count_fault(program, data.len()));
         }
+        Ok(Evaluator { engine: Engine::new(program, policy)?, data: bound, views: Views::default() })
+    }
+
+    /// The number of variables.
+    pub fn dimension(&self) -> usize {
+        self.engine.dimension()
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.engine.program
+    }
+
+    /// The flat vector as one array for each variable.
+    pub fn split(&self, x: &[f64]) -> Vec<Tensor> {
+        self.engine.split(x)
+    }
+
+    /// All inputs of the program at a point.
+    pub fn inputs(&self, x: &[f64]) -> Vec<Tensor> {
+        let mut variables = self.split(x).into_iter();
+        let input = |d: &Option<Tensor>| match d {
+            Some(array) => array.clone(),
+            None => variables.next().expect("one array a variable"),
+        };
+        self.data.iter().map(input).collect()
+    }
+
+    /// The value at a point. Errors: it is not finite, with the operator at fault.
+    pub fn value(&mut self, x: &[f64]) -> Result<f64> {
+        let inputs = self.views.of(|views| views.extend(inputs(&self.data, &self.engine.shapes, x)));
+        let value = self.engine.value(&inputs);
+        self.views.back(inputs);
+        value
+    }
+
+    /// The value at a point, and the gradient under the policy, written to `gradient`.
+    ///
+    /// Errors: a value or gradient that is not finite, a point where the program is not Lipschitz, a `where` met where
+    /// it is discontinuous; each with the operator at fault.
+    pub fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        let inputs = self.views.of(|views| views.extend(inputs(&self.data, &self.engine.shapes, x)));
+        let value = self.engine.value_and_gradient(&inputs, gradient);
+        self.views.back(inputs);
+        value
+    }
+}
+
+/// A list of slices whose memory is used again, whatever they borrow from.
+#[derive(Default)]
+pub(super) struct Views(Vec<&'static [f64]>);
+
+impl Views {
+    /// A list, filled.
+    pub fn of<'a>(&mut self, fill: impl FnOnce(&mut Vec<&'a [f64]>)) -> Vec<&'a [f64]> {
+        let mut list = recycle(std::mem::take(&mut self.0));
+        fill(&mut list);
+        list
+    }
+
+    /// Takes a list back.
+    pub fn back(&mut self, list: Vec<&[f64]>) {
+        self.0 = recycle(list);
+    }
+}
+
+/// The memory of a list for another one: collecting an emptied list in place keeps its memory.
+fn recycle<'a>(mut list: Vec<&[f64]>) -> Vec<&'a [f64]> {
+    list.clear();
+    list.into_iter().map(|_| -> &'a [f64] { unreachable!("the list is empty") }).collect()
+}
+
+/// The same for lists of what is written.
+fn recycle_mut<'a>(mut list: Vec<&mut [f64]>) -> Vec<&'a mut [f64]> {
+    list.clear();
+    list.into_iter().map(|_| -> &'a mut [f64] { unreachable!("the list is empty") }).collect()
+}
+
+/// A scalar program and its gradient, compiled, of arrays that each call gives.
+pub(super) struct Engine {
+    pub program: Program,
+    derivative: Derivative<f64>,
+    value_only: Compiled<f64>,
+    workspace: DerivativeWorkspace<f64>,
+    value_workspace: Workspace<f64>,
+    /// The variables' shapes.
+    pub shapes: Vec<Vec<usize>>,
+    outputs: Vec<&'static mut [f64]>,
+}
+
+impl Engine {
+    /// Errors: the output is not one scalar, an operator without derivative.
+    pub fn new(program: &Program, policy: Policy) -> Result<Engine> {
+        program.expect_scalar("the gradient")?;
         let fill = |site: &Site| policy.choice(site).map_or(0.0, |c| c.selection);
         let value_only = program.compile_with::<f64>(&fill);
         let derivative = Derivative::new(program, Mode::ValueAndGradient, policy)?;
@@ -54,17 +143,12 @@ impl Evaluator {
         let shapes =
             program.inputs().iter().filter(|i| i.role.is_argument()).map(|i| i.shape.clone()).collect::<Vec<_>>();
         let program = program.clone();
-        Ok(Evaluator { program, data: bound, derivative, value_only, workspace, value_workspace, shapes })
+        Ok(Engine { program, derivative, value_only, workspace, value_workspace, shapes, outputs: vec![] })
     }
 
     /// The number of variables.
     pub fn dimension(&self) -> usize {
         self.shapes.iter().map(|s| size(s)).sum()
-    }
-
-    /// The program.
-    pub fn program(&self) -> &Program {
-        &self.program
     }
 
     /// The flat vector as one array for each variable.
@@ -80,44 +164,31 @@ impl Evaluator {
             .collect()
     }
 
-    /// All inputs of the program at a point.
-    pub fn inputs(&self, x: &[f64]) -> Vec<Tensor> {
-        let mut variables = self.split(x).into_iter();
-        let input = |d: &Option<Tensor>| match d {
-            Some(array) => array.clone(),
-            None => variables.next().expect("one array a variable"),
-        };
-        self.data.iter().map(input).collect()
+    /// The value. Errors: it is not finite, with the operator at fault.
+    pub fn value(&mut self, inputs: &[&[f64]]) -> Result<f64> {
+        let mut value = [0.0];
+        self.value_only.run(&mut self.value_workspace, inputs, &mut [&mut value]);
+        if value[0].is_finite() { Ok(value[0]) } else { Err(self.explain(inputs)) }
     }
 
-    /// The value at a point. Errors: it is not finite, with the operator at fault.
-    pub fn value(&mut self, x: &[f64]) -> Result<f64> {
+    /// The value, and the gradient under the policy, written to `gradient`. Errors: as [`Evaluator::value_and_gradient`].
+    pub fn value_and_gradient(&mut self, inputs: &[&[f64]], gradient: &mut [f64]) -> Result<f64> {
         let mut value = [0.0];
-        let inputs = views(&self.data, &self.shapes, x);
-        self.value_only.run(&mut self.value_workspace, &inputs, &mut [&mut value]);
-        if value[0].is_finite() { Ok(value[0]) } else { Err(self.explain(x)) }
-    }
-
-    /// The value at a point, and the gradient under the policy, written to `gradient`.
-    ///
-    /// Errors: a value or gradient that is not finite, a point where the program is not Lipschitz, a `where` met where
-    /// it is discontinuous; each with the operator at fault.
-    pub fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let mut value = [0.0];
-        let inputs = views(&self.data, &self.shapes, x);
-        let mut outputs: Vec<&mut [f64]> = vec![&mut value];
+        let mut outputs = recycle_mut(std::mem::take(&mut self.outputs));
+        outputs.push(&mut value);
         let mut rest = gradient;
         for shape in &self.shapes {
             let (head, tail) = rest.split_at_mut(size(shape));
             outputs.push(head);
             rest = tail;
         }
-        self.derivative.run(&mut self.workspace, &inputs, &mut outputs)?;
-        Ok(value[0])
+        let done = self.derivative.run(&mut self.workspace, inputs, &mut outputs);
+        self.outputs = recycle_mut(outputs);
+        done.map(|()| value[0])
     }
 
-    fn explain(&self, x: &[f64]) -> Error {
-        match self.derivative.at(&self.inputs(x)) {
+    fn explain(&self, inputs: &[&[f64]]) -> Error {
+        match self.derivative.at(&self.tensors(inputs)) {
             Err(error) => error,
             Ok(_) => {
                 let advice = "the fast and the slow evaluation disagree on whether it is finite; scale the problem";
@@ -125,6 +196,10 @@ impl Evaluator {
                 Fault::NotFinite { op, value, argument: vec![], index: vec![], advice }.into()
             }
         }
+    }
+
+    fn tensors(&self, inputs: &[&[f64]]) -> Vec<Tensor> {
+        std::iter::zip(self.program.inputs(), inputs).map(|(i, x)| Tensor::from_fn(&i.shape, |k| x[k])).collect()
     }
 }
 
@@ -141,22 +216,20 @@ pub(super) fn without(program: &Program, inputs: &[usize]) -> Result<Program> {
 }
 
 /// The arrays of all inputs, without copying.
-fn views<'a>(data: &'a [Option<Tensor>], shapes: &[Vec<usize>], x: &'a [f64]) -> Vec<&'a [f64]> {
+fn inputs<'a>(data: &'a [Option<Tensor>], shapes: &[Vec<usize>], x: &'a [f64]) -> impl Iterator<Item = &'a [f64]> {
     let (mut at, mut variable) = (0, 0);
-    data.iter()
-        .map(|d| match d {
-            Some(array) => array.data(),
-            None => {
-                let n = size(&shapes[variable]);
-                variable += 1;
-                at += n;
-                &x[at - n..at]
-            }
-        })
-        .collect()
+    data.iter().map(move |d| match d {
+        Some(array) => array.data(),
+        None => {
+            let n = size(&shapes[variable]);
+            variable += 1;
+            at += n;
+            &x[at - n..at]
+        }
+    })
 }
 
-fn check_data(name: &str, shape: &[usize], array: &Tensor) -> Result<()> {
+pub(super) fn check_data(name: &str, shape: &[usize], array: &Tensor) -> Result<()> {
     if array.shape() != shape {
         let (expected, given) = (shape.to_vec(), array.shape().to_vec());
         return Err(Fault::InputShape { input: name.into(), expected, given }.into());

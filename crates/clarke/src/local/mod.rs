@@ -19,6 +19,7 @@ mod residual;
 mod set_at;
 mod sets;
 mod strata;
+mod sum;
 mod tameness;
 mod tangents;
 mod vector;
@@ -39,6 +40,7 @@ pub use policy::Policy;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
 pub use strata::{Kink, Strata};
+pub use sum::{FiniteSum, Samples};
 pub use tameness::{Lipschitz, Raise, Tameness};
 pub use verdict::{Descent, Judgement, Verdict};
 

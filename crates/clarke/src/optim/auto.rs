@@ -2,19 +2,31 @@
 
 use super::bfgs::{self, Bfgs};
 use super::bundle::Bundle;
-use super::{AnyMethod, AnyState, Entry, Facts, Guarantee, Measure, Method, Oracle, Status};
+use super::sampling::SEED;
+use super::{AnyMethod, AnyState, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
 
 /// One method after the other, each from where the one before ended, until one has converged.
 ///
-/// For functions said to be convex: the proximal bundle method, which ends with a bound on what is missing. If after
+/// For functions of up to 200 variables said to be convex: the proximal bundle method, which ends with a bound on what is missing. If after
 /// `patience` steps it has not ended, or stalled, BFGS goes on, and the bundle method takes the measure at its end.
 /// For others: BFGS, whose every step is cheap and which needs no convexity, then the bundle method with a downshift if that stalled.
-/// With more variables than BFGS takes, the bundle method alone.
+/// With more variables BFGS first in both cases, whose steps are cheaper; with more than it takes, the bundle method alone.
 ///
 /// Source: the composition is this library's own; HANSO (Overton) follows BFGS by gradient sampling in the same spirit.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Auto;
+#[derive(Debug, Clone, PartialEq)]
+pub struct Auto {
+    /// The tolerance of each method.
+    pub tolerance: f64,
+    /// The seed of what BFGS draws.
+    pub seed: u64,
+}
+
+impl Default for Auto {
+    fn default() -> Auto {
+        Auto { tolerance: 1e-8, seed: 0 }
+    }
+}
 
 /// The method's line in the table.
 pub(super) const ENTRY: Entry = Entry {
@@ -22,8 +34,16 @@ pub(super) const ENTRY: Entry = Entry {
     about: "Bundle and BFGS in turn, in an order that depends on convexity and on the number of variables",
     formula: "that of the method at work",
     source: "see bundle and bfgs",
-    parameters: &[],
-    make: |_| Ok(AnyMethod::new(Auto)),
+    parameters: &[&[
+        Parameter {
+            name: "tolerance",
+            meaning: "the tolerance of the methods at work",
+            default: "1e-8",
+            range: Range::Open(0.0, f64::INFINITY),
+        },
+        SEED,
+    ]],
+    make: |s| Ok(AnyMethod::new(Auto { tolerance: s.real("tolerance"), seed: s.whole("seed") })),
 };
 
 /// What the method carries.
@@ -36,19 +56,30 @@ pub struct State {
     left: u64,
 }
 
+/// Up to as many variables a step of the bundle method, which solves a quadratic program, is cheap.
+const FEW: usize = 200;
+
+/// Steps of the bundle method that measures what BFGS has reached.
+const MEASURING: u64 = 50;
+
 /// Steps of a stage that is not the last: a multiple of n, and a constant.
 fn patience(n: usize) -> u64 {
     500 + 20 * n as u64
 }
 
-/// The methods in turn, the first one last.
-fn stages(facts: Facts, n: usize) -> Vec<(AnyMethod, u64)> {
-    let bundle = |steps| (AnyMethod::new(Bundle::default()), steps);
-    let bfgs = || (AnyMethod::new(Bfgs::default()), u64::MAX);
-    match (facts.convex(), n <= bfgs::MOST) {
-        (_, false) => vec![bundle(u64::MAX)],
-        (true, true) => vec![bundle(patience(n)), bfgs(), bundle(patience(n))],
-        (false, true) => vec![bundle(u64::MAX), bfgs()],
+impl Auto {
+    /// The methods in turn, the first one last.
+    fn stages(&self, facts: Facts, n: usize) -> Vec<(AnyMethod, u64)> {
+        let Auto { tolerance, seed } = *self;
+        let bundle = |steps| (AnyMethod::new(Bundle { tolerance, ..Bundle::default() }), steps);
+        let bfgs = || (AnyMethod::new(Bfgs { tolerance, seed, ..Bfgs::default() }), u64::MAX);
+        match facts.convex() {
+            _ if n > bfgs::MOST => vec![bundle(u64::MAX)],
+            true if n <= FEW => vec![bundle(patience(n)), bfgs(), bundle(patience(n))],
+            true => vec![bundle(MEASURING), bfgs()],
+            false if n <= FEW => vec![bundle(u64::MAX), bfgs()],
+            false => vec![bfgs()],
+        }
     }
 }
 
@@ -56,7 +87,7 @@ impl Method for Auto {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let mut stages = stages(Facts::of(oracle), x.len());
+        let mut stages = self.stages(Facts::of(oracle), x.len());
         let (method, left) = stages.pop().expect("there is a stage");
         let state = method.init(oracle, x)?;
         Ok(State { stages, method, state, left })

@@ -22,7 +22,7 @@ use crate::set::{add_scaled, dot, norm, tilted_min_norm};
 ///
 /// f(x) − f(z) ≤ Σ λ_j α_j + ‖p‖ R for all z with ‖z − x‖₂ ≤ R,
 ///
-/// over the reals; rounding of values adds to it. The radius reported is R = max(1, ‖x − x₀‖₂). It ends where the bound is at
+/// over the reals, if the g_j are subgradients; rounding of values adds to it. The radius reported is R = max(1, ‖x − x₀‖₂). It ends where the bound is at
 /// most `tolerance` · max(1, |f(x)|); with a downshift where the same expression is, which then bounds nothing.
 ///
 /// Source: Kiwiel, "Proximity control in bundle methods for convex nondifferentiable minimization", Math. Program. 46 (1990);
@@ -289,7 +289,7 @@ impl Method for Bundle {
             norm: squared.sqrt(),
             error: 0.0,
             failures: 0,
-            end: None,
+            end: (squared == 0.0).then_some(Status::Stationary),
         })
     }
 
@@ -351,15 +351,16 @@ impl Method for Bundle {
 
     fn guarantee(&self, facts: Facts) -> Guarantee {
         let convex = facts.convex() && self.downshift.is_none_or(|g| g == 0.0);
-        let statement = match convex {
-            true => {
-                "the centers converge to a minimizer if f has one (f is said to be convex; Kiwiel 1990, Theorem 4.4)"
-            }
-            false => {
-                "every accumulation point of the centers is critical if f is weakly convex and bounded below \
-                      (Mifflin 1982 and Noll, Prot, Rondepierre 2008, for rules of u near the one used)"
-            }
-        };
-        Guarantee::new(statement.into(), vec![])
+        let statement =
+            "the centers converge to a minimizer if f has one (f is said to be convex; Kiwiel 1990, Theorem 4.4)";
+        let mut violated = vec![];
+        if !convex {
+            violated.push(
+                "f is not said to be convex; for weakly convex functions accumulation points are known to be critical under rules \
+                 of u near the one used (Mifflin 1982; Noll, Prot, Rondepierre 2008)"
+                    .into(),
+            );
+        }
+        Guarantee::new(statement.into(), violated)
     }
 }

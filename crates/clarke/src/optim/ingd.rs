@@ -1,7 +1,7 @@
 //! Interpolated normalized gradient descent.
 
 use super::sampling::SEED;
-use super::stationarity::{Stationarity, Trial, in_ball, moved, uniform, value_at};
+use super::stationarity::{Stationarity, Trial, in_ball, is_zero, moved, uniform, value_at};
 use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
 use crate::set::{dot, norm};
@@ -51,7 +51,7 @@ pub(super) const ENTRY: Entry = Entry {
     source: "Davis, Drusvyatskiy, Lee, Padmanabhan, Ye, NeurIPS 2022, Theorem 2.6",
     parameters: &[&[
         Parameter {
-            name: "start_radius",
+            name: "start-radius",
             meaning: "the length δ of the first steps",
             default: "0.1",
             range: Range::Open(0.0, f64::INFINITY),
@@ -72,7 +72,7 @@ pub(super) const ENTRY: Entry = Entry {
     ]],
     make: |s| {
         Ok(AnyMethod::new(Ingd {
-            start_radius: s.real("start_radius"),
+            start_radius: s.real("start-radius"),
             radius: s.real("radius"),
             tolerance: s.real("tolerance"),
             seed: s.whole("seed"),
@@ -151,9 +151,20 @@ impl Method for Ingd {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let value = oracle.value(x)?;
+        let mut gradient = vec![0.0; x.len()];
+        let value = oracle.value_and_gradient(x, &mut gradient)?;
         let rng = ChaCha8Rng::seed_from_u64(self.seed);
-        Ok(State { x: x.to_vec(), value, radius: self.start_radius, largest: 0.0, measured: None, rng, end: None })
+        let radius = if is_zero(&gradient) { self.radius } else { self.start_radius };
+        let mut state = State { x: x.to_vec(), value, radius, largest: 0.0, measured: None, rng, end: None };
+        // At a tie a 0 may be an artifact of the formula: gradients nearby decide.
+        if is_zero(&gradient) {
+            match self.min_norm(oracle, &mut state)? {
+                Found::Small => state.end = Some(Status::Converged),
+                Found::Less(x, value) => (state.x, state.value, state.radius) = (x, value, self.start_radius),
+                Found::Neither => state.radius = self.start_radius,
+            }
+        }
+        Ok(state)
     }
 
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
@@ -178,10 +189,17 @@ impl Method for Ingd {
         state.measured.iter().flat_map(|m| m.measures(self.tolerance, self.radius)).collect()
     }
 
-    fn guarantee(&self, _: Facts) -> Guarantee {
+    fn guarantee(&self, facts: Facts) -> Guarantee {
         let statement = "for an f that is L-Lipschitz, a (δ, ε)-stationary point after at most 4Δ/(δε) steps, and with probability 1 − γ \
                          64 L²/ε² · 2 log(4Δ/(γδε)) gradients each, Δ = f(x₀) − inf f (Davis and others 2022, Theorem 2.6)";
-        Guarantee::new(statement.into(), vec![])
+        let mut violated = vec![];
+        if !facts.tame() && !facts.convex() {
+            violated.push(
+                "the function is not known to be definable: what is computed may not be its gradient almost everywhere"
+                    .into(),
+            );
+        }
+        Guarantee::new(statement.into(), violated)
     }
 }
 

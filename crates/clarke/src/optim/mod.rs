@@ -40,7 +40,6 @@ pub use ingd::Ingd;
 pub use inna::Inna;
 pub use line_search::WeakWolfe;
 pub use method::{AnyMethod, AnyState, Guarantee, Measure, Method, Status};
-use options::refuse;
 pub use options::{Entry, Parameter, Range, Setting, Settings};
 pub use oracle::{Convex, Convexity, Evaluations, Facts, Oracle};
 pub use prox::{Affine, Prox};
@@ -50,3 +49,5 @@ pub use sampler::{Batches, Order, Sampler};
 pub use sampling::GradientSampling;
 pub use subgradient::Subgradient;
 pub use table::{METHODS, entry, method};
+
+use options::refuse;

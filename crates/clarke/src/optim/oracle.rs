@@ -1,7 +1,7 @@
 //! What a method is told of a function.
 
 use crate::error::{Fault, Result};
-use crate::local::Evaluator;
+use crate::local::{Evaluator, FiniteSum};
 use crate::program::class::Level;
 
 /// What a method is told of a function f: its values, and elements of a conservative gradient.
@@ -99,6 +99,32 @@ impl Oracle for Evaluator {
 
     fn value(&mut self, x: &[f64]) -> Result<f64> {
         Evaluator::value(self, x)
+    }
+
+    fn level(&self) -> Level {
+        self.program().class().level
+    }
+}
+
+impl Oracle for FiniteSum {
+    fn dimension(&self) -> usize {
+        FiniteSum::dimension(self)
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        FiniteSum::value_and_gradient(self, x, gradient)
+    }
+
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        FiniteSum::value(self, x)
+    }
+
+    fn terms(&self) -> usize {
+        self.count()
+    }
+
+    fn batch(&mut self, terms: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        FiniteSum::batch(self, terms, x, gradient)
     }
 
     fn level(&self) -> Level {

@@ -1,6 +1,6 @@
 //! Gradient sampling.
 
-use super::stationarity::{Stationarity, Trial, in_ball, least, moved, value_at};
+use super::stationarity::{Stationarity, Trial, in_ball, is_zero, least, moved, value_at};
 use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
 use crate::set::norm;
@@ -10,7 +10,9 @@ use rand_chacha::ChaCha8Rng;
 /// Gradient sampling with directions that are not normalized. With g_k the element of least norm of the hull of gradients at
 /// x_k and at m points drawn uniformly from the ball of radius ε_k about it,
 ///
-/// x_{k+1} = x_k − t_k g_k, t_k the first of 1, ½, ¼, … with f(x_k − t g_k) < f(x_k) − β t ‖g_k‖²,
+/// x_{k+1} = x_k − t_k g_k, t_k the first of τ, τ/2, τ/4, … with f(x_k − t g_k) < f(x_k) − β t ‖g_k‖²,
+///
+/// where τ = min(1, max(1, ‖x_k‖)/‖g_k‖), so that no step is longer than the iterate,
 ///
 /// and if ‖g_k‖ ≤ ν_k instead x_{k+1} = x_k, ε_{k+1} = θ ε_k, ν_{k+1} = θ ν_k. It ends with ε_k ≤ `radius` and ‖g_k‖ ≤ `tolerance`:
 /// then x_k is (ε_k, ‖g_k‖)-stationary in Goldstein's sense.
@@ -72,7 +74,7 @@ pub(super) const ENTRY: Entry = Entry {
             range: Range::Whole(0, 1_000_000),
         },
         Parameter {
-            name: "start_radius",
+            name: "start-radius",
             meaning: "the radius of the first ball",
             default: "0.1",
             range: Range::Open(0.0, f64::INFINITY),
@@ -94,7 +96,7 @@ pub(super) const ENTRY: Entry = Entry {
     make: |s| {
         Ok(AnyMethod::new(GradientSampling {
             samples: s.whole("samples") as usize,
-            start_radius: s.real("start_radius"),
+            start_radius: s.real("start-radius"),
             radius: s.real("radius"),
             tolerance: s.real("tolerance"),
             seed: s.whole("seed"),
@@ -104,8 +106,12 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// What all methods share that draw points.
-pub(super) const SEED: Parameter =
-    Parameter { name: "seed", meaning: "the seed of the points drawn", default: "0", range: Range::Whole(0, u64::MAX) };
+pub(super) const SEED: Parameter = Parameter {
+    name: "seed",
+    meaning: "the seed of the points drawn",
+    default: "0",
+    range: Range::Whole(0, (1 << 53) - 1),
+};
 
 /// A ball to draw points from.
 pub(super) struct Ball {
@@ -164,10 +170,23 @@ pub struct State {
 }
 
 impl GradientSampling {
-    /// The first of the steps 1, ½, … along −g with enough decrease; None if there is none.
+    /// Whether the gradients about x allow to stop with it.
+    fn stationary(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<bool> {
+        let ball = Ball { radius: self.radius, samples: self.count(state.x.len()) };
+        let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
+        let norm = norm(&vector);
+        state.measured = Some(Stationarity { norm, distance });
+        Ok(norm <= self.tolerance)
+    }
+
+    fn count(&self, n: usize) -> usize {
+        if self.samples == 0 { 2 * n } else { self.samples }
+    }
+
+    /// The first of the steps τ, τ/2, … along −g with enough decrease; None if there is none.
     fn armijo(&self, oracle: &mut dyn Oracle, state: &State, g: &[f64]) -> Option<(Vec<f64>, f64)> {
         let squared = g.iter().map(|g| g * g).sum::<f64>();
-        let mut t = 1.0;
+        let mut t = (norm(&state.x).max(1.0) / squared.sqrt()).min(1.0);
         loop {
             let next = moved(&state.x, -t, g);
             if next == state.x {
@@ -186,15 +205,20 @@ impl Method for GradientSampling {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let value = oracle.value(x)?;
+        let mut gradient = vec![0.0; x.len()];
+        let value = oracle.value_and_gradient(x, &mut gradient)?;
         let rng = ChaCha8Rng::seed_from_u64(self.seed);
         let (radius, tolerance) = (self.start_radius, self.start_tolerance);
-        Ok(State { x: x.to_vec(), value, radius, tolerance, measured: None, rng, end: None })
+        let mut state = State { x: x.to_vec(), value, radius, tolerance, measured: None, rng, end: None };
+        // At a tie a 0 may be an artifact of the formula: gradients nearby decide.
+        if is_zero(&gradient) && self.stationary(oracle, &mut state)? {
+            state.end = Some(Status::Converged);
+        }
+        Ok(state)
     }
 
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
-        let samples = if self.samples == 0 { 2 * state.x.len() } else { self.samples };
-        let ball = Ball { radius: state.radius, samples };
+        let ball = Ball { radius: state.radius, samples: self.count(state.x.len()) };
         let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
         let norm = norm(&vector);
         state.measured = Some(Stationarity { norm, distance });

@@ -48,6 +48,11 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (-2.0 * libm::log(uniform(rng))).sqrt() * libm::cos(TAU * uniform(rng))
 }
 
+/// Whether every entry is 0.
+pub(super) fn is_zero(gradient: &[f64]) -> bool {
+    gradient.iter().all(|g| *g == 0.0)
+}
+
 /// The element of least norm of the hull of gradients, and the distance of the farthest point with a positive weight.
 pub(super) fn least(gradients: &[Vec<f64>], distances: &[f64]) -> Result<(Vec<f64>, f64)> {
     let hull = Polytope::new(gradients)?;

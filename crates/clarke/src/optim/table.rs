@@ -5,13 +5,9 @@ use super::options::{Entry, Setting, unknown};
 use super::{adagrad, adam, auto, bfgs, bundle, flow, heavy_ball, ingd, inna, sampling, subgradient};
 use crate::error::Result;
 
-/// All methods, in the order of documents: first those that pick and finish, then the first-order ones.
+/// All methods, in the order of documents: the one that chooses, first-order methods, methods that finish.
 pub const METHODS: &[Entry] = &[
     auto::ENTRY,
-    bundle::ENTRY,
-    bfgs::ENTRY,
-    sampling::ENTRY,
-    ingd::ENTRY,
     subgradient::ENTRY,
     subgradient::STOCHASTIC,
     subgradient::INCREMENTAL,
@@ -21,6 +17,10 @@ pub const METHODS: &[Entry] = &[
     adam::ADAM,
     adam::ADAMW,
     flow::ENTRY,
+    bundle::ENTRY,
+    bfgs::ENTRY,
+    sampling::ENTRY,
+    ingd::ENTRY,
 ];
 
 /// The method of a name. Errors: there is none; the names close to it are named.

@@ -1,0 +1,401 @@
+//! Means of a loss over samples: values and gradients of batches and of the whole, for methods.
+
+use super::Policy;
+use super::evaluator::{Engine, Views, check_data};
+use crate::error::{Fault, Result};
+use crate::program::{Builder, Program, Var};
+use crate::run::unbound;
+use crate::tensor::{Tensor, size};
+use std::sync::Arc;
+
+/// Arrays that differ from sample to sample: the first axis counts the samples.
+///
+/// The numbers may be held by whoever gives them out as a slice, as a file mapped into memory.
+#[derive(Clone)]
+pub struct Samples {
+    shape: Vec<usize>,
+    numbers: Arc<dyn AsRef<[f64]> + Send + Sync>,
+}
+
+impl Samples {
+    /// Numbers in row-major order, of this shape. Errors: their count is not that of the shape; a scalar has no samples.
+    pub fn new(shape: &[usize], numbers: impl AsRef<[f64]> + Send + Sync + 'static) -> Result<Samples> {
+        let length = numbers.as_ref().len();
+        if shape.is_empty() || size(shape) != length {
+            let (expected, given) = (shape.to_vec(), vec![length]);
+            return Err(Fault::InputShape { input: "samples".into(), expected, given }.into());
+        }
+        Ok(Samples { shape: shape.to_vec(), numbers: Arc::new(numbers) })
+    }
+
+    /// How many samples there are.
+    pub fn count(&self) -> usize {
+        self.shape[0]
+    }
+
+    /// The shape of the array, samples first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn numbers(&self) -> &[f64] {
+        (*self.numbers).as_ref()
+    }
+
+    /// How many numbers one sample has.
+    fn width(&self) -> usize {
+        size(&self.shape[1..])
+    }
+}
+
+impl TryFrom<Tensor> for Samples {
+    type Error = crate::Error;
+
+    fn try_from(array: Tensor) -> Result<Samples> {
+        let shape = array.shape().to_vec();
+        Samples::new(&shape, array.into_data())
+    }
+}
+
+/// The mean f(θ) = (1/n) Σ ℓ(θ, sample_i) of a loss over samples, with a gradient under a policy: a sum of n terms for
+/// methods that take batches.
+///
+/// The loss over a batch is one compiled program, for each size of batch that comes up. The whole mean is computed in blocks
+/// of consecutive samples, which are read where they lie, so that memory does not grow with n; a batch of consecutive samples
+/// is read so too, and others are gathered first. Means of blocks are added in order: results are the same on every run.
+/// Evaluating allocates nothing after the first batch of a size, as long as no tie makes the slow analysis look.
+///
+/// ```
+/// use clarke::{FiniteSum, Policy, Samples, Tensor};
+/// use clarke::optim::Oracle;
+///
+/// let loss = clarke::parse("abs(w @ x - y)", &[("w", &[2]), ("x", &[2]), ("y", &[])])?.varying(&["w"])?;
+/// let x = Samples::new(&[3, 2], vec![1.0, 2.0, 0.0, 1.0, 2.0, -1.0])?;
+/// let y = Samples::new(&[3], vec![1.0, 3.0, 2.0])?;
+/// let mut sum = FiniteSum::new(&loss, &[("x", x), ("y", y)], &[], Policy::default())?;
+///
+/// let mut gradient = [0.0; 2];
+/// let value = sum.value_and_gradient(&[1.0, 1.0], &mut gradient)?;
+/// assert_eq!(value, (2.0 + 2.0 + 1.0) / 3.0);
+/// assert_eq!(sum.batch(&[1], &[1.0, 1.0], &mut gradient)?, 2.0);
+/// assert_eq!(gradient, [0.0, -1.0]);
+/// # Ok::<(), clarke::Error>(())
+/// ```
+pub struct FiniteSum {
+    /// The mean of the loss over a batch of some size, as a program.
+    program: Box<dyn Fn(usize) -> Result<Program>>,
+    policy: Policy,
+    /// Where each input of the program comes from.
+    sources: Vec<Source>,
+    samples: Vec<Samples>,
+    count: usize,
+    /// How many samples are evaluated at once, at most.
+    block: usize,
+    engines: Vec<(usize, Engine)>,
+    /// Rows of a batch that do not lie one after another, for each of the samples' arrays.
+    gathered: Vec<Vec<f64>>,
+    part: Vec<f64>,
+    views: Views,
+}
+
+enum Source {
+    /// Numbers of the variables, from here on, this many.
+    Variable(usize, usize),
+    Shared(Tensor),
+    Samples(usize),
+}
+
+/// Numbers of a block's inputs that should stay in the caches.
+const BLOCK: usize = 1 << 14;
+
+impl FiniteSum {
+    /// The mean of a loss of one sample: a scalar program with variables, inputs of the samples, and inputs that all share.
+    ///
+    /// Errors: an input without data, data without input, a shape (an array of samples has the input's shape after its first
+    /// axis), arrays of different numbers of samples or of none, numbers that are not finite; what [`Program::batch`] and
+    /// [`Evaluator::new`](super::Evaluator::new) refuse.
+    pub fn new(
+        loss: &Program,
+        samples: &[(&str, Samples)],
+        shared: &[(&str, Tensor)],
+        policy: Policy,
+    ) -> Result<FiniteSum> {
+        if let [output] = loss.output_shapes()[..]
+            && output.is_empty()
+        {
+            let mapped: Vec<bool> =
+                loss.inputs().iter().map(|i| samples.iter().any(|(name, _)| *name == i.name)).collect();
+            let loss = loss.clone();
+            let program = move |size| mean(&loss.batch(&mapped, size)?);
+            return FiniteSum::of_batches(program, samples, shared, policy);
+        }
+        let shapes = loss.output_shapes().iter().map(|s| s.to_vec()).collect();
+        Err(Fault::NotScalar { what: "a sum over samples", shapes }.into())
+    }
+
+    /// The mean of a loss that is written over batches: `program` makes, for each size of batch, the program of the mean over
+    /// a batch, in which inputs of the samples have an axis of that size first.
+    ///
+    /// It must be the mean of one loss for all sizes; nothing verifies that. Errors: as [`FiniteSum::new`].
+    pub fn of_batches(
+        program: impl Fn(usize) -> Result<Program> + 'static,
+        samples: &[(&str, Samples)],
+        shared: &[(&str, Tensor)],
+        policy: Policy,
+    ) -> Result<FiniteSum> {
+        let one = program(1)?;
+        if let Some(fault) = unbound(&one) {
+            return Err(fault.into());
+        }
+        let count = count(samples)?;
+        let sources = sources(&one, samples, shared)?;
+        let samples: Vec<Samples> = samples.iter().map(|(_, s)| s.clone()).collect();
+        let block = (BLOCK / samples.iter().map(Samples::width).sum::<usize>().max(1)).clamp(16, 1024);
+        let gathered = samples.iter().map(|_| vec![]).collect();
+        let first = Engine::new(&one, policy.clone())?;
+        let part = vec![0.0; first.dimension()];
+        let engines = vec![(1, first)];
+        let (program, views) = (Box::new(program), Views::default());
+        Ok(FiniteSum { program, policy, sources, samples, count, block, engines, gathered, part, views })
+    }
+
+    /// The same, evaluated in blocks of at most this many samples.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    pub fn with_block(mut self, samples: usize) -> FiniteSum {
+        assert!(samples > 0, "a block has at least one sample");
+        self.block = samples;
+        self
+    }
+
+    /// The number of variables.
+    pub fn dimension(&self) -> usize {
+        self.part.len()
+    }
+
+    /// The number n of samples.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// How many samples are evaluated at once, at most.
+    pub fn block(&self) -> usize {
+        self.block
+    }
+
+    /// The loss over a batch of one sample.
+    pub fn program(&self) -> &Program {
+        &self.engines[0].1.program
+    }
+
+    /// The flat vector as one array for each variable.
+    pub fn split(&self, x: &[f64]) -> Vec<Tensor> {
+        self.engines[0].1.split(x)
+    }
+
+    /// The mean over all samples. Errors: as [`FiniteSum::value_and_gradient`].
+    pub fn value(&mut self, x: &[f64]) -> Result<f64> {
+        let mut sum = 0.0;
+        for start in (0..self.count).step_by(self.block) {
+            let size = self.block.min(self.count - start);
+            sum += size as f64 * self.evaluate(Rows::From(start), size, x, None)?;
+        }
+        Ok(sum / self.count as f64)
+    }
+
+    /// The mean over all samples, and its gradient under the policy, written to `gradient`.
+    ///
+    /// Errors: a value or gradient that is not finite, a point where the loss is not Lipschitz; each with the operator at
+    /// fault, and with indices inside of the block of samples where it was met.
+    pub fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        let count = self.count;
+        self.parts(count, Rows::From, x, gradient)
+    }
+
+    /// The mean over some samples, each as often as it is named, and its gradient under the policy, written to `gradient`.
+    ///
+    /// Errors: as [`FiniteSum::value_and_gradient`].
+    ///
+    /// # Panics
+    /// If there are no samples, or one of them is not below [`count`](FiniteSum::count).
+    pub fn batch(&mut self, samples: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        assert!(!samples.is_empty(), "a batch has at least one sample");
+        self.parts(samples.len(), |start| Rows::Of(&samples[start..]), x, gradient)
+    }
+
+    /// The mean over this many samples, a block at a time; `rows` says which come from a position on.
+    fn parts<'a>(
+        &mut self,
+        count: usize,
+        rows: impl Fn(usize) -> Rows<'a>,
+        x: &[f64],
+        gradient: &mut [f64],
+    ) -> Result<f64> {
+        if count <= self.block {
+            return self.evaluate(rows(0), count, x, Some(gradient));
+        }
+        gradient.fill(0.0);
+        let mut part = std::mem::take(&mut self.part);
+        let mut sum = 0.0;
+        let mut all = || {
+            for start in (0..count).step_by(self.block) {
+                let size = self.block.min(count - start);
+                sum += size as f64 * self.evaluate(rows(start), size, x, Some(&mut part))?;
+                gradient.iter_mut().zip(&part).for_each(|(g, p)| *g += size as f64 * p);
+            }
+            Ok(())
+        };
+        let done = all();
+        self.part = part;
+        gradient.iter_mut().for_each(|g| *g /= count as f64);
+        done.map(|()| sum / count as f64)
+    }
+
+    /// The mean over a block, with its gradient if asked for.
+    fn evaluate(&mut self, rows: Rows<'_>, size: usize, x: &[f64], gradient: Option<&mut [f64]>) -> Result<f64> {
+        let at = self.engine(size)?;
+        let start = rows.start(size);
+        if let (None, Rows::Of(indices)) = (start, rows) {
+            for (samples, into) in self.samples.iter().zip(&mut self.gathered) {
+                gather(samples, &indices[..size], into);
+            }
+        }
+        let (samples, gathered) = (&self.samples, &self.gathered);
+        let inputs = self.views.of(|views| {
+            views.extend(self.sources.iter().map(|source| match source {
+                Source::Variable(at, length) => &x[*at..at + length],
+                Source::Shared(array) => array.data(),
+                Source::Samples(k) => match (start, samples[*k].width()) {
+                    (Some(start), width) => &samples[*k].numbers()[start * width..(start + size) * width],
+                    (None, width) => &gathered[*k][..size * width],
+                },
+            }));
+        });
+        let engine = &mut self.engines[at].1;
+        let value = match gradient {
+            Some(gradient) => engine.value_and_gradient(&inputs, gradient),
+            None => engine.value(&inputs),
+        };
+        self.views.back(inputs);
+        value
+    }
+
+    /// Where the engine of a size of batch is; it is made when it is first asked for.
+    fn engine(&mut self, size: usize) -> Result<usize> {
+        if let Some(at) = self.engines.iter().position(|(own, _)| *own == size) {
+            return Ok(at);
+        }
+        let engine = Engine::new(&(self.program)(size)?, self.policy.clone())?;
+        self.engines.push((size, engine));
+        Ok(self.engines.len() - 1)
+    }
+}
+
+/// Which samples a block has.
+#[derive(Clone, Copy)]
+enum Rows<'a> {
+    /// Those from here on.
+    From(usize),
+    /// The first of these.
+    Of(&'a [usize]),
+}
+
+impl Rows<'_> {
+    /// The first sample, if the block's lie one after another.
+    fn start(&self, size: usize) -> Option<usize> {
+        match self {
+            Rows::From(start) => Some(*start),
+            Rows::Of(indices) => {
+                let consecutive = indices[..size].windows(2).all(|pair| pair[1] == pair[0] + 1);
+                consecutive.then(|| indices[0])
+            }
+        }
+    }
+}
+
+/// Copies rows, one after another.
+fn gather(samples: &Samples, indices: &[usize], into: &mut Vec<f64>) {
+    let (width, numbers) = (samples.width(), samples.numbers());
+    into.clear();
+    match width {
+        1 => into.extend(indices.iter().map(|&i| numbers[i])),
+        _ => indices.iter().for_each(|&i| into.extend_from_slice(&numbers[i * width..(i + 1) * width])),
+    }
+}
+
+/// The mean of the one output over its axis.
+fn mean(program: &Program) -> Result<Program> {
+    let builder = Builder::new();
+    let inputs: Vec<Var<'_>> =
+        program.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
+    let output = builder.inline(program, &inputs)[0].mean();
+    builder.finish(&[output])
+}
+
+/// How many samples there are.
+fn count(samples: &[(&str, Samples)]) -> Result<usize> {
+    let Some((first, rest)) = samples.split_first() else {
+        let rule = "at least one input must differ from sample to sample".into();
+        return Err(
+            Fault::Parameter { op: "a sum".into(), parameter: "samples".into(), value: "empty".into(), rule }.into()
+        );
+    };
+    let count = first.1.count();
+    let other = rest.iter().find(|(_, s)| s.count() != count);
+    if let Some((name, other)) = other {
+        let expected = [&[count], &other.shape[1..]].concat();
+        return Err(Fault::InputShape { input: name.to_string(), expected, given: other.shape.clone() }.into());
+    }
+    if count == 0 {
+        let (op, parameter, value) = ("a sum".into(), "samples".into(), "0".into());
+        return Err(Fault::Parameter { op, parameter, value, rule: "a mean needs at least one sample".into() }.into());
+    }
+    Ok(count)
+}
+
+/// Where the inputs of the program for one sample come from.
+fn sources(one: &Program, samples: &[(&str, Samples)], shared: &[(&str, Tensor)]) -> Result<Vec<Source>> {
+    let names: Vec<&str> = samples.iter().map(|(n, _)| *n).chain(shared.iter().map(|(n, _)| *n)).collect();
+    let data = || one.inputs().iter().filter(|i| !i.role.is_argument());
+    for (k, name) in names.iter().enumerate() {
+        if names[..k].contains(name) || !data().any(|i| i.name == *name) {
+            let known = data().map(|i| i.name.clone()).collect();
+            return Err(Fault::UnknownName { kind: "input", name: name.to_string(), close: vec![], known }.into());
+        }
+    }
+    let mut at = 0;
+    let mut source = |input: &crate::program::Input| {
+        if input.role.is_argument() {
+            let length = size(&input.shape);
+            at += length;
+            return Ok(Source::Variable(at - length, length));
+        }
+        if let Some((name, array)) = shared.iter().find(|(name, _)| *name == input.name) {
+            check_data(name, &input.shape, array)?;
+            return Ok(Source::Shared(array.clone()));
+        }
+        let Some(k) = samples.iter().position(|(name, _)| *name == input.name) else {
+            let names = data().map(|i| i.name.clone()).collect::<Vec<_>>();
+            return Err(Fault::InputCount { expected: names.len(), given: samples.len() + shared.len(), names }.into());
+        };
+        check_samples(&input.name, &input.shape, &samples[k].1)?;
+        Ok(Source::Samples(k))
+    };
+    one.inputs().iter().map(&mut source).collect()
+}
+
+/// An array of samples has the shape of an input over a batch of one, but for the first axis, and finite numbers.
+fn check_samples(name: &str, shape: &[usize], samples: &Samples) -> Result<()> {
+    if shape.first() != Some(&1) || shape[1..] != samples.shape[1..] {
+        let expected = [&[samples.count()], shape.get(1..).unwrap_or(&[])].concat();
+        return Err(Fault::InputShape { input: name.into(), expected, given: samples.shape.clone() }.into());
+    }
+    match samples.numbers().iter().position(|x| !x.is_finite()) {
+        Some(flat) => {
+            let (value, index) = (samples.numbers()[flat], crate::tensor::unravel(flat, &samples.shape));
+            Err(Fault::InputNotFinite { input: name.into(), value, index }.into())
+        }
+        None => Ok(()),
+    }
+}
