@@ -4,10 +4,10 @@ use crate::output::{Format, json};
 use crate::problems::{Problem, Published, all};
 use crate::progress::interrupted;
 use crate::report::{Exit, put};
-use crate::show;
 use clap::{Args, Subcommand};
 use clarke::optim::{Outcome, Run, minimize};
 use clarke::{Precision, SetOptions};
+use clarke_show::words;
 use serde::Serialize;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -182,5 +182,5 @@ fn summary(rows: &[Row]) -> String {
         "{convex} of {of_convex} on convex problems within 10⁻⁶ max(1, |f*|), {others} of {of_others} on others within 10⁻⁴; \
          `!` marks the rest."
     );
-    format!("\n{}", show::paragraph(&text, 0))
+    format!("\n{}", words::paragraph(&text, 0))
 }

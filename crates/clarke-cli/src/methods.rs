@@ -1,9 +1,9 @@
 //! `clarke methods`: the table of methods of minimization.
 
 use crate::report::{Exit, put};
-use crate::show;
 use clap::Args;
 use clarke::optim::{Entry, METHODS, Range};
+use clarke_show::words;
 
 /// Print the methods of minimization: formula, options with their defaults, source
 #[derive(Debug, Args)]
@@ -25,14 +25,14 @@ pub fn run(args: &MethodsArgs) -> Result<(), Exit> {
 /// A method's name and formula, and below its options, a paragraph each.
 fn text(entry: &Entry) -> String {
     let mut out = format!("{}: {}\n", entry.name, entry.formula);
-    out += &show::paragraph(&format!("{}. {}.", entry.about, entry.source), 2);
+    out += &words::paragraph(&format!("{}. {}.", entry.about, entry.source), 2);
     for p in entry.parameters() {
         // Of what is text the meaning says what is understood.
         let range = match p.range {
             Range::Rule | Range::Text(_) | Range::Words(_) => String::new(),
             numbers => format!("; {numbers}"),
         };
-        out += &show::paragraph(&format!("{} = {}: {}{range}.", p.name, p.default, p.meaning), 4);
+        out += &words::paragraph(&format!("{} = {}: {}{range}.", p.name, p.default, p.meaning), 4);
     }
     out
 }
