@@ -18,6 +18,7 @@ def lad(x: Any) -> Any:
     return np.abs(A @ x - b).sum()
 
 
+@pytest.mark.filterwarnings("ignore::clarke.GuaranteeWarning")  # of BFGS no theorem is known
 @pytest.mark.parametrize("method", [name for name in ck.methods() if name in ("bundle", "bfgs", "auto")])
 def test_finishing_methods_find_the_minimum(method: str) -> None:
     found = ck.minimize(lad, np.zeros(2), method=method, convex=True, certify=False)
