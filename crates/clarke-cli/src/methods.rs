@@ -3,7 +3,7 @@
 use crate::report::{Exit, put};
 use crate::show;
 use clap::Args;
-use clarke::optim::{Entry, METHODS};
+use clarke::optim::{Entry, METHODS, Range};
 
 /// Print the methods of minimization: formula, options with their defaults, source
 #[derive(Debug, Args)]
@@ -27,9 +27,11 @@ fn text(entry: &Entry) -> String {
     let mut out = format!("{}: {}\n", entry.name, entry.formula);
     out += &show::paragraph(&format!("{}. {}.", entry.about, entry.source), 2);
     for p in entry.parameters() {
-        let range = p.range.to_string();
-        // What is understood of text stands in the meaning, too.
-        let range = if range.chars().count() > 60 { String::new() } else { format!("; {range}") };
+        // Of what is text the meaning says what is understood.
+        let range = match p.range {
+            Range::Rule | Range::Text(_) | Range::Words(_) => String::new(),
+            numbers => format!("; {numbers}"),
+        };
         out += &show::paragraph(&format!("{} = {}: {}{range}.", p.name, p.default, p.meaning), 4);
     }
     out
