@@ -6,7 +6,7 @@ use crate::progress::interrupted;
 use crate::report::{Exit, put};
 use clap::{Args, Subcommand};
 use clarke::optim::{Outcome, Run, minimize};
-use clarke::{Precision, SetOptions};
+use clarke::{Precision, SetOptions, Verdict};
 use clarke_show::words;
 use serde::Serialize;
 use std::sync::atomic::AtomicBool;
@@ -140,6 +140,9 @@ fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
     };
     let tolerance = polished.precision.tolerance();
     let judged = program.at(&polished.point)?.judge(&SetOptions { tolerance, ..SetOptions::default() })?;
+    if judged.verdict == Verdict::Smooth {
+        return Ok(format!("smooth, gradient {:.0e}", polished.norm));
+    }
     let critical = match judged.clarke_critical {
         Some(true) => "critical",
         Some(false) => "not critical",

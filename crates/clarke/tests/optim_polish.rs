@@ -26,7 +26,9 @@ fn judged(problem: &Problem) -> Option<(bool, f64)> {
     let tolerance = polished.precision.tolerance();
     let judged =
         program.at(&polished.point).unwrap().judge(&SetOptions { tolerance, ..SetOptions::default() }).unwrap();
-    Some((judged.clarke_critical == Some(true), tolerance))
+    // Of a single gradient only 0 is 0 to the verdict.
+    let smooth = judged.verdict == Verdict::Smooth && polished.norm <= 1e-9;
+    Some((smooth || judged.clarke_critical == Some(true), tolerance))
 }
 
 #[test]
@@ -42,7 +44,7 @@ fn where_the_best_value_is_reached_the_point_is_critical() {
         }
     }
     println!("{critical} critical; {not:?}");
-    assert!(critical >= 20, "{critical}, not {not:?}");
+    assert!(critical >= 24, "{critical}, not {not:?}");
 }
 
 /// The columns of a table, each with mean 0 and standard deviation 1, and its last column as it is.
@@ -100,8 +102,11 @@ fn exact_ties_are_said_to_be_exact_and_others_are_not() {
 #[test]
 fn nothing_is_polished_where_nothing_is_critical_or_ties_are_no_differences() {
     let slope = Program::trace(&[&[]], |v| v[0].relu() + v[0]).unwrap();
-    let found = slope.at(&[1e-9.into()]).unwrap().polish().unwrap();
-    assert!(found.is_none_or(|p| p.norm > 0.5), "the slope is 1 or 2");
+    // At the tie the slopes are 1 and 2: a weight of −1 would combine them to 0, and the verdict does not fall for it.
+    if let Some(found) = slope.at(&[1e-9.into()]).unwrap().polish().unwrap() {
+        let judged = slope.at(&found.point).unwrap().judge(&SetOptions::default()).unwrap();
+        assert_eq!(judged.clarke_critical, Some(false));
+    }
     let norm = Program::trace(&[&[2]], |v| v[0].norm2()).unwrap();
     assert!(norm.at(&[[0.0, 0.0].into()]).unwrap().polish().unwrap().is_none());
 }

@@ -59,6 +59,9 @@ const STEPS: usize = 12;
 /// Relative to the gradients that are combined, the norm that ends the search; what judging a point takes for 0 is 10⁻¹⁰.
 const SMALL: f64 = 1e-12;
 
+/// Points with so many digits behind the binary point are tried, since solutions are often short numbers: 2³⁰.
+const DIGITS: f64 = 1_073_741_824.0;
+
 /// Singular values below this, relative to the largest, are taken for 0: the matrix is known to about as much.
 const RANK: f64 = 1e-9;
 
@@ -107,16 +110,27 @@ impl At {
         Ok(best.map(|(_, polished)| polished))
     }
 
-    /// The polished point, if the value there is allowed.
+    /// The polished point, if the value there is allowed; the same with fewer digits, if all ties are exact there.
     fn taken(&self, system: &mut System, z: &[f64], allowed: f64) -> Result<Option<Polished>> {
+        let short = |x: &f64| (x * DIGITS).round() / DIGITS + 0.0;
+        let rounded: Vec<f64> = z[..system.n].iter().map(short).chain(z[system.n..].iter().copied()).collect();
+        if let Some(found) = self.polished(system, &rounded, allowed)?
+            && found.precision == Precision::Exact
+            && found.norm <= system.scale * SMALL
+        {
+            return Ok(Some(found));
+        }
+        self.polished(system, z, allowed)
+    }
+
+    fn polished(&self, system: &mut System, z: &[f64], allowed: f64) -> Result<Option<Polished>> {
         let point = system.point(z);
         let Ok(at) = At::of(&self.program, &self.derived, &point) else { return Ok(None) };
         let value = at.value()?;
-        let differences = system.differences(z);
-        let largest = differences.iter().fold(0.0, |m: f64, u| m.max(u.abs()));
-        let precision = if largest == 0.0 { Precision::Exact } else { Precision::Polished(largest) };
-        let norm = norm(&system.derivative(z));
-        Ok((value <= allowed).then_some(Polished { point, value, norm, active: differences.len(), precision }))
+        let spread = system.spread(z);
+        let precision = if spread == 0.0 { Precision::Exact } else { Precision::Polished(spread) };
+        let (norm, active) = (norm(&system.derivative(z)), system.weights.len());
+        Ok((value <= allowed).then_some(Polished { point, value, norm, active, precision }))
     }
 }
 
@@ -141,6 +155,8 @@ struct System {
     base: Vec<Tensor>,
     weights: Vec<Weight>,
     n: usize,
+    /// The largest norm of a gradient that is combined, when last computed.
+    scale: f64,
 }
 
 impl System {
@@ -175,7 +191,7 @@ impl System {
         let arguments = compile(arguments_of(at, &residual.ties)?);
         let gradient = compile(with_ties_free(gradient, &residual.ties)?);
         let base = residual.base();
-        Ok(Some(System { gradient, arguments, point: at.point.clone(), variables, base, weights, n }))
+        Ok(Some(System { gradient, arguments, point: at.point.clone(), variables, base, weights, n, scale: 1.0 }))
     }
 
     /// x where the point is, and the weights of the default convention.
@@ -225,6 +241,24 @@ impl System {
         self.weights.iter().map(of).collect()
     }
 
+    /// The largest difference of two pieces that tie.
+    fn spread(&mut self, z: &[f64]) -> f64 {
+        let differences = self.differences(z);
+        let mut ranges: HashMap<(usize, usize), (f64, f64)> = HashMap::new();
+        let mut largest = 0.0f64;
+        for (w, u) in self.weights.iter().zip(differences) {
+            // All pieces of a maximum are compared with its first one; those of other ties stand alone.
+            let Some(rest) = w.rest else {
+                largest = largest.max(u.abs());
+                continue;
+            };
+            let (low, high) = ranges.entry((w.tie, rest)).or_insert((0.0, 0.0));
+            (*low, *high) = (low.min(u), high.max(u));
+            largest = largest.max(*high - *low);
+        }
+        largest
+    }
+
     /// All equations, one after the other.
     fn equations(&mut self, z: &[f64]) -> Vec<f64> {
         let mut all = self.derivative(z);
@@ -243,6 +277,7 @@ impl System {
             let f = self.equations(&z);
             let jacobian = self.jacobian(&z);
             let (scale, steepest) = self.scales(&jacobian, &f);
+            self.scale = scale;
             let distance = f[self.n..].iter().fold(0.0, |m: f64, u| m.max(u.abs()));
             // A difference d of pieces with gradients of this size is met within d / steepest.
             let missed = distance / (steepest * norm(&z[..self.n]).max(1.0));
