@@ -168,7 +168,7 @@ FUNCTIONS: dict[Any, list[Sample]] = {
     np.where: [s(lambda x: np.where(x > 0, x, 0)), s(lambda x: np.where(np.eye(3, 4) > 0, x, 2.0)), s(lambda x: np.where(True, x, 1)), s(lambda x: np.where(x, 1.0, 2.0)),
                s(lambda x: np.where(x[:, :1] > x[0] + 0.1, 1, x)), s(lambda x: np.where([True, False, True, False], x, -x))],
     np.select: [s(lambda x: np.select([x > 1, x > 0], [x, x**2], default=-1.0)), s(lambda x: np.select([np.eye(3, 4) > 0, x > 0], [1.0, x]))],
-    np.count_nonzero: [s(lambda x: np.count_nonzero(x > 0)), s(lambda x: np.count_nonzero(np.floor(x), axis=0))],
+    np.count_nonzero: [s(lambda x: np.count_nonzero(x > 0)), s(lambda x: np.count_nonzero(x, axis=0))],
     np.interp: [s(lambda x: np.interp(x, np.array([-1.0, 0.0, 1.5]), np.array([2.0, -1.0, 3.0]))), s(lambda x, f: np.interp(x, np.array([-1.0, 0.0, 1.5]), f), ((3, 4), (3,))),
                 s(lambda f: np.interp([-3.0, -0.4, 9.0], [-1.0, 0.0, 1.5], f), ((3,),)), s(lambda x: np.interp(x, np.array([-1.0, 0.0]), np.array([2.0, 1.0]), left=-5, right=7.0))],
     np.cov: [s(np.cov), s(lambda x: np.cov(x, rowvar=False, bias=True)), s(lambda x, y: np.cov(x, y), VV), s(np.cov, V), s(lambda x: np.cov(x, ddof=0))],
