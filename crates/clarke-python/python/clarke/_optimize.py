@@ -13,7 +13,7 @@ from ._errors import ClarkeError, InputError
 from ._function import Function, PolicyLike, policy_of, program
 from ._sum import FiniteSum
 
-__all__ = ["Measure", "Method", "OptimizeResult", "minimize", "methods"]
+__all__ = ["Measure", "Method", "OptimizeResult", "Polished", "minimize", "methods"]
 
 
 class Measure(NamedTuple):
@@ -22,6 +22,24 @@ class Measure(NamedTuple):
     name: str
     value: float
     tolerance: float | None
+
+
+class Polished(NamedTuple):
+    """What is known of a point that was moved onto its ties.
+
+    Attributes
+    ----------
+    norm : float
+        The norm of the derivative with the weights found for the pieces that are active.
+    active : int
+        How many differences between pieces are 0 there.
+    tolerance : float
+        The largest of these differences in the arithmetic used: 0 if all are exactly 0.
+    """
+
+    norm: float
+    active: int
+    tolerance: float
 
 
 class Method(NamedTuple):
@@ -93,6 +111,8 @@ class OptimizeResult(dict[str, Any]):
         What the method measured at the end: stationarity, gaps.
     guarantee : str
         What the theory gives for this method on a function of this class, or which condition is missing.
+    polished : Polished or None
+        How far the point meets the ties it was moved onto; None if it was not.
     verdict
         The verdict of the calculus at the best point, with its certificate, see `Function.verdict`; None if it was not asked
         for, cannot be had there, or the function is a `FiniteSum`.
@@ -134,6 +154,7 @@ def minimize(
     convex: bool = False,
     callback: Callable[[int, float, float], object] | None = None,
     progress: bool | None = None,
+    polish: bool = True,
     certify: bool = True,
     tie_tol: float = 1e-6,
     **options: float | str,
@@ -162,10 +183,14 @@ def minimize(
         run; an exception in it ends the run and comes out as it is.
     progress : bool, optional
         Whether a line of progress is shown on standard error; by default if that is a terminal.
+    polish : bool
+        Whether the best point is moved onto the ties next to it at the end, by Newton's method on the pieces that are active
+        there, if that is a better point.
     certify : bool
         Whether the point is judged at the end: is 0 in the conservative gradient, is it in the Clarke subdifferential.
     tie_tol : float
-        How far from a tie still counts as met for that verdict, absolute: computed minima meet theirs up to rounding.
+        How far from a tie still counts as met for that verdict, absolute, where the point was not polished: a polished one is
+        judged with ties met as far as it meets them.
     **options
         The method's own parameters, see ``clarke.methods()[name].parameters``; ``_`` may stand for ``-`` in their names.
 
@@ -206,9 +231,30 @@ def minimize(
         if bar:
             bar.close()
     result = _result(outcome, unflatten, time.perf_counter() - clock)
-    if certify and not isinstance(function, FiniteSum):
-        result["verdict"] = _verdict(program(function), result["x"], args, tie_tol)
+    if not isinstance(function, FiniteSum):
+        if polish:
+            result["polished"] = _polished(program(function), result, args)
+        if certify:
+            within = result["polished"].tolerance if result["polished"] else tie_tol
+            result["verdict"] = _verdict(program(function), result["x"], args, within)
     return result
+
+
+def _polished(function: Function, result: OptimizeResult, args: tuple[Any, ...]) -> Polished | None:
+    """Moves the best point onto its ties, if that is a better point."""
+    native, _, unflatten = function._point((result["x"], *args), {}, 0)
+    varying = [k for k, (_, _, role) in enumerate(native.inputs) if role == "argument"]
+    try:
+        found = function.at(result["x"], *args)._native().polish()
+    except ClarkeError:
+        return None
+    if found is None:
+        return None
+    point, value, norm, active, tolerance = found
+    if value > result["fun"] + 1e-12 * max(1.0, abs(result["fun"])):
+        return None
+    result["x"], result["fun"] = unflatten([point[k] for k in varying]), value
+    return Polished(norm, active, tolerance)
 
 
 def _run(
@@ -269,6 +315,7 @@ def _result(outcome: dict[str, Any], unflatten: Callable[[Any], Any], seconds: f
         nfev=outcome["values"] + outcome["gradients"],
         njev=outcome["gradients"],
         guarantee=outcome["guarantee"],
+        polished=None,
         verdict=None,
         failure=outcome["failure"],
         seconds=seconds,
