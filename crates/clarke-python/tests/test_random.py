@@ -41,6 +41,27 @@ def close(ours: Any, theirs: Any, what: str, tolerance: float = 1e-10) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance * scale, err_msg=what)
 
 
+class Lenient:
+    """JAX's functions, which take lists of numbers for arrays as numpy's do."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.module, name)
+        if isinstance(found, types.ModuleType):
+            return Lenient(found)
+        if not callable(found) or isinstance(found, type):
+            return found
+        return lambda *args, **keywords: found(*map(array_of, args), **keywords)
+
+
+def array_of(value: Any) -> Any:
+    """A list of numbers as an array."""
+    is_numbers = isinstance(value, list) and value and all(isinstance(v, (int, float)) for v in value)
+    return np.array(value) if is_numbers else value
+
+
 def in_jax(code: Callable[..., Any]) -> Callable[..., Any] | None:
     """Numpy code with JAX's functions instead; None if it is a function that JAX has not."""
     if not isinstance(code, types.FunctionType) or code.__module__ != samples.__name__:
@@ -52,9 +73,9 @@ def in_jax(code: Callable[..., Any]) -> Callable[..., Any] | None:
         return (
             None
             if found is None
-            else types.FunctionType(code.__code__, {**code.__globals__, "np": jnp}, None, (found,), closure)
+            else types.FunctionType(code.__code__, {**code.__globals__, "np": Lenient(jnp)}, None, (found,), closure)
         )
-    return types.FunctionType(code.__code__, {**code.__globals__, "np": jnp}, None, code.__defaults__, closure)
+    return types.FunctionType(code.__code__, {**code.__globals__, "np": Lenient(jnp)}, None, code.__defaults__, closure)
 
 
 # Functions that jump, or are constant between jumps: they have a value and no derivative.
@@ -134,7 +155,7 @@ SMOOTH = [
     "np.einsum('...i,...i->...', a, b)", "np.linalg.solve(np.eye(a.shape[-1]) * 5 + np.tanh(a), b)", "np.linalg.inv(np.eye(a.shape[-1]) * 5 + np.tanh(a))",
     "np.interp(a, np.array([-1.0, 0.1, 1.2]), np.array([0.3, -1.0, 2.0]))", "np.pad(a, 1)[:3]", "np.tile(a, 2)", "np.repeat(a, 2, axis=-1)[..., 1:4]",
     "np.trapezoid(a)", "np.kron(a, np.array([1.0, -2.0]))", "np.convolve(np.ravel(a), np.array([1.0, 0.5, -1.0]), 'same')", "np.linalg.norm(a, 'nuc')",
-    "np.tril(a)", "np.average(a, axis=-1, weights=np.arange(1.0, a.shape[-1] + 1))", "np.take(a, np.array([0, -1]), axis=-1)", "np.expm1(a / 3)",
+    "np.tril(a) if a.ndim > 1 else a", "np.average(a, axis=-1, weights=np.arange(1.0, a.shape[-1] + 1))", "np.take(a, np.array([0, -1]), axis=-1)", "np.expm1(a / 3)",
     "np.log1p(a**2)", "np.arctan(a)", "np.arcsinh(a)", "np.cosh(a / 2)", "np.logaddexp(a, 0)", "ops.relu(a)", "ops.sigmoid(a)", "ops.softplus(a)",
     "ops.logsumexp(a, axis=-1)", "ops.softmax(a, axis=-1)", "ops.leaky_relu(a)", "ops.elu(a)", "ops.gelu(a)", "ops.erf(a)", "np.cbrt(2.0 + np.sin(a))",
 ]  # fmt: skip
