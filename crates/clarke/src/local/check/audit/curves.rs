@@ -98,12 +98,12 @@ impl<'a, 'f> Curves<'a, 'f> {
         match k % 6 {
             0 => face.as_in_the_point(k.is_multiple_of(12)),
             // Some entries stay as they are in the point, or are 0, or halves of whole numbers.
-            1 => self.some(n).into_iter().for_each(|i| face.fix(i, self.x[i])),
-            2 => self.some(n).into_iter().for_each(|i| face.fix(i, 0.0)),
-            3 => self.some(n).into_iter().for_each(|i| face.fix(i, (2.0 * face.p[i]).round() / 2.0)),
+            1 => self.some(n, 1).into_iter().for_each(|i| face.fix(i, self.x[i])),
+            2 => self.some(n, 1).into_iter().for_each(|i| face.fix(i, 0.0)),
+            3 => self.some(n, 1).into_iter().for_each(|i| face.fix(i, (2.0 * face.p[i]).round() / 2.0)),
             // Some entries are equal, or equal but for the sign.
             kind => {
-                let some = self.some(n);
+                let some = self.some(n, 2);
                 let (first, rest) = some.split_first()?;
                 for &i in rest {
                     let sign = if kind == 5 && self.rng.random() { -1.0 } else { 1.0 };
@@ -114,17 +114,17 @@ impl<'a, 'f> Curves<'a, 'f> {
         (face.held && face.d.iter().any(|x| *x != 0.0)).then_some((face.p, face.d))
     }
 
-    /// Some of the entries: at least one.
-    fn some(&mut self, n: usize) -> Vec<usize> {
+    /// Some of the entries, in order: at least so many, if there are.
+    fn some(&mut self, n: usize, least: usize) -> Vec<usize> {
         let part = [0.25, 0.5, 1.0][self.rng.random_range(0..3)];
-        let mut some: Vec<usize> = (0..n).filter(|_| self.rng.random::<f64>() < part).collect();
-        if some.is_empty() {
-            some.push(self.rng.random_range(0..n));
+        let mut taken: Vec<bool> = (0..n).map(|_| self.rng.random::<f64>() < part).collect();
+        if part == 1.0 && n > least && self.rng.random() {
+            taken[self.rng.random_range(0..n)] = false;
         }
-        if part == 1.0 && n > 1 && self.rng.random() {
-            some.remove(self.rng.random_range(0..n));
+        while taken.iter().filter(|t| **t).count() < least.min(n) {
+            taken[self.rng.random_range(0..n)] = true;
         }
-        some
+        (0..n).filter(|&i| taken[i]).collect()
     }
 
     /// Measures a segment, and looks closer where the two sides seem to differ.
