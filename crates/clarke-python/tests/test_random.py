@@ -173,6 +173,9 @@ def written(statements: list[str], seed: int, length: int, x: Arrays) -> str:
         names = list(values)
         a, b = (names[max(0, int(len(names) * (1 - chance.random() ** 2 / 1)) - 1)] for _ in range(2))
         text = chance.choice(statements)
+        if "axis" in text and not values[a].ndim:
+            # Numpy takes the axis of a number for none, JAX does not.
+            continue
         try:
             with np.errstate(all="raise"):
                 value = np.asarray(eval(text, scope, {"a": values[a], "b": values[b]}))
@@ -209,17 +212,17 @@ def test_random_programs_have_the_derivatives_of_jax(seed: int) -> None:
     f, g = ck.program(made(text, np, OURS)), jax.jit(made(text, jnp, theirs()))
     d: Arrays = [rng.normal(size=v.shape) for v in x]
     close(f(*x), g(*x), text)
-    value, gradient = f.value_and_grad(*x, argnums=(0, 1))
+    value, gradient = f.value_and_grad(*x, argnums=(0, 1), policy="jax")
     close(value, g(*x), text)
     wanted = jax.jit(jax.grad(g, (0, 1)))(*x)
     for a, b in zip(gradient, wanted, strict=True):
         close(a, b, text)
-    close(f.jvp(tuple(x), tuple(d))[1], jax.jvp(g, tuple(x), tuple(d))[1], text)
-    for a, b in zip(f.vjp(*x)[1](2.0), wanted, strict=True):
+    close(f.jvp(tuple(x), tuple(d), policy="jax")[1], jax.jvp(g, tuple(x), tuple(d))[1], text)
+    for a, b in zip(f.vjp(*x, policy="jax")[1](2.0), wanted, strict=True):
         close(a, 2 * b, text)
-    for a, b in zip(f.jacobian(*x, argnums=(0, 1)), wanted, strict=True):
+    for a, b in zip(f.jacobian(*x, argnums=(0, 1), policy="jax"), wanted, strict=True):
         close(a, b, text)
-    ours = f.hvp(tuple(x), tuple(d))
+    ours = f.hvp(tuple(x), tuple(d), policy="jax")
     second = jax.jit(lambda x, d: jax.jvp(jax.grad(g, (0, 1)), x, d)[1])(tuple(x), tuple(d))
     for a, b in zip(ours, second, strict=True):
         close(a, b, text, 1e-8)
@@ -270,7 +273,7 @@ CODE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "amax_ties": ("jax pytorch", np.amax),
     "max_reduce_ties": ("jax pytorch", np.max),
     "max_dim_ties": ("jax", lambda v: np.max(v, axis=0)),
-    "lax_reduce_max_ties": ("jax pytorch", np.maximum.reduce),
+    "lax_reduce_max_ties": ("jax", np.maximum.reduce),
     "min_reduce_ties": ("jax pytorch", np.min),
     "cummax_ties": ("jax pytorch", lambda v: np.maximum.accumulate(v).sum()),
     "sort_ties_first": ("jax pytorch", lambda v: np.sort(v)[0]),

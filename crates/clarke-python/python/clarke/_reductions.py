@@ -97,7 +97,8 @@ def _mean(
     a: Operand, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, *, where: Any = True
 ) -> Var:
     only("mean", dtype=dtype, out=out, where=where)
-    return record("mean", traced(a), axis=axis, keepdims=flag(keepdims))
+    x = traced(a)
+    return record("mean", x, axis=axis, keepdims=flag(keepdims))
 
 
 def _spread(name: str) -> Any:
@@ -107,7 +108,7 @@ def _spread(name: str) -> Any:
     ) -> Var:  # fmt: skip
         only(name, dtype=dtype, out=out, where=where, mean=mean)
         less = ddof if correction is None or correction is np._NoValue else correction
-        return record(name, lift(a), axis=axis, ddof=less, keepdims=flag(keepdims))
+        return record(name, traced(a), axis=axis, ddof=less, keepdims=flag(keepdims))
 
     return rule
 
@@ -188,7 +189,9 @@ def _partition(a: Operand, kth: Any, axis: Any = -1, kind: Any = None, order: An
 def _cumulative(name: str) -> Any:
     def rule(a: Operand, axis: Any = None, dtype: Any = None, out: Any = None) -> Var:
         only(name, dtype=dtype, out=out)
-        return record(name, lift(a), axis=axis)
+        x = traced(a)
+        # Numpy takes the axes 0 and −1 of a number, which has none.
+        return record(name, x, axis=None if not x.ndim and axis in (0, -1) else axis)
 
     return rule
 

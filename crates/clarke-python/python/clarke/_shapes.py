@@ -475,14 +475,20 @@ if hasattr(np.linalg, "diagonal"):
     of(np.linalg.trace)(_matrix_trace)
 
 
+def _matrix(m: Operand) -> Var:
+    """A matrix; of a vector numpy makes as many rows as it has entries."""
+    x = traced(m)
+    return record("broadcast_to", x, (x.shape[0], x.shape[0])) if x.ndim == 1 else x
+
+
 @of(np.tril)
 def _tril(m: Operand, k: int = 0) -> Var:
-    return record("tril", traced(m), k=k)
+    return record("tril", _matrix(m), k=k)
 
 
 @of(np.triu)
 def _triu(m: Operand, k: int = 0) -> Var:
-    return record("triu", traced(m), k=k)
+    return record("triu", _matrix(m), k=k)
 
 
 # What is known of a traced value: arrays of its shape, and questions about it.
