@@ -12,7 +12,7 @@ of that set, picked by a *policy*:
 >>> f(x)
 np.float64(2.0)
 >>> f.grad(x, policy="jax"), f.grad(x, policy="pytorch")
-(array([ 1.5, -1. ]), array([ 0.5, -1. ]))
+(array([ 1.25, -1.  ]), array([ 0.25, -1.  ]))
 """
 
 from __future__ import annotations

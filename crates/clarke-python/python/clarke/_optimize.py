@@ -67,7 +67,7 @@ def methods() -> dict[str, Method]:
     --------
     >>> import clarke as ck
     >>> ck.methods()["subgradient"].formula
-    'x_{k+1} = x_k − α_k v_k'
+    'x ← x − α v, v ∈ D(x)'
     """
     return {row[0]: Method(*row[:4], tuple(row[4])) for row in _clarke.methods()}
 
@@ -216,7 +216,7 @@ def minimize(
     >>> A, b = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([0.0, 1.0, 5.0])
     >>> found = ck.minimize(lambda x: np.abs(A @ x - b).sum(), np.zeros(2), method="bundle", convex=True)
     >>> found.success, round(found.fun, 6)
-    (True, 3.0)
+    (True, 1.5)
     """
     settings = [(name.replace("_", "-"), _text(value)) for name, value in options.items()]
     limit = 20_000 if steps is None else steps
