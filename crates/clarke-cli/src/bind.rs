@@ -69,6 +69,11 @@ impl Bindings {
         self.values.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
 
+    /// Another array for a name that has one.
+    pub fn replace(&mut self, name: &str, array: Tensor) {
+        self.values.iter_mut().filter(|(n, _)| n == name).for_each(|(_, v)| *v = array.clone());
+    }
+
     /// The names of the arrays.
     pub fn names(&self) -> Vec<String> {
         self.values.iter().map(|(n, _)| n.clone()).collect()

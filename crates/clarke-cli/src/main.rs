@@ -1,13 +1,16 @@
 //! The command `clarke`: text in, answers out; no mathematics.
 
+mod bench;
 mod bind;
 mod check;
 mod data;
 mod explain;
+mod methods;
 mod minimize;
 mod ops;
 mod output;
 mod plot;
+mod problems;
 mod progress;
 mod report;
 mod sparse;
@@ -26,8 +29,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::BenchArgs),
     Check(check::CheckArgs),
     Explain(explain::ExplainArgs),
+    Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
     Verify(verify::VerifyArgs),
@@ -39,7 +44,9 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(1),
             other => other.map(|_| ()),
         },
+        Command::Bench(args) => bench::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
         Command::Verify(args) => verify::run(&args),

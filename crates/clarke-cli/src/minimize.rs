@@ -5,14 +5,14 @@ use crate::output::{Format, OutFile, json};
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{Facts, Method, Outcome, Run};
-use clarke::{Evaluator, Fault, Policy, Program, Tensor};
+use clarke::optim::{AnyMethod, Convex, Facts, Method, Oracle, Outcome, Run, Setting};
+use clarke::{Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
 use clarke_show::{Named, words};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Minimize an expression over some of its inputs by the subgradient method
+/// Minimize an expression over some of its inputs
 #[derive(Debug, Args)]
 pub struct MinimizeArgs {
     /// The expression, for example 'mean(abs(X @ w + b - y)) + lam*norm1(w)'
@@ -29,11 +29,24 @@ pub struct MinimizeArgs {
     /// How many steps are made (20000 unless given)
     #[arg(long, value_name = "N", value_parser = steps, allow_negative_numbers = true)]
     pub steps: Option<u64>,
+    /// How it is minimized: `clarke methods` lists the methods with their options
+    #[arg(long, value_name = "NAME", default_value = "subgradient")]
+    pub method: String,
+    /// An option of the method: beta=0.9
+    #[arg(long = "option", value_name = "NAME=VALUE", allow_hyphen_values = true)]
+    pub options: Vec<String>,
     /// The size of step k = 0, 1, …: 'a/(k+1)^p' with numbers for a and p, or auto: a/(k+1)^0.5 with a = |f|/‖g‖² at
-    /// the start
+    /// the start; short for --option step=RULE
     #[arg(long, value_name = "RULE", allow_hyphen_values = true)]
     pub step: Option<String>,
-    /// The seed of the policy random
+    /// The expression is the loss of one sample, in which this name is one entry along the first axis of its value: the
+    /// mean over all samples is minimized, and methods may take batches
+    #[arg(long, value_name = "NAME")]
+    pub each: Vec<String>,
+    /// The expression is convex in the variables: guarantees then rest on your word
+    #[arg(long)]
+    pub convex: bool,
+    /// The seed of the policy random, and of the method
     #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
@@ -87,17 +100,23 @@ const STEPS: u64 = 20_000;
 /// Reads, minimizes, saves and prints.
 pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let task = args.task()?;
-    let program = parse(&args.expression, &task.data, &task.start.shapes(), "--let")?;
+    let one = one_sample(&task.data, &args.each)?;
+    let program = parse(&args.expression, &one, &task.start.shapes(), "--let")?;
     task.data.warn_unused(&args.expression, "given a value");
     task.start.warn_unused(&args.expression, "named in --over");
     let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();
     let program = program.varying(&names)?;
-    let step = args.step.as_deref().map(|rule| ("step".to_string(), rule.into()));
-    let method = clarke::optim::method("subgradient", &step.into_iter().collect::<Vec<_>>())?;
+    let method = method(args)?;
     let policy = policy(args, &program)?;
-    let data: Vec<Tensor> = task.data.iter().map(|(_, v)| v.clone()).collect();
-    let mut evaluator = Evaluator::new(&program, &data, policy)?;
-    let guarantee = method.guarantee(Facts::of(&evaluator));
+    let mut function = Function::new(&program, &task.data, &args.each, policy)?;
+    let mut said;
+    let oracle: &mut dyn Oracle = if args.convex {
+        said = Convex(function.oracle());
+        &mut said
+    } else {
+        function.oracle()
+    };
+    let guarantee = method.guarantee(Facts::of(oracle));
     for violated in &guarantee.violated {
         warn(violated);
     }
@@ -108,10 +127,87 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let clock = Instant::now();
     let watch = &mut |step: u64, _: f64, best: f64| progress.at(step, best);
     let run = Run { steps, interrupted: &interrupted, watch };
-    let outcome = clarke::optim::minimize(&method, &mut evaluator, &start, run);
+    let outcome = clarke::optim::minimize(&method, oracle, &start, run);
     let seconds = clock.elapsed().as_secs_f64();
     progress.done();
-    finish(args, &task, &evaluator, outcome?, guarantee.text, seconds)
+    finish(args, &task, &function, outcome?, guarantee.text, seconds)
+}
+
+/// The method, with its options: `--option`, and what has a flag of its own.
+fn method(args: &MinimizeArgs) -> Result<AnyMethod, Exit> {
+    let entry = clarke::optim::entry(&args.method)?;
+    let mut options: Vec<(String, Setting)> = vec![];
+    for text in &args.options {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(Exit::input(format!("--option `{text}` has no value")).hint("write --option name=value"));
+        };
+        options.push((name.trim().into(), value.into()));
+    }
+    options.extend(args.step.as_ref().map(|rule| ("step".into(), rule.as_str().into())));
+    if args.seed > 0 && entry.parameters().any(|p| p.name == "seed") && options.iter().all(|(n, _)| n != "seed") {
+        options.push(("seed".into(), args.seed.into()));
+    }
+    entry.build(&options).map_err(|error| {
+        let unknown = matches!(&*error.fault, Fault::UnknownName { .. });
+        let listed = unknown.then(|| format!("`clarke methods {}` says what its options mean", entry.name));
+        Exit::from(error).maybe_hint(listed)
+    })
+}
+
+/// The data with the first entry of what differs from sample to sample.
+fn one_sample(data: &Bindings, each: &[String]) -> Result<Bindings, Exit> {
+    let mut one = data.clone();
+    for name in each {
+        let Some(array) = data.get(name) else {
+            return Err(Exit::input(format!("--each names `{name}`, which has no array for a value"))
+                .hint(format!("--let {name}=… gives it one")));
+        };
+        let [count, rest @ ..] = array.shape() else {
+            return Err(Exit::input(format!("--each names `{name}`, which is one number: it has no samples")));
+        };
+        if *count == 0 {
+            return Err(Exit::input(format!("--each names `{name}`, which has no samples")));
+        }
+        one.replace(name, Tensor::from_fn(rest, |k| array.data()[k]));
+    }
+    Ok(one)
+}
+
+/// What is minimized.
+enum Function {
+    Whole(Box<Evaluator>),
+    Sum(Box<FiniteSum>),
+}
+
+impl Function {
+    fn new(program: &Program, data: &Bindings, each: &[String], policy: Policy) -> Result<Function, Exit> {
+        if each.is_empty() {
+            let data: Vec<Tensor> = data.iter().map(|(_, v)| v.clone()).collect();
+            return Ok(Function::Whole(Box::new(Evaluator::new(program, &data, policy)?)));
+        }
+        let (mut samples, mut shared) = (vec![], vec![]);
+        for (name, value) in data.iter() {
+            match each.iter().any(|e| e == name) {
+                true => samples.push((name, Samples::try_from(value.clone())?)),
+                false => shared.push((name, value.clone())),
+            }
+        }
+        Ok(Function::Sum(Box::new(FiniteSum::new(program, &samples, &shared, policy)?)))
+    }
+
+    fn oracle(&mut self) -> &mut dyn Oracle {
+        match self {
+            Function::Whole(evaluator) => &mut **evaluator,
+            Function::Sum(sum) => &mut **sum,
+        }
+    }
+
+    fn split(&self, x: &[f64]) -> Vec<Tensor> {
+        match self {
+            Function::Whole(evaluator) => evaluator.split(x),
+            Function::Sum(sum) => sum.split(x),
+        }
+    }
 }
 
 /// The policy; random ones start from `--seed`.
@@ -127,13 +223,13 @@ fn policy(args: &MinimizeArgs, program: &Program) -> Result<Policy, Exit> {
 fn finish(
     args: &MinimizeArgs,
     task: &Task,
-    evaluator: &Evaluator,
+    function: &Function,
     outcome: Outcome,
     guarantee: String,
     seconds: f64,
 ) -> Result<(), Exit> {
     let names = task.variables.iter().map(|v| v.name.clone());
-    let solution = Named(names.zip(evaluator.split(&outcome.best)).collect());
+    let solution = Named(names.zip(function.split(&outcome.best)).collect());
     let saved = match &task.out {
         Some(out) => {
             out.save(&solution)?;
@@ -164,6 +260,13 @@ fn finish(
         solution,
         steps: outcome.steps,
         seconds,
+        method: args.method.clone(),
+        evaluations: Evaluations {
+            values: outcome.evaluations.values,
+            gradients: outcome.evaluations.gradients,
+            terms: outcome.evaluations.terms,
+        },
+        measures: outcome.measures.iter().map(|m| (m.name.into(), m.value)).collect(),
         guarantee,
         trace: outcome.trace,
         expression: args.expression.clone(),
@@ -187,6 +290,12 @@ pub struct MinimizeReport {
     pub steps: u64,
     /// How long they took.
     pub seconds: f64,
+    /// The method's name.
+    pub method: String,
+    /// How often the function was evaluated.
+    pub evaluations: Evaluations,
+    /// What the method measured at the end, by name.
+    pub measures: Vec<(String, f64)>,
     /// What the theory promises of this run.
     pub guarantee: String,
     /// Step and value, thinned.
@@ -197,6 +306,17 @@ pub struct MinimizeReport {
     /// Where the solution was saved.
     #[serde(skip)]
     pub saved: Option<PathBuf>,
+}
+
+/// How often the function was evaluated.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Evaluations {
+    /// Values alone.
+    pub values: u64,
+    /// Gradients with their values, of the whole or of a batch.
+    pub gradients: u64,
+    /// How many terms these had together.
+    pub terms: u64,
 }
 
 impl MinimizeReport {
@@ -215,12 +335,19 @@ pub fn text(report: &MinimizeReport) -> String {
     let status = match report.status.as_str() {
         "steps" => "all steps made",
         "stationary" => "stationary: 0 is in the conservative gradient here, and the method stays",
+        "converged" => "converged: what the method measures is within its tolerance",
+        "stalled" => "stalled: no better point was found in this arithmetic, and the tolerance is not met",
         other => other,
     };
     out += &format!("status      {status}\n");
     out += &format!("best value  {}\n", words::number(report.best_value));
     out += &format!("last value  {}\n", words::number(report.value));
-    out += &format!("steps       {} in {:.2} s\n\n", report.steps, report.seconds);
+    out += &format!("method      {}\n", report.method);
+    out += &format!("steps       {} in {:.2} s\n", report.steps, report.seconds);
+    for (name, value) in &report.measures {
+        out += &format!("measured    {name} = {}\n", words::number(*value));
+    }
+    out.push('\n');
     let width = report.solution.0.iter().map(|(n, _)| n.chars().count()).max().unwrap_or(0);
     for (name, value) in &report.solution.0 {
         out += &format!("{name:<width$} = {}\n", words::array(value, width + 3));
@@ -266,6 +393,26 @@ mod tests {
         assert!(args(&["b", "--over", "b", "--steps", "0"]).is_err());
     }
 
+    #[test]
+    fn options_of_the_method_are_read() {
+        let built = |words: &[&str]| {
+            let args = args(&[&["abs(b)", "--over", "b"], words].concat()).unwrap();
+            method(&args).map(|m| format!("{m:?}")).map_err(|e| e.render(false))
+        };
+        let ball = built(&["--method", "heavy-ball", "--option", "beta=0.25", "--step", "0.5", "--seed", "3"]).unwrap();
+        assert!(ball.contains("beta: 0.25") && ball.contains("a: 0.5") && ball.contains("seed: 3"), "{ball}");
+        for (words, part) in [
+            (&["--method", "heavyball"][..], "unknown method `heavyball`"),
+            (&["--method", "heavy-ball", "--option", "beta"], "--option `beta` has no value"),
+            (&["--method", "heavy-ball", "--option", "beta=2"], "beta is 2, but it must be a number ≥ 0 and < 1"),
+            (&["--option", "beta=0"], "unknown option `beta`"),
+            (&["--step", "1", "--option", "step=2"], "it is given twice"),
+        ] {
+            let said = built(words).unwrap_err();
+            assert!(said.contains(part), "{words:?}: {said}");
+        }
+    }
+
     fn report() -> MinimizeReport {
         MinimizeReport {
             status: "steps done".into(),
@@ -274,6 +421,9 @@ mod tests {
             solution: Named(vec![("w".into(), Tensor::vector([1.0, 0.0])), ("b".into(), Tensor::scalar(-2.0))]),
             steps: 100,
             seconds: 0.125,
+            method: "heavy-ball".into(),
+            evaluations: Evaluations { values: 0, gradients: 101, terms: 101 },
+            measures: vec![("‖v‖".into(), 0.5)],
             guarantee: "convergence is promised".into(),
             trace: vec![(0, 9.0), (100, 1.5)],
             expression: "norm1(w) +\n b".into(),
@@ -287,7 +437,9 @@ mod tests {
             report().print(Format::Json).unwrap(),
             concat!(
                 r#"{"status":"steps done","value":1.5,"best_value":1.25,"solution":{"w":[1.0,0.0],"b":-2.0},"#,
-                r#""steps":100,"seconds":0.125,"guarantee":"convergence is promised","#,
+                r#""steps":100,"seconds":0.125,"method":"heavy-ball","#,
+                r#""evaluations":{"values":0,"gradients":101,"terms":101},"measures":[["‖v‖",0.5]],"#,
+                r#""guarantee":"convergence is promised","#,
                 r#""trace":[[0,9.0],[100,1.5]]}"#,
                 "\n"
             )
@@ -302,7 +454,9 @@ minimize norm1(w) + b
 status      steps done
 best value  1.25
 last value  1.5
+method      heavy-ball
 steps       100 in 0.12 s
+measured    ‖v‖ = 0.5
 
 w = [1, 0]
 b = -2

@@ -107,6 +107,16 @@ impl At {
         Judgement::new(py, judged)
     }
 
+    /// The point moved onto its ties: the values of all inputs, the value, the norm of the weighted derivative, how many
+    /// differences are active, and how far they are from 0; None if that improves nothing.
+    #[allow(clippy::type_complexity)] // it is read in one place
+    fn polish<'py>(&self, py: Python<'py>) -> PyResult<Option<(Arrays<'py>, f64, f64, usize, f64)>> {
+        let found = py.detach(|| self.inner.polish()).raised(py)?;
+        let Some(found) = found else { return Ok(None) };
+        let tolerance = found.precision.tolerance();
+        Ok(Some((arrays(py, &found.point)?, found.value, found.norm, found.active, tolerance)))
+    }
+
     /// The directional derivative.
     fn directional(&self, py: Python<'_>, direction: Arrays<'_>) -> PyResult<f64> {
         let d = element(&direction)?;

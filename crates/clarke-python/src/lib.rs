@@ -3,7 +3,8 @@
 //! - [`tracer`]: a program under construction, driven by numpy's protocols from the other half in Python.
 //! - [`program`]: programs and their transformations.
 //! - [`executable`]: programs compiled, called with arrays that are not copied.
-//! - [`operator`]: operators that users define; [`optimize`]: methods.
+//! - [`operator`]: operators that users define; [`optimize`]: methods;
+//!   [`sum`]: means over samples.
 //! - [`at`]: programs at a point; [`set`]: sets of derivatives there; [`explain`]: what is said of both.
 //! - [`check`]: checks of gradients.
 //! - [`convert`]: arrays and numbers; [`errors`]: the library's errors as exceptions of Python.
@@ -18,6 +19,7 @@ mod operator;
 mod optimize;
 mod program;
 mod set;
+mod sum;
 mod tracer;
 
 use pyo3::prelude::*;
@@ -33,6 +35,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<tracer::Body>()?;
     module.add_class::<operator::Operator>()?;
     module.add_class::<optimize::Plan>()?;
+    module.add_class::<sum::FiniteSum>()?;
     module.add_function(wrap_pyfunction!(optimize::methods, module)?)?;
     module.add_class::<program::Program>()?;
     module.add_class::<program::Policy>()?;

@@ -3,6 +3,7 @@
 use crate::convert::{array, tensor};
 use crate::errors::{Raised, raise, warn};
 use crate::program::{Policy, Program};
+use crate::sum::FiniteSum;
 use clarke::optim::{self, Convex, Facts, Method, Oracle, Outcome, Run, Setting};
 use clarke::{Evaluator, Tensor};
 use pyo3::prelude::*;
@@ -47,6 +48,19 @@ impl Plan {
         let options: Vec<(String, Setting)> = options.into_iter().map(|(name, text)| (name, text.into())).collect();
         let method = optim::method(method, &options).raised(py)?;
         Ok(Plan { method, steps, convex, watch })
+    }
+
+    /// Minimizes a mean over samples, from a start; returns the outcome as a dict.
+    fn minimize_sum<'py>(
+        &self,
+        py: Python<'py>,
+        sum: &FiniteSum,
+        start: Vec<Bound<'py, PyAny>>,
+        policy: &Policy,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let start = start.iter().map(tensor).collect::<PyResult<Vec<_>>>()?;
+        let shapes: Vec<Vec<usize>> = start.iter().map(|t| t.shape().to_vec()).collect();
+        self.run(py, sum.made(py, policy)?, &start, &shapes)
     }
 
     /// Minimizes a program over the inputs that vary, from their values; returns the outcome as a dict.

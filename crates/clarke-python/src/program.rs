@@ -94,6 +94,7 @@ impl Program {
     }
 
     /// Pickled as its text.
+    #[allow(clippy::type_complexity)] // it is what pickle wants
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (String, Option<()>))> {
         Ok((py.import("clarke._clarke")?.getattr("parse")?, (self.text(), None)))
     }
@@ -159,6 +160,7 @@ impl Policy {
     }
 
     /// Pickled as what it is made from.
+    #[allow(clippy::type_complexity)] // it is what pickle wants
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyType>, (Bound<'py, PyAny>,))> {
         let rule = match &self.inner {
             clarke::Policy::Along(all) => {

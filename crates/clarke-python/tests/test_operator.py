@@ -48,6 +48,23 @@ def test_smooth_ones_have_second_derivatives_and_batches() -> None:
     assert logistic(x.astype(np.float32)).dtype == np.float32
 
 
+def test_they_are_held_to_the_law_of_conservative_gradients() -> None:
+    for policy in ("jax", "pytorch", 0.3):
+        assert larger.check(policy=policy, curves=8).passes
+    assert larger.check(1.0, 1.0, curves=8).passes and logistic.check(curves=8).passes
+    wrong = ck.op(slope=lambda x, y: (ck.step(x - y), ck.step(y - x)))(lambda x, y: np.maximum(x, y))
+    assert not wrong.check(policy=1.0, curves=8).passes  # both get 1 at a tie
+
+
+def test_their_sets_are_those_of_what_they_imitate() -> None:
+    ramp = ck.op(slope=lambda x: ck.step(x))(lambda x: np.maximum(x, 0))
+    zero = ck.program(lambda x: ramp(-x) + x - ramp(x))
+    low, high = zero.bounds(0.0)
+    assert (low, high) == (-1.0, 1.0)
+    assert zero.clarke(0.0).vertices == [0.0]
+    assert [(tie.op, tie.line is not None) for tie in zero.ties(0.0)] == [("own", True), ("own", True)]
+
+
 def test_two_operators_of_one_name_are_two() -> None:
     def make(c: float) -> ck.Operator:
         @ck.op(slope=lambda x: c)

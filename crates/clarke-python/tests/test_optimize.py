@@ -18,6 +18,7 @@ def lad(x: Any) -> Any:
     return np.abs(A @ x - b).sum()
 
 
+@pytest.mark.filterwarnings("ignore::clarke.GuaranteeWarning")  # of BFGS no theorem is known
 @pytest.mark.parametrize("method", [name for name in ck.methods() if name in ("bundle", "bfgs", "auto")])
 def test_finishing_methods_find_the_minimum(method: str) -> None:
     found = ck.minimize(lad, np.zeros(2), method=method, convex=True, certify=False)
@@ -81,3 +82,15 @@ def test_mistakes_are_named() -> None:
 def test_runs_are_reproducible() -> None:
     runs = [ck.minimize(lad, np.zeros(2), method="gradient-sampling", steps=50, certify=False) for _ in range(2)]
     assert runs[0].x.tolist() == runs[1].x.tolist() and runs[0].fun == runs[1].fun
+
+
+def test_the_best_point_is_moved_onto_its_ties_and_judged() -> None:
+    f = ck.program(lambda v: np.maximum(v[0] ** 2 + v[1] ** 2, 2.0 - v[0] - v[1]))
+    found = ck.minimize(f, np.array([3.0, -1.0]), method="bundle", convex=True)
+    root = (5**0.5 - 1) / 2
+    assert np.allclose(found.x, [root, root], atol=1e-12)
+    assert found.polished.active == 1 and found.polished.norm < 1e-10
+    assert found.polished.tolerance < 1e-12
+    assert found.verdict == "clarke critical"
+    rough = ck.minimize(f, np.array([3.0, -1.0]), method="bundle", convex=True, polish=False, certify=False)
+    assert rough.polished is None and rough.verdict is None and rough.fun >= found.fun - 1e-12

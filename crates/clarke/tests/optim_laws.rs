@@ -121,6 +121,10 @@ fn a_function_that_fails_ends_the_run_and_the_best_point_is_kept() {
         for left in [1, 2, 5, 17] {
             let mut oracle = Kinked { left, ..Kinked::new() };
             let outcome = run(&built(entry), &mut oracle, &START, 10_000).unwrap();
+            if outcome.status == Status::Converged && oracle.asked <= left {
+                // It was done before.
+                continue;
+            }
             assert_eq!(outcome.status, Status::Failed, "{} after {left}", entry.name);
             assert!(outcome.failure.unwrap().to_string().starts_with("the test gives NaN"), "{}", entry.name);
             assert_eq!(outcome.best_value, Kinked::value(&outcome.best), "{}", entry.name);

@@ -316,3 +316,44 @@ fn a_tensor_starts_a_run() {
     let outcome = run(&by_name("subgradient", &[("step", "polyak(0)")]), &mut f, start.data(), 100);
     assert!(outcome.value < 1e-6);
 }
+
+#[test]
+fn guarantees_name_the_condition_that_is_missing() {
+    use clarke::optim::{Convexity, entry};
+    use clarke::program::class::Level;
+    let said = |name: &str, options: &[(&str, &str)], convexity: Convexity, terms: usize| {
+        assert_eq!(entry(name).unwrap().name, name);
+        by_name(name, options).guarantee(Facts { level: Level::Semialgebraic, convexity, terms }).text
+    };
+    let (unknown, convex) = (Convexity::Unknown, Convexity::Convex);
+    for name in ["subgradient", "stochastic", "incremental", "heavy-ball", "inna"] {
+        let holds = said(name, &[], unknown, 100);
+        assert!(holds.contains("every accumulation point is critical") && holds.contains("values converge"), "{holds}");
+        assert_eq!(holds.contains("almost surely"), ["stochastic", "incremental"].contains(&name), "{name}: {holds}");
+        assert!(!said(name, &[], unknown, 1).contains("almost surely"), "a sum of one term has one batch");
+        for (options, part) in [
+            (&[("step", "0.1")][..], "none (α_k → 0 is violated"),
+            (&[("step", "1/(k+1)^2")], "none (Σ α_k = ∞ is violated"),
+            (&[("average", "all")], "none (the result is an average"),
+            (&[("step", "polyak(0)"), ("batch", "0")], "none (the function is not said to be convex"),
+        ] {
+            let text = said(name, options, unknown, 100);
+            assert!(text.starts_with(part), "{name} {options:?}: {text}");
+        }
+        let averaged = said(name, &[("average", "suffix")], convex, 100);
+        assert!(!averaged.starts_with("none"), "{name}: {averaged}");
+    }
+    assert!(said("subgradient", &[], convex, 1).contains("(‖x₀ − x*‖² + L² Σ α²) / (2 Σ α)"));
+    assert!(said("subgradient", &[("step", "polyak(0)")], convex, 1).contains("L ‖x₀ − x*‖ / √k"));
+    assert!(said("heavy-ball", &[("step", "polyak(0)")], convex, 1).starts_with("none (no theorem is known"));
+    assert!(said("heavy-ball", &[("prox", "l1(1)")], convex, 1).starts_with("none (no theorem is known"));
+    let adagrad = said("adagrad", &[], unknown, 1);
+    assert!(adagrad.contains("either Σ ‖v_k‖² < ∞") && !adagrad.contains("values converge"), "{adagrad}");
+    assert!(said("adagrad", &[("batch", "5")], unknown, 9).starts_with("none (the step sizes depend on the batches"));
+    for name in ["adam", "adamw"] {
+        assert!(
+            said(name, &[("step", "0.1/(k+1)^0.5")], convex, 1).starts_with("none (β₁ and β₂ are constant"),
+            "{name}"
+        );
+    }
+}

@@ -12,7 +12,7 @@ of that set, picked by a *policy*:
 >>> f(x)
 np.float64(2.0)
 >>> f.grad(x, policy="jax"), f.grad(x, policy="pytorch")
-(array([ 1.5, -1. ]), array([ 0.5, -1. ]))
+(array([ 1.25, -1.  ]), array([ 0.25, -1.  ]))
 """
 
 from __future__ import annotations
@@ -40,11 +40,12 @@ from ._jax import to_jax
 from ._operator import Operator, op, step
 from ._ops import *  # noqa: F403  (every operator of the table, under its name)
 from ._ops import Entry, operators
-from ._optimize import Measure, Method, OptimizeResult, methods, minimize
+from ._optimize import Measure, Method, OptimizeResult, Polished, methods, minimize
 from ._point import At, Dependence, at, bounds, clarke, conservative, directional, explain, ties, verdict
 from ._point_set import Bounds, Containment, Nearest, Set, Support
 from ._point_verdict import Certificate, Checked, Descent, Explanation, Tie, Verdict
 from ._scipy import to_scipy
+from ._sum import FiniteSum
 from ._torch import to_torch
 from ._trace import Condition, Var
 
@@ -78,6 +79,7 @@ __all__ = [
     "explain",
     "Explanation",
     "Finding",
+    "FiniteSum",
     "Function",
     "grad",
     "GuaranteeWarning",
@@ -98,6 +100,7 @@ __all__ = [
     "OptimizeResult",
     "parse",
     "Policy",
+    "Polished",
     "Program",
     "program",
     "Set",

@@ -267,7 +267,7 @@ class Function(Questions, _clarke.Dispatcher):
         >>> import clarke as ck
         >>> print(ck.parse("max(abs(x), 1)").specialize(2.0).text())
         def f(x: []):
-            return max(abs(x), 1.0)
+            return maximum(abs(x), 1.0)
         <BLANKLINE>
         """
         return self._specialize(self._bind(args, keywords)).program

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from contextvars import ContextVar
-from typing import Any, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 
 import numpy as np
 
 from . import _clarke, _tree
 from ._errors import CallError, InputError
-from ._function import Call, Function, node_of, tracer_of
+from ._function import Call, Function, PolicyLike, node_of, tracer_of
 from ._tree import Tree
+
+if TYPE_CHECKING:
+    from ._check import CheckReport
 
 __all__ = ["Operator", "op", "step"]
 
@@ -130,6 +133,39 @@ class Operator(Function):
         """The value as a function of numpy code, without the operator: what the slopes are checked against."""
         return Function(self._function)
 
+    def check(self, *args: Any, policy: PolicyLike | None = None, **options: Any) -> CheckReport:
+        """Whether the slopes are a derivative of the value, with what each policy picks at the ties: that of a built-in one
+        is tested so too.
+
+        Parameters
+        ----------
+        *args : float
+            The point to look around; all 0 by default.
+        policy : str, float or Policy, optional
+            Which elements are checked.
+        **options
+            See `clarke.check_conservative`.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> import numpy as np
+        >>> ck.op(slope=lambda x: ck.step(x))(lambda x: np.maximum(x, 0)).check().passes
+        True
+        >>> ck.op(slope=lambda x: ck.step(x) + 1e-3)(lambda x: np.maximum(x, 0)).check().passes
+        False
+        """
+        from ._check import check_conservative
+
+        count = len(self._names)
+        every = tuple(range(count))
+        point = [float(x) for x in args] or [0.0] * count
+
+        def gradient(*at: Any) -> Any:
+            return self.grad(*at, argnums=every, policy=policy)
+
+        return check_conservative(self.written_out(), gradient, *point, argnums=every, **options)
+
 
 def op(
     *, slope: Callable[..., Any], choice: float | Mapping[str, float] = 0.5, name: str | None = None
@@ -161,8 +197,7 @@ def op(
 
     Notes
     -----
-    The slopes are taken as they are given: `clarke.check_conservative` with ``f.written_out()`` tells whether they are
-    derivatives of the value.
+    The slopes are taken as they are given; ``f.check()`` tells whether they are derivatives of the value.
 
     Examples
     --------

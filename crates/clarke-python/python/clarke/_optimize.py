@@ -10,9 +10,10 @@ import numpy as np
 
 from . import _clarke
 from ._errors import ClarkeError, InputError
-from ._function import Argnums, Function, PolicyLike, policy_of, program
+from ._function import Function, PolicyLike, policy_of, program
+from ._sum import FiniteSum
 
-__all__ = ["Measure", "Method", "OptimizeResult", "minimize", "methods"]
+__all__ = ["Measure", "Method", "OptimizeResult", "Polished", "minimize", "methods"]
 
 
 class Measure(NamedTuple):
@@ -21,6 +22,24 @@ class Measure(NamedTuple):
     name: str
     value: float
     tolerance: float | None
+
+
+class Polished(NamedTuple):
+    """What is known of a point that was moved onto its ties.
+
+    Attributes
+    ----------
+    norm : float
+        The norm of the derivative with the weights found for the pieces that are active.
+    active : int
+        How many differences between pieces are 0 there.
+    tolerance : float
+        The largest of these differences in the arithmetic used: 0 if all are exactly 0.
+    """
+
+    norm: float
+    active: int
+    tolerance: float
 
 
 class Method(NamedTuple):
@@ -48,7 +67,7 @@ def methods() -> dict[str, Method]:
     --------
     >>> import clarke as ck
     >>> ck.methods()["subgradient"].formula
-    'x_{k+1} = x_k − α_k v_k'
+    'x ← x − α v, v ∈ D(x)'
     """
     return {row[0]: Method(*row[:4], tuple(row[4])) for row in _clarke.methods()}
 
@@ -92,9 +111,11 @@ class OptimizeResult(dict[str, Any]):
         What the method measured at the end: stationarity, gaps.
     guarantee : str
         What the theory gives for this method on a function of this class, or which condition is missing.
+    polished : Polished or None
+        How far the point meets the ties it was moved onto; None if it was not.
     verdict
         The verdict of the calculus at the best point, with its certificate, see `Function.verdict`; None if it was not asked
-        for or cannot be had there.
+        for, cannot be had there, or the function is a `FiniteSum`.
     failure : ClarkeError or None
         Why a run failed; all else is of the points before it.
     seconds : float
@@ -133,6 +154,7 @@ def minimize(
     convex: bool = False,
     callback: Callable[[int, float, float], object] | None = None,
     progress: bool | None = None,
+    polish: bool = True,
     certify: bool = True,
     tie_tol: float = 1e-6,
     **options: float | str,
@@ -142,7 +164,8 @@ def minimize(
     Parameters
     ----------
     function : callable
-        A `Function`, or a function of Python: ``function(x, *args)``.
+        A `Function`, or a function of Python: ``function(x, *args)``; or a `FiniteSum`, for which there are methods that take
+        batches (``"stochastic"``, ``"incremental"``, and all that have the option ``batch``).
     x0 : array, number, dict, list, tuple or dataclass of such
         Where to start; computed in float64.
     *args
@@ -160,12 +183,16 @@ def minimize(
         run; an exception in it ends the run and comes out as it is.
     progress : bool, optional
         Whether a line of progress is shown on standard error; by default if that is a terminal.
+    polish : bool
+        Whether the best point is moved onto the ties next to it at the end, by Newton's method on the pieces that are active
+        there, if that is a better point.
     certify : bool
         Whether the point is judged at the end: is 0 in the conservative gradient, is it in the Clarke subdifferential.
     tie_tol : float
-        How far from a tie still counts as met for that verdict, absolute: computed minima meet theirs up to rounding.
+        How far from a tie still counts as met for that verdict, absolute, where the point was not polished: a polished one is
+        judged with ties met as far as it meets them.
     **options
-        The method's own parameters, see ``clarke.methods()[name].parameters``.
+        The method's own parameters, see ``clarke.methods()[name].parameters``; ``_`` may stand for ``-`` in their names.
 
     Returns
     -------
@@ -189,11 +216,9 @@ def minimize(
     >>> A, b = np.array([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]]), np.array([0.0, 1.0, 5.0])
     >>> found = ck.minimize(lambda x: np.abs(A @ x - b).sum(), np.zeros(2), method="bundle", convex=True)
     >>> found.success, round(found.fun, 6)
-    (True, 3.0)
+    (True, 1.5)
     """
-    traced = program(function)
-    native, values, unflatten = traced._point((x0, *args), {}, 0)
-    settings = [(name, _text(value)) for name, value in options.items()]
+    settings = [(name.replace("_", "-"), _text(value)) for name, value in options.items()]
     limit = 20_000 if steps is None else steps
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
         raise InputError(f"steps: a whole number from 1 on was expected, not {steps!r}")
@@ -201,11 +226,48 @@ def minimize(
     plan = _clarke.Plan(method, settings, limit, convex, _watcher(bar, callback))
     clock = time.perf_counter()
     try:
-        outcome = plan.minimize(native, values, policy_of(policy))
+        outcome, unflatten = _run(plan, function, x0, args, policy_of(policy))
     finally:
         if bar:
             bar.close()
-    return _result(traced, outcome, unflatten, args, time.perf_counter() - clock, certify, tie_tol)
+    result = _result(outcome, unflatten, time.perf_counter() - clock)
+    if not isinstance(function, FiniteSum):
+        if polish:
+            result["polished"] = _polished(program(function), result, args)
+        if certify:
+            within = result["polished"].tolerance if result["polished"] else tie_tol
+            result["verdict"] = _verdict(program(function), result["x"], args, within)
+    return result
+
+
+def _polished(function: Function, result: OptimizeResult, args: tuple[Any, ...]) -> Polished | None:
+    """Moves the best point onto its ties, if that is a better point."""
+    native, _, unflatten = function._point((result["x"], *args), {}, 0)
+    varying = [k for k, (_, _, role) in enumerate(native.inputs) if role == "argument"]
+    try:
+        found = function.at(result["x"], *args)._native().polish()
+    except ClarkeError:
+        return None
+    if found is None:
+        return None
+    point, value, norm, active, tolerance = found
+    if value > result["fun"] + 1e-12 * max(1.0, abs(result["fun"])):
+        return None
+    result["x"], result["fun"] = unflatten([point[k] for k in varying]), value
+    return Polished(norm, active, tolerance)
+
+
+def _run(
+    plan: _clarke.Plan, function: Callable[..., Any], x0: Any, args: tuple[Any, ...], policy: _clarke.Policy
+) -> tuple[dict[str, Any], Callable[[Any], Any]]:
+    """The outcome as plain data, and what gives points the form of the start."""
+    if not isinstance(function, FiniteSum):
+        native, values, unflatten = program(function)._point((x0, *args), {}, 0)
+        return plan.minimize(native, values, policy), unflatten
+    if args:
+        raise InputError("a FiniteSum has its data already: give further arguments of the loss as shared=")
+    made, leaves, unflatten = function._at(x0)
+    return plan.minimize_sum(made, leaves, policy), unflatten
 
 
 def _text(value: float | str) -> str:
@@ -241,15 +303,7 @@ class _Bar:
             print(file=sys.stderr)
 
 
-def _result(
-    function: Function,
-    outcome: dict[str, Any],
-    unflatten: Callable[[Any], Any],
-    args: tuple[Any, ...],
-    seconds: float,
-    certify: bool,
-    tie_tol: float,
-) -> OptimizeResult:
+def _result(outcome: dict[str, Any], unflatten: Callable[[Any], Any], seconds: float) -> OptimizeResult:
     status, x = outcome["status"], unflatten(outcome["best"])
     return OptimizeResult(
         x=x,
@@ -261,7 +315,8 @@ def _result(
         nfev=outcome["values"] + outcome["gradients"],
         njev=outcome["gradients"],
         guarantee=outcome["guarantee"],
-        verdict=_verdict(function, x, args, tie_tol) if certify else None,
+        polished=None,
+        verdict=None,
         failure=outcome["failure"],
         seconds=seconds,
         last=unflatten(outcome["last"]),

@@ -83,7 +83,7 @@ impl TryFrom<Tensor> for Samples {
 /// ```
 pub struct FiniteSum {
     /// The mean of the loss over a batch of some size, as a program.
-    program: Box<dyn Fn(usize) -> Result<Program>>,
+    program: Box<dyn Fn(usize) -> Result<Program> + Send + Sync>,
     policy: Policy,
     /// Where each input of the program comes from.
     sources: Vec<Source>,
@@ -138,7 +138,7 @@ impl FiniteSum {
     ///
     /// It must be the mean of one loss for all sizes; nothing verifies that. Errors: as [`FiniteSum::new`].
     pub fn of_batches(
-        program: impl Fn(usize) -> Result<Program> + 'static,
+        program: impl Fn(usize) -> Result<Program> + Send + Sync + 'static,
         samples: &[(&str, Samples)],
         shared: &[(&str, Tensor)],
         policy: Policy,

@@ -1,6 +1,6 @@
 //! Adam and AdamW.
 
-use super::conditions::{no_prox, violated};
+use super::conditions::{uncovered, violated};
 use super::first_order::{FirstOrder, SHARED, Setup, Step, Update, batches, step};
 use super::method::Guarantee;
 use super::options::{Entry, Parameter, Range, Settings};
@@ -107,7 +107,7 @@ impl Update for Adam {
 
     fn guarantee(&self, setup: &Setup, facts: Facts) -> Guarantee {
         let mut violated = violated(setup, facts);
-        violated.extend(no_prox(setup));
+        violated.extend(uncovered(setup));
         violated.push(
             "β₁ and β₂ are constant: convergence is proved if 1 − β₁ and 1 − β₂ go to 0 like the step sizes (Xiao, Hu, Liu, \
              Toh 2024), and with constant ones there are convex functions where it fails (Reddi, Kale, Kumar 2018); take \

@@ -2,7 +2,7 @@
 
 use super::stationarity::{Trial, distance, moved};
 use super::{AnyMethod, Convexity, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::set::{add_scaled, dot, norm, tilted_min_norm};
 
 /// The proximal bundle method. At the center x, cutting planes with gradients g_j and linearization errors α_j make the model
@@ -111,8 +111,9 @@ pub struct State {
     /// ‖p‖₂ and Σ λ α of the last step.
     norm: f64,
     error: f64,
-    /// Trials in a row at which f could not be evaluated.
+    /// Trials in a row at which f could not be evaluated, and the last error.
     failures: u32,
+    failure: Option<Error>,
     end: Option<Status>,
 }
 
@@ -289,6 +290,7 @@ impl Method for Bundle {
             norm: squared.sqrt(),
             error: 0.0,
             failures: 0,
+            failure: None,
             end: (squared == 0.0).then_some(Status::Stationary),
         })
     }
@@ -300,20 +302,22 @@ impl Method for Bundle {
             return Ok(());
         }
         if -step.predicted <= state.rounding() || step.y == state.x {
+            // Shorter and shorter steps that all failed are no sign of a minimum.
             state.end = Some(Status::Stalled);
-            return Ok(());
+            return state.failure.take().map_or(Ok(()), Err);
         }
         let mut gradient = vec![0.0; state.x.len()];
         let trial = Trial::of(oracle, &step.y, &mut gradient);
         if !trial.value.is_finite() {
             state.failures += 1;
             state.weight *= 10.0;
-            return match trial.failure {
-                Some(error) if state.failures > FAILURES => Err(error),
-                _ => Ok(()),
+            state.failure = trial.failure;
+            return match state.failures > FAILURES {
+                true => state.failure.take().map_or(Ok(()), Err),
+                false => Ok(()),
             };
         }
-        state.failures = 0;
+        (state.failures, state.failure) = (0, None);
         match trial.value <= state.value + SERIOUS * step.predicted {
             true => self.serious(state, step, trial.value, gradient),
             false => self.null(state, step, trial.value, gradient),

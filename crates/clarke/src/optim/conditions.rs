@@ -16,7 +16,33 @@ pub(super) fn violated(setup: &Setup, facts: Facts) -> Vec<String> {
                 .to_string(),
         );
     }
+    if matches!(setup.rule, StepRule::AdaGrad { .. }) && sampled(setup, facts) {
+        violated.push(
+            "the step sizes depend on the batches: the theorem asks for sizes given beforehand; take a/(k+b)^p"
+                .to_string(),
+        );
+    }
+    if setup.average.is_some() && !facts.convex() {
+        violated.push(
+            "the result is an average: the theorem speaks of iterates, and of their averages only where the function is \
+             convex; take average=none, or say that it is convex"
+                .to_string(),
+        );
+    }
     violated
+}
+
+/// Whether steps see batches of several terms.
+pub(super) fn sampled(setup: &Setup, facts: Facts) -> bool {
+    setup.batches.is_some() && facts.terms > 1
+}
+
+/// What the theorems for vanishing steps say of the values, if that much is known.
+pub(super) fn values(setup: &Setup) -> &'static str {
+    match setup.rule {
+        StepRule::AdaGrad { .. } => "",
+        _ => "the values converge and ",
+    }
 }
 
 fn on_steps(condition: Condition, facts: Facts) -> Option<String> {
@@ -37,25 +63,33 @@ fn on_steps(condition: Condition, facts: Facts) -> Option<String> {
     Some(text.to_string())
 }
 
-/// The condition that no theorem covers a method with a regularizer or a set.
-pub(super) fn no_prox(setup: &Setup) -> Option<String> {
-    let prox = setup.prox.as_ref()?;
-    Some(format!("no theorem is known for this method with {prox}: take subgradient, or no prox"))
+/// What no theorem covers of methods other than the subgradient method: a regularizer or a set, and Polyak's steps.
+pub(super) fn uncovered(setup: &Setup) -> Vec<String> {
+    let mut all = vec![];
+    if let Some(prox) = &setup.prox {
+        all.push(format!("no theorem is known for this method with {prox}: take subgradient, or no prox"));
+    }
+    if matches!(setup.rule, StepRule::Polyak { .. }) {
+        all.push(
+            "no theorem is known for this method with Polyak's steps: take subgradient, or another step rule".into(),
+        );
+    }
+    all
 }
 
 /// What of the step rule the theorem uses.
-pub(super) fn steps(setup: &Setup) -> &'static str {
+pub(super) fn steps(setup: &Setup, facts: Facts) -> &'static str {
     match setup.rule {
         StepRule::AdaGrad { .. } => "where the elements are bounded, either Σ ‖v_k‖² < ∞ or α_k → 0 and Σ α_k = ∞",
-        _ if setup.batches.is_some() => "α_k = o(1/log k), Σ α_k = ∞",
+        _ if sampled(setup, facts) => "α_k = o(1/log k), Σ α_k = ∞",
         _ => "α_k → 0, Σ α_k = ∞",
     }
 }
 
 /// `almost surely, ` where batches are random.
-pub(super) fn surely(setup: &Setup) -> &'static str {
+pub(super) fn surely(setup: &Setup, facts: Facts) -> &'static str {
     match setup.batches {
-        Some(batches) if batches.order != Order::Cyclic => "almost surely, ",
+        Some(batches) if batches.order != Order::Cyclic && facts.terms > 1 => "almost surely, ",
         _ => "",
     }
 }

@@ -302,7 +302,11 @@ impl<U: Update> Method for FirstOrder<U> {
     }
 
     fn measures(&self, state: &State) -> Vec<Measure> {
-        let mut all = self.update.measures(&state.x, state.value, &state.memory);
+        // With batches the value at hand is that of a batch.
+        let mut all = match self.setup.batches {
+            None => self.update.measures(&state.x, state.value, &state.memory),
+            Some(_) => vec![],
+        };
         if let StepRule::Polyak { target } = self.setup.rule {
             all.push(Measure { name: "f − f*", value: state.value - target, tolerance: Some(0.0) });
         }

@@ -132,6 +132,36 @@ impl Oracle for FiniteSum {
     }
 }
 
+impl<O: Oracle + ?Sized> Oracle for &mut O {
+    fn dimension(&self) -> usize {
+        (**self).dimension()
+    }
+
+    fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        (**self).value_and_gradient(x, gradient)
+    }
+
+    fn value(&mut self, x: &[f64]) -> Result<f64> {
+        (**self).value(x)
+    }
+
+    fn terms(&self) -> usize {
+        (**self).terms()
+    }
+
+    fn batch(&mut self, terms: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
+        (**self).batch(terms, x, gradient)
+    }
+
+    fn level(&self) -> Level {
+        (**self).level()
+    }
+
+    fn convexity(&self) -> Convexity {
+        (**self).convexity()
+    }
+}
+
 /// An oracle whose function is said to be convex.
 ///
 /// Nothing verifies it: what a method promises for convex functions then rests on this word.

@@ -1,6 +1,6 @@
 //! The subgradient method, and what it is called on batches of a sum.
 
-use super::conditions::{generic, steps, surely, violated};
+use super::conditions::{generic, sampled, steps, surely, values, violated};
 use super::first_order::{FirstOrder, SHARED, Setup, Step, Update, batches, step};
 use super::method::Guarantee;
 use super::options::Entry;
@@ -81,11 +81,6 @@ impl Update for Subgradient {
                 "Σ α_k² < ∞ is not satisfied: the theorem for proximal steps asks for it; take an exponent 0.5 < p ≤ 1";
             violated.push(condition.to_string());
         }
-        if matches!(setup.rule, StepRule::AdaGrad { .. }) && setup.batches.is_some() {
-            let condition =
-                "the step sizes depend on the batches: the theorem asks for sizes given beforehand; take a/(k+b)^p";
-            violated.push(condition.to_string());
-        }
         if let StepRule::Polyak { target } = setup.rule {
             return Guarantee::new(polyak(target), violated);
         }
@@ -100,15 +95,15 @@ fn statement(setup: &Setup, facts: Facts) -> String {
             "0 ∈ conv D + ∂r with the regularizer or set r",
             "Davis, Drusvyatskiy, Kakade, Lee 2020, for Clarke's subdifferential",
         ),
-        (None, Some(Order::Cyclic | Order::Reshuffled)) => ("0 ∈ conv D", "Pauwels 2021"),
+        (None, Some(Order::Cyclic | Order::Reshuffled)) if facts.terms > 1 => ("0 ∈ conv D", "Pauwels 2021"),
         (None, _) => ("0 ∈ conv D", "Bolte, Pauwels 2021, Theorem 9"),
     };
-    let (surely, steps, level) = (surely(setup), steps(setup), facts.level);
+    let (surely, values, steps, level) = (surely(setup, facts), values(setup), steps(setup, facts), facts.level);
     let mut text = format!(
-        "{surely}if the iterates stay bounded, the values converge and every accumulation point is critical for the \
+        "{surely}if the iterates stay bounded, {values}every accumulation point is critical for the \
          conservative gradient, {set} (the function is {level}; {steps}; {source})"
     );
-    if facts.convex() && setup.batches.is_none() {
+    if facts.convex() && !sampled(setup, facts) && setup.prox.as_ref().is_none_or(|p| p.is_set()) {
         text += "; as the function is convex and where its elements are bounded by L, the best value of k steps is within \
                  (‖x₀ − x*‖² + L² Σ α²) / (2 Σ α) of the optimal one (Shor)";
     }

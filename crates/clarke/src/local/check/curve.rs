@@ -86,11 +86,11 @@ impl Segment<'_> {
             sums.push(sum / f64::from(count));
         }
         let width = to - from;
-        let fine = romberg(&sums);
-        let coarse = romberg(&sums[..sums.len() - 1]);
-        // Where the rule jumps extrapolation means nothing, and its range is what bounds the integral.
-        let smooth = (fine - coarse).abs() <= 0.02 * (high - low);
-        let (mean, error) = match smooth {
+        let [fine, coarse, coarser] = [0, 1, 2].map(|fewer| romberg(&sums[..sums.len() - fewer]));
+        // Where the rule jumps extrapolation means nothing, and its range is what bounds the integral. Two extrapolations can
+        // agree by chance; three seldom do.
+        let near = |a: f64, b: f64| (a - b).abs() <= 0.02 * (high - low);
+        let (mean, error) = match near(fine, coarse) && near(coarse, coarser) {
             true => (fine, (fine - coarse).abs()),
             false => (sums[sums.len() - 1], high - low),
         };
@@ -124,6 +124,18 @@ pub(super) fn segment_closely(subject: &dyn Sides, from: &[f64], to: &[f64], bud
     let far = (2..=SHORTEST).map(|k| 1.0 - (0.5f64).powi(k));
     let breaks: Vec<f64> = [0.0].into_iter().chain(near).chain(far).chain([1.0]).collect();
     measure(subject, from, to, &breaks, budget)
+}
+
+/// The same from two stretches of unequal lengths: what is hidden from the points of one partition by the halving of its
+/// stretches is not from those of another.
+pub(super) fn segment_unevenly(
+    subject: &dyn Sides,
+    from: &[f64],
+    to: &[f64],
+    at: f64,
+    budget: usize,
+) -> Option<Measured> {
+    measure(subject, from, to, &[0.0, at, 1.0], budget)
 }
 
 fn measure(subject: &dyn Sides, from: &[f64], to: &[f64], breaks: &[f64], budget: usize) -> Option<Measured> {

@@ -3,7 +3,7 @@
 use super::foreign::Foreign;
 use super::report::{Finding, Slopes, Tried};
 use super::{AuditOptions, scaled};
-use crate::local::check::curve::{CLEAR, Confirmed, Measured, confirm, segment, segment_closely};
+use crate::local::check::curve::{CLEAR, Confirmed, Measured, confirm, segment, segment_closely, segment_unevenly};
 use crate::local::vector::{along, dot};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -90,68 +90,41 @@ impl<'a, 'f> Curves<'a, 'f> {
         of.iter().fold(zero, |d, e| along(&d, f64::from(self.rng.random_range(-2..=2)), e))
     }
 
-    /// A line inside a set on which ties are common. The kinds come one after another.
+    /// A line inside a set on which ties are common, if such a set is within the radius. The kinds come one after another.
     fn face(&mut self, k: usize) -> Option<Line> {
         let n = self.x.len();
-        let mut d = self.numbers(1.0);
-        let mut p = if k % 2 == 0 { self.x.to_vec() } else { self.moved(self.options.radius / 4.0) };
-        let within = |a: f64, b: f64, radius: f64| (a - b).abs() <= radius;
-        let radius = self.options.radius;
+        let p = if k.is_multiple_of(2) { self.x.to_vec() } else { self.moved(self.options.radius / 4.0) };
+        let mut face = Face { p, d: self.numbers(1.0), x: self.x, radius: self.options.radius, held: false };
         match k % 6 {
-            // What coincides in the point stays together, what is 0 or a half of a whole number stays.
-            0 => {
-                p = self.x.to_vec();
-                for i in 0..n {
-                    match (0..i).find(|&j| self.x[j].abs() == self.x[i].abs()) {
-                        _ if (2.0 * self.x[i]).fract() == 0.0 && k % 12 == 0 => d[i] = 0.0,
-                        Some(j) => d[i] = if self.x[j] == self.x[i] { d[j] } else { -d[j] },
-                        None => {}
-                    }
-                }
-            }
-            // Some entries stay as they are in the point.
-            1 => self.some(n).into_iter().for_each(|i| (p[i], d[i]) = (self.x[i], 0.0)),
-            // Some entries are 0.
-            2 => {
-                for i in self.some(n).into_iter().filter(|&i| within(self.x[i], 0.0, radius)) {
-                    (p[i], d[i]) = (0.0, 0.0);
-                }
-            }
-            // Some are halves of whole numbers.
-            3 => {
-                for i in self.some(n) {
-                    let half = (2.0 * p[i]).round() / 2.0;
-                    if within(self.x[i], half, radius) {
-                        (p[i], d[i]) = (half, 0.0);
-                    }
-                }
-            }
+            0 => face.as_in_the_point(k.is_multiple_of(12)),
+            // Some entries stay as they are in the point, or are 0, or halves of whole numbers.
+            1 => self.some(n, 1).into_iter().for_each(|i| face.fix(i, self.x[i])),
+            2 => self.some(n, 1).into_iter().for_each(|i| face.fix(i, 0.0)),
+            3 => self.some(n, 1).into_iter().for_each(|i| face.fix(i, (2.0 * face.p[i]).round() / 2.0)),
             // Some entries are equal, or equal but for the sign.
             kind => {
-                let some = self.some(n);
+                let some = self.some(n, 2);
                 let (first, rest) = some.split_first()?;
                 for &i in rest {
                     let sign = if kind == 5 && self.rng.random() { -1.0 } else { 1.0 };
-                    if within(self.x[i], sign * p[*first], radius) {
-                        (p[i], d[i]) = (sign * p[*first], sign * d[*first]);
-                    }
+                    face.tie(i, *first, sign);
                 }
             }
         }
-        d.iter().any(|x| *x != 0.0).then_some((p, d))
+        (face.held && face.d.iter().any(|x| *x != 0.0)).then_some((face.p, face.d))
     }
 
-    /// Some of the entries: at least one.
-    fn some(&mut self, n: usize) -> Vec<usize> {
+    /// Some of the entries, in order: at least so many, if there are.
+    fn some(&mut self, n: usize, least: usize) -> Vec<usize> {
         let part = [0.25, 0.5, 1.0][self.rng.random_range(0..3)];
-        let mut some: Vec<usize> = (0..n).filter(|_| self.rng.random::<f64>() < part).collect();
-        if some.is_empty() {
-            some.push(self.rng.random_range(0..n));
+        let mut taken: Vec<bool> = (0..n).map(|_| self.rng.random::<f64>() < part).collect();
+        if part == 1.0 && n > least && self.rng.random() {
+            taken[self.rng.random_range(0..n)] = false;
         }
-        if part == 1.0 && n > 1 && self.rng.random() {
-            some.remove(self.rng.random_range(0..n));
+        while taken.iter().filter(|t| **t).count() < least.min(n) {
+            taken[self.rng.random_range(0..n)] = true;
         }
-        some
+        (0..n).filter(|&i| taken[i]).collect()
     }
 
     /// Measures a segment, and looks closer where the two sides seem to differ.
@@ -171,10 +144,14 @@ impl<'a, 'f> Curves<'a, 'f> {
             Some(Confirmed::Steady { from, to, measured }) => (from, to, measured, false),
             Some(Confirmed::Jump { from, to, measured }) => (from, to, measured, true),
             None => {
-                // What the first look missed, as a tie crossed right at an end, a closer one sees.
-                match segment_closely(self.foreign, from, to, CONFIRMING) {
-                    Some(measured) if !measured.differs(tolerance) => self.count(&measured, inside),
-                    _ => self.tried.skipped += 1,
+                // What the first look missed, as a tie crossed right at an end of a stretch, another one sees.
+                let closely = segment_closely(self.foreign, from, to, CONFIRMING);
+                let again = [0.382, 0.724, 0.171].into_iter();
+                let unevenly = again.map(|at| segment_unevenly(self.foreign, from, to, at, CONFIRMING));
+                let mut all = std::iter::once(closely).chain(unevenly).flatten();
+                match all.find(|measured| !measured.differs(tolerance)) {
+                    Some(measured) => self.count(&measured, inside),
+                    None => self.tried.skipped += 1,
                 }
                 return;
             }
@@ -252,6 +229,44 @@ impl<'a, 'f> Curves<'a, 'f> {
         let error = (fine - middle).abs().max((middle - coarse).abs() / 4.0) + rounding;
         let resolved = error <= 0.05 * (slope.abs() + self.foreign.steepest()) + f64::MIN_POSITIVE.sqrt();
         resolved.then_some((slope, error))
+    }
+}
+
+/// A point and a direction that are made to lie inside a set.
+struct Face<'a> {
+    p: Vec<f64>,
+    d: Vec<f64>,
+    x: &'a [f64],
+    radius: f64,
+    /// Whether anything is held.
+    held: bool,
+}
+
+impl Face<'_> {
+    /// Holds an entry at a number, if that is within the radius.
+    fn fix(&mut self, i: usize, value: f64) {
+        if (self.x[i] - value).abs() <= self.radius {
+            (self.p[i], self.d[i], self.held) = (value, 0.0, true);
+        }
+    }
+
+    /// Holds an entry to another one, or to its opposite.
+    fn tie(&mut self, i: usize, other: usize, sign: f64) {
+        if (self.x[i] - sign * self.p[other]).abs() <= self.radius {
+            (self.p[i], self.d[i], self.held) = (sign * self.p[other], sign * self.d[other], true);
+        }
+    }
+
+    /// What coincides in the point stays together; what is a half of a whole number stays, if `halves`.
+    fn as_in_the_point(&mut self, halves: bool) {
+        self.p = self.x.to_vec();
+        for i in 0..self.x.len() {
+            if halves && (2.0 * self.x[i]).fract() == 0.0 {
+                self.fix(i, self.x[i]);
+            } else if let Some(j) = (0..i).find(|&j| self.x[j].abs() == self.x[i].abs()) {
+                self.tie(i, j, if self.x[j] == self.x[i] { 1.0 } else { -1.0 });
+            }
+        }
     }
 }
 

@@ -52,7 +52,7 @@ pub struct AuditOptions {
 
 impl Default for AuditOptions {
     fn default() -> AuditOptions {
-        AuditOptions { seed: 0, curves: 32, radius: 1.0, tolerance: 1e-6, precision: f64::EPSILON, samples: 64 }
+        AuditOptions { seed: 0, curves: 32, radius: 1.0, tolerance: 1e-6, precision: f64::EPSILON, samples: 128 }
     }
 }
 

@@ -26,21 +26,22 @@ pub(super) struct Seen {
 const LAYERS: i32 = 6;
 /// In how many dimensions directions inside ties are found by elimination.
 const ELIMINATED: usize = 64;
-/// How often samples are added where the gradient is separated from a hull.
-const ROUNDS: usize = 12;
+/// How often samples are added in vain where the gradient is separated from a hull, and how many there may be.
+const STALLED: usize = 4;
+const MOST: usize = 2000;
 /// In up to so many dimensions random samples see all pieces that meet, as far as they can be told.
 const DENSE: usize = 3;
 
 /// Gradients at random points at each radius, from the largest to the smallest.
 pub(super) fn sample(foreign: &Foreign<'_>, x: &[f64], options: &AuditOptions, rng: &mut ChaCha8Rng) -> Vec<Layer> {
     let (far, near) = (options.radius / 4.0, smallest(x, options.precision));
-    let count = (4 * (x.len() + 1)).clamp(12, options.samples.max(12)).min(options.samples);
     let layer = |k: i32| {
         let radius = far * (near / far).powf(f64::from(k) / f64::from(LAYERS - 1));
-        let random = |_| x.iter().map(|_| 2.0 * rng.random::<f64>() - 1.0).collect::<Vec<f64>>();
-        let directions: Vec<Vec<f64>> = (0..count).map(random).filter_map(|d| scaled(&d)).collect();
         let mut layer = Layer { radius, sampled: vec![] };
-        directions.into_iter().for_each(|d| layer.add(foreign, x, d));
+        for _ in 0..options.samples {
+            let d: Vec<f64> = x.iter().map(|_| 2.0 * rng.random::<f64>() - 1.0).collect();
+            scaled(&d).into_iter().for_each(|d| layer.add(foreign, x, d));
+        }
         layer
     };
     (0..LAYERS).map(layer).collect()
@@ -88,8 +89,13 @@ pub(super) fn look(
     let scale = largest(&layers, own);
     let mut gaps: Vec<(f64, Gap)> = vec![];
     if let Some(own) = own {
+        // Pieces that meet at the point are met in the same directions at all radii, but for what bends.
+        let mut known: Vec<Vec<f64>> = vec![];
         for layer in layers.iter_mut().skip(LAYERS as usize - 3) {
+            let random = layer.sampled.len();
+            known.drain(..).for_each(|d| layer.add(foreign, x, d));
             gaps.extend(gap(foreign, x, own, layer, options.tolerance * scale, rng).map(|g| (layer.radius, g)));
+            known.extend(layer.sampled[random..].iter().map(|(d, _)| d.clone()));
         }
     }
     let tied = inside(&layers, scale, options);
@@ -121,27 +127,23 @@ fn gap(
     enough: f64,
     rng: &mut ChaCha8Rng,
 ) -> Option<Gap> {
-    let mut last = None;
-    for _ in 0..ROUNDS {
+    let mut stalled = 0;
+    loop {
         let points: Vec<Vec<f64>> = layer.sampled.iter().map(|(_, g)| g.clone()).collect();
         let mut hull = Polytope::new(&points).ok()?;
         let found = min_norm(&mut hull, own, 1e-12, 500);
         let direction: Vec<f64> = found.point.iter().map(|x| -x / found.norm.max(f64::MIN_POSITIVE)).collect();
         let distance = found.norm;
-        if distance <= enough {
+        if distance <= enough || stalled == STALLED || layer.sampled.len() > MOST {
             return Some(Gap { distance, direction });
         }
         let before = layer.support(&direction)?.0;
         for e in candidates(layer, &direction, rng) {
             layer.add(foreign, x, e);
         }
-        last = Some(Gap { distance, direction });
-        let d = &last.as_ref()?.direction;
-        if layer.support(d)?.0 <= before + 1e-3 * distance {
-            break;
-        }
+        let closer = layer.support(&direction)?.0 > before + 1e-3 * distance;
+        stalled = if closer { 0 } else { stalled + 1 };
     }
-    last
 }
 
 /// Where else the gradient may reach far along a direction: on both sides of the point, next to the best sample so far, and
@@ -154,6 +156,11 @@ fn candidates(layer: &Layer, d: &[f64], rng: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
     for base in [&unit, &best] {
         for (sign, spread) in [(1.0, 1e-3), (-1.0, 1e-3), (1.0, 0.3), (-1.0, 0.3)] {
             all.push((base.iter().map(|x| sign * x).collect::<Vec<f64>>(), spread));
+        }
+        // Anywhere else.
+        for _ in 0..8 {
+            let e: Vec<f64> = base.iter().map(|_| 2.0 * rng.random::<f64>() - 1.0).collect();
+            all.push((e, 0.0));
         }
         for _ in 0..base.len().min(8) {
             let mut turned = base.clone();

@@ -1,7 +1,6 @@
 //! What an audit found, as data and in sentences.
 
 use crate::error::plural;
-use crate::local::check::report::show;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -311,7 +310,10 @@ impl fmt::Display for Finding {
 
 impl Finding {
     fn certainty(&self) -> String {
-        format!("{:.0} times the error", self.margin().min(1e15))
+        match self.margin() {
+            margin if margin < 1e4 => format!("{margin:.0} times the error"),
+            margin => format!("{margin:.0e} times the error"),
+        }
     }
 }
 
@@ -319,4 +321,18 @@ fn array(x: &[f64]) -> String {
     let all: Vec<String> = x.iter().take(12).map(|x| show(*x)).collect();
     let more = if x.len() > 12 { ", …" } else { "" };
     format!("[{}{more}]", all.join(", "))
+}
+
+/// A number in up to seven digits.
+fn show(x: f64) -> String {
+    let plain = format!("{x}");
+    if plain.len() <= 9 {
+        plain
+    } else if (1e-4..1e7).contains(&x.abs()) {
+        let digits = 6 - (x.abs().log10().floor() as i32).clamp(-4, 6);
+        let rounded = format!("{x:.*}", digits as usize);
+        if rounded.contains('.') { rounded.trim_end_matches('0').trim_end_matches('.').into() } else { rounded }
+    } else {
+        format!("{x:.6e}")
+    }
 }

@@ -1,0 +1,189 @@
+//! `clarke bench`: methods on problems whose solutions are known.
+
+use crate::output::{Format, json};
+use crate::problems::{Problem, Published, all};
+use crate::progress::interrupted;
+use crate::report::{Exit, put};
+use clap::{Args, Subcommand};
+use clarke::optim::{Outcome, Run, minimize};
+use clarke::{Precision, SetOptions, Verdict};
+use clarke_show::words;
+use serde::Serialize;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// Methods on problems whose solutions are known
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Problems(ProblemsArgs),
+}
+
+/// Minimize the classical nonsmooth test problems from their text, and judge where the runs end
+#[derive(Debug, Args)]
+pub struct ProblemsArgs {
+    /// The method; may be given more than once (auto unless given)
+    #[arg(long, value_name = "METHOD")]
+    pub method: Vec<String>,
+    /// The problems of 1000 variables, beside what NonOpt 2.0 published for them
+    #[arg(long)]
+    pub large: bool,
+    /// Only problems whose name contains this
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub only: String,
+    /// How many steps are made at most
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub steps: u64,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+struct Row {
+    problem: String,
+    n: usize,
+    convex: bool,
+    method: String,
+    /// f(x₀), where it is stated.
+    start: Option<f64>,
+    /// f − f*.
+    missing: f64,
+    /// Whether that is within the bar: 10⁻⁶ max(1, |f*|) for convex problems, else 10⁻⁴.
+    reached: bool,
+    values: u64,
+    gradients: u64,
+    seconds: f64,
+    status: String,
+    verdict: String,
+}
+
+/// Runs and prints.
+pub fn run(args: &BenchArgs) -> Result<(), Exit> {
+    let What::Problems(args) = &args.what;
+    let (classical, large) = all();
+    let problems: Vec<Problem> = if args.large { large } else { classical };
+    let chosen: Vec<&Problem> = problems.iter().filter(|p| p.name.contains(&args.only)).collect();
+    if chosen.is_empty() {
+        let names: Vec<String> = problems.iter().map(|p| p.name.clone()).collect();
+        return Err(Exit::input(format!("--only {}: there is no such problem", args.only))
+            .hint(format!("there are {}", names.join(", "))));
+    }
+    let auto = ["auto".to_string()];
+    let methods = if args.method.is_empty() { &auto[..] } else { &args.method };
+    let interrupted = interrupted()?;
+    if args.format == Format::Text {
+        put(&header())?;
+    }
+    let mut rows = vec![];
+    for problem in chosen {
+        for method in methods {
+            let row = one(problem, method, args.steps, &interrupted)?;
+            if args.format == Format::Text {
+                put(&line(&row))?;
+            }
+            rows.push(row);
+        }
+        if args.format == Format::Text {
+            problem.published.iter().try_for_each(|p| put(&published(problem, p)))?;
+        }
+    }
+    match args.format {
+        Format::Json => put(&json(&rows)?),
+        Format::Text => put(&summary(&rows)),
+    }
+}
+
+/// Minimizes, polishes, judges.
+fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> Result<Row, Exit> {
+    let method = clarke::optim::method(name, &[])?;
+    let mut f = problem.function()?;
+    let clock = Instant::now();
+    let run = Run { steps, interrupted, watch: &mut |_, _, _| {} };
+    let outcome = minimize(&method, &mut f, &problem.start, run)?;
+    let seconds = clock.elapsed().as_secs_f64();
+    let missing = outcome.best_value - problem.best;
+    Ok(Row {
+        problem: problem.name.clone(),
+        n: problem.dimension(),
+        convex: problem.convex,
+        method: name.to_string(),
+        start: problem.value,
+        missing,
+        reached: missing <= problem.bar(),
+        values: outcome.evaluations.values,
+        gradients: outcome.evaluations.gradients,
+        seconds,
+        status: outcome.status.to_string(),
+        verdict: verdict(problem, &outcome).unwrap_or_else(|error| error.to_string()),
+    })
+}
+
+/// Above, judging takes too long.
+const JUDGED: usize = 100;
+
+/// The verdict at the best point, polished if it can be.
+fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
+    if problem.dimension() > JUDGED {
+        return Ok("—".into());
+    }
+    let program = problem.program()?;
+    let at = program.at(&problem.inputs(&outcome.best))?;
+    let Some(polished) = at.polish()? else {
+        return Ok(at.judge(&SetOptions::default())?.verdict.to_string());
+    };
+    let tolerance = polished.precision.tolerance();
+    let judged = program.at(&polished.point)?.judge(&SetOptions { tolerance, ..SetOptions::default() })?;
+    if judged.verdict == Verdict::Smooth {
+        return Ok(format!("smooth, gradient {:.0e}", polished.norm));
+    }
+    let critical = match judged.clarke_critical {
+        Some(true) => "critical",
+        Some(false) => "not critical",
+        None => "undecided",
+    };
+    Ok(match polished.precision {
+        Precision::Exact => format!("{critical}, exact"),
+        Precision::Polished(tau) => format!("{critical}, polished({tau:.0e})"),
+    })
+}
+
+fn header() -> String {
+    format!(
+        "{:<24}{:>5}  {:<18}{:>10}{:>8}{:>10}{:>9}  {:<12}{}\n",
+        "problem", "n", "method", "f − f*", "values", "gradients", "seconds", "status", "verdict"
+    )
+}
+
+fn line(row: &Row) -> String {
+    let mark = if row.reached { ' ' } else { '!' };
+    format!(
+        "{:<24}{:>5}  {:<18}{:>9.1e}{mark}{:>8}{:>10}{:>9.3}  {:<12}{}\n",
+        row.problem, row.n, row.method, row.missing, row.values, row.gradients, row.seconds, row.status, row.verdict
+    )
+}
+
+fn published(problem: &Problem, p: &Published) -> String {
+    let missing = p.last - problem.best;
+    let name = format!("NonOpt {}", p.direction);
+    format!("{:<24}{:>5}  {:<25.25}{:>2.1e} {:>8}{:>10}\n", "", "", name, missing, p.values, p.gradients)
+}
+
+fn summary(rows: &[Row]) -> String {
+    let count = |convex: bool| {
+        let of = rows.iter().filter(|r| r.convex == convex);
+        (of.clone().filter(|r| r.reached).count(), of.count())
+    };
+    let ((convex, of_convex), (others, of_others)) = (count(true), count(false));
+    let text = format!(
+        "{convex} of {of_convex} on convex problems within 10⁻⁶ max(1, |f*|), {others} of {of_others} on others within 10⁻⁴; \
+         `!` marks the rest."
+    );
+    format!("\n{}", words::paragraph(&text, 0))
+}

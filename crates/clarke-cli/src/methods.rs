@@ -1,0 +1,52 @@
+//! `clarke methods`: the table of methods of minimization.
+
+use crate::report::{Exit, put};
+use clap::Args;
+use clarke::optim::{Entry, METHODS, Range};
+use clarke_show::words;
+
+/// Print the methods of minimization: formula, options with their defaults, source
+#[derive(Debug, Args)]
+pub struct MethodsArgs {
+    /// This method only
+    #[arg(value_name = "NAME")]
+    method: Option<String>,
+}
+
+/// Prints the table, or one line of it.
+pub fn run(args: &MethodsArgs) -> Result<(), Exit> {
+    let entries: Vec<&Entry> = match &args.method {
+        Some(name) => vec![clarke::optim::entry(name)?],
+        None => METHODS.iter().collect(),
+    };
+    put(&entries.iter().map(|entry| text(entry)).collect::<Vec<_>>().join("\n"))
+}
+
+/// A method's name and formula, and below its options, a paragraph each.
+fn text(entry: &Entry) -> String {
+    let mut out = format!("{}: {}\n", entry.name, entry.formula);
+    out += &words::paragraph(&format!("{}. {}.", entry.about, entry.source), 2);
+    for p in entry.parameters() {
+        // Of what is text the meaning says what is understood.
+        let range = match p.range {
+            Range::Rule | Range::Text(_) | Range::Words(_) => String::new(),
+            numbers => format!("; {numbers}"),
+        };
+        out += &words::paragraph(&format!("{} = {}: {}{range}.", p.name, p.default, p.meaning), 4);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_is_shown_with_its_options() {
+        for entry in METHODS {
+            let shown = text(entry);
+            assert!(shown.starts_with(&format!("{}: {}", entry.name, entry.formula)), "{shown}");
+            assert!(entry.parameters().all(|p| shown.contains(&format!("{} = {}", p.name, p.default))), "{shown}");
+        }
+    }
+}
