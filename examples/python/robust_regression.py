@@ -56,6 +56,35 @@ for name, weight in zip(names, found.x["w"]):
 assert set(found.x) == {"w", "b"}
 
 # %% [markdown]
+# ## What proves it
+#
+# A computed minimum meets its ties up to rounding. It is moved onto them, and judged there: 0 is an average of gradients at
+# nearby points. For a convex function that is a proof, and the certificate keeps the elements and their weights.
+
+# %%
+print(f"ties at the minimum: {found.polished.active}, met within {found.polished.tolerance:.0e}")
+# As many as there are unknowns: each weight that is 0 is one, and each patient who is met exactly.
+assert found.polished.active == 11
+print(f"verdict: {found.verdict}; the element of least norm has norm {found.verdict.clarke_min.distance:.0e}")
+assert found.verdict == "clarke critical"
+assert found.verdict.clarke_min.distance < 1e-9
+certificate = found.verdict.certificate
+print(f"{certificate!r}, {len(certificate.text)} characters; checked again: {certificate.check().outcome}")
+assert certificate.check().outcome != "refuted"
+
+# %% [markdown]
+# At the start there is no such proof, but one of the contrary: a direction in which the loss falls.
+
+# %%
+first = loss.verdict(start)
+print(f"at the start: {first!r}")
+assert first == "not critical"
+down = first.descent.direction
+assert loss({name: start[name] + 1e-3 * down[name] for name in start}) < loss(start)
+
+# %% [markdown]
+# ## Fewer promises
+#
 # The subgradient method needs no memory of the past, and gets less far in its steps.
 
 # %%

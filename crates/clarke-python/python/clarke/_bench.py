@@ -1,6 +1,6 @@
 """What a call costs from Python: ``python -m clarke._bench``.
 
-A program of ten nodes is run on three numbers, and programs on arrays: from Python, and by the same compiled program alone.
+A program of ten operators is run on three numbers, and one on arrays: from Python, and by the same compiled program alone.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from ._function import Function, parse, policy_of
 from ._derivatives import grad
+from ._function import Function, parse, policy_of
 
 __all__ = ["Cost", "cost", "main"]
 
-#: Ten nodes on three numbers.
-SMALL = "max(abs(x*y), relu(z - x) + y*y) - exp(z)"
+#: Ten operators on three numbers.
+SMALL = "max(abs(x*y), relu(z - x) + y*y) - exp(z)*x"
 
 
 class Cost:
@@ -60,7 +60,7 @@ def main() -> None:
     small = parse(SMALL)
     numbers = (0.5, -1.5, 2.0)
     nodes = small._specialize(small._bind(numbers, {})).program.nodes
-    print(f"{SMALL}: {nodes} nodes, three numbers")
+    print(f"{SMALL}: {nodes - len(numbers)} operators, three numbers")
     print(f"  value     {cost(small, numbers)}")
     print(f"  gradient  {cost(small, numbers, mode='value_and_gradient')}")
     norm = parse("sum(abs(x))")
