@@ -50,8 +50,8 @@ class FiniteSum:
     >>> w = np.array([1.0, 1.0])
     >>> f(w)
     np.float64(1.6666666666666667)
-    >>> f.value_and_grad(w, batch=[1])
-    (np.float64(2.0), array([ 0., -1.]))
+    >>> f.value_and_grad(w, batch=[2])
+    (np.float64(1.0), array([-2.,  1.]))
     """
 
     def __init__(self, loss: Callable[..., Any], *samples: Any, shared: Sequence[Any] = ()) -> None:
