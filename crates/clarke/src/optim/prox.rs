@@ -48,7 +48,7 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// The solutions of A x = b, for A of shape [m, n] and b of shape [m]. Rows may depend on each other: singular values
+    /// The solutions of A x = b, for A of shape `[m, n]` and b of shape `[m]`. Rows may depend on each other: singular values
     /// below max(m, n) ε times the largest count as 0.
     ///
     /// Errors: shapes; numbers that are not finite; the system has no solution (to 10⁻⁹ of ‖b‖).

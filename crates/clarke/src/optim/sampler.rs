@@ -60,8 +60,11 @@ pub struct Batches {
 pub struct Sampler {
     batches: Batches,
     random: ChaCha8Rng,
-    /// All terms, in the order in which they are handed out or drawn from; for `Uniform` the batch.
-    terms: Vec<usize>,
+    batch: Vec<usize>,
+    /// All terms in the order drawn so far, where an order is drawn.
+    terms: Vec<u32>,
+    /// The terms of a batch that is much smaller than the sum, each plus 1 where it hashes to; 0 is no term.
+    drawn: Vec<u32>,
     at: usize,
     count: usize,
 }
@@ -78,13 +81,25 @@ impl Batches {
     /// assert_eq!(sampler.draw(), [6]);
     /// assert_eq!(sampler.draw(), [0, 1, 2]);
     /// ```
+    ///
+    /// # Panics
+    /// If the size or the number of terms is 0, or there are 2³² − 1 terms or more.
     pub fn of(self, terms: usize) -> Sampler {
         assert!(self.size > 0 && terms > 0, "a batch has at least one term");
-        let all = match self.order {
-            Order::Uniform => vec![0; self.size],
-            _ => (0..terms).collect(),
-        };
-        Sampler { batches: self, random: ChaCha8Rng::seed_from_u64(self.seed), terms: all, at: terms, count: terms }
+        let last = u32::try_from(terms).ok().filter(|n| *n < u32::MAX).expect("a sum has fewer than 2³² − 1 terms");
+        // Few terms of many: those that were drawn before are drawn again, which is rare.
+        let few = self.order == Order::Distinct && self.size <= terms / 8;
+        let permuted = self.order == Order::Reshuffled || self.order == Order::Distinct && !few;
+        let random = ChaCha8Rng::seed_from_u64(self.seed);
+        Sampler {
+            batches: self,
+            random,
+            batch: Vec::with_capacity(self.size),
+            terms: if permuted { (0..last).collect() } else { vec![] },
+            drawn: if few { vec![0; (4 * self.size).next_power_of_two()] } else { vec![] },
+            at: terms,
+            count: terms,
+        }
     }
 
     /// How many steps one pass over all terms takes.
@@ -97,17 +112,23 @@ impl Sampler {
     /// The next batch.
     pub fn draw(&mut self) -> &[usize] {
         let size = self.batches.size;
+        self.batch.clear();
         match self.batches.order {
-            Order::Uniform => {
-                let (random, n) = (&mut self.random, self.count);
-                self.terms.iter_mut().for_each(|t| *t = below(random, n));
-                &self.terms
+            Order::Uniform => self.batch.extend((0..size).map(|_| below(&mut self.random, self.count))),
+            Order::Distinct if self.terms.is_empty() => {
+                self.drawn.fill(0);
+                while self.batch.len() < size {
+                    let term = below(&mut self.random, self.count);
+                    if self.is_new(term) {
+                        self.batch.push(term);
+                    }
+                }
             }
             Order::Distinct => {
                 // The first steps of Fisher and Yates give a uniform set from whatever order they start with.
                 let size = size.min(self.count);
                 self.shuffle(size);
-                &self.terms[..size]
+                self.batch.extend(self.terms[..size].iter().map(|t| *t as usize));
             }
             Order::Cyclic | Order::Reshuffled => {
                 if self.at == self.count {
@@ -118,9 +139,13 @@ impl Sampler {
                 }
                 let start = self.at;
                 self.at = (start + size).min(self.count);
-                &self.terms[start..self.at]
+                match self.batches.order {
+                    Order::Cyclic => self.batch.extend(start..self.at),
+                    _ => self.batch.extend(self.terms[start..self.at].iter().map(|t| *t as usize)),
+                }
             }
         }
+        &self.batch
     }
 
     /// Draws the first `few` places among all terms.
@@ -130,14 +155,26 @@ impl Sampler {
             self.terms.swap(k, other);
         }
     }
+
+    /// Whether a term was not drawn yet; then it is now.
+    fn is_new(&mut self, term: usize) -> bool {
+        let (key, last) = (term as u32 + 1, self.drawn.len() - 1);
+        // Multiplication by 2³² over the golden ratio spreads neighbours (Knuth).
+        let mut at = key.wrapping_mul(0x9E37_79B1) as usize >> 7 & last;
+        while self.drawn[at] != 0 {
+            if self.drawn[at] == key {
+                return false;
+            }
+            at = (at + 1) & last;
+        }
+        self.drawn[at] = key;
+        true
+    }
 }
 
 /// A number below n, the same on every platform.
 fn below(random: &mut ChaCha8Rng, n: usize) -> usize {
-    match u32::try_from(n) {
-        Ok(n) => random.random_range(0..n) as usize,
-        Err(_) => random.random_range(0..n as u64) as usize,
-    }
+    random.random_range(0..n as u32) as usize
 }
 
 #[cfg(test)]
@@ -163,26 +200,26 @@ mod tests {
 
     #[test]
     fn random_batches_are_uniform() {
-        for order in [Order::Uniform, Order::Distinct] {
-            let mut sampler = sampler(3, order, 5);
-            let (mut counts, mut pairs) = ([0.0; 5], [[0.0; 5]; 5]);
-            let rounds = 20_000.0;
+        for (order, n) in [(Order::Uniform, 5), (Order::Distinct, 5), (Order::Distinct, 24), (Order::Distinct, 30)] {
+            let mut sampler = sampler(3, order, n);
+            let (mut counts, mut pairs) = (vec![0.0; n], vec![0.0; n * n]);
+            let rounds = 40_000.0;
             for _ in 0..rounds as usize {
                 let batch = sampler.draw().to_vec();
                 batch.iter().for_each(|&t| counts[t] += 1.0);
-                pairs[batch[0]][batch[1]] += 1.0;
+                pairs[batch[0] * n + batch[1]] += 1.0;
+                assert!(order == Order::Uniform || batch[0] != batch[2] && batch[1] != batch[2]);
             }
             // Five standard deviations of a count.
-            assert!(counts.iter().all(|c| (c - rounds * 0.6f64).abs() < 5.0 * (rounds * 0.6).sqrt()), "{counts:?}");
-            for (a, row) in pairs.iter().enumerate() {
-                for (b, count) in row.iter().enumerate() {
-                    let chance = match order {
-                        Order::Distinct if a == b => 0.0,
-                        Order::Distinct => 1.0 / 20.0,
-                        _ => 1.0 / 25.0,
-                    };
-                    assert!((count - rounds * chance).abs() <= 5.0 * (rounds * chance).sqrt(), "{order} {pairs:?}");
-                }
+            let due = rounds * 3.0 / n as f64;
+            assert!(counts.iter().all(|c| (c - due).abs() < 5.0 * due.sqrt()), "{counts:?}");
+            for (k, count) in pairs.iter().enumerate() {
+                let due = match order {
+                    Order::Distinct if k / n == k % n => 0.0,
+                    Order::Distinct => rounds / (n * (n - 1)) as f64,
+                    _ => rounds / (n * n) as f64,
+                };
+                assert!((count - due).abs() <= 5.0 * due.sqrt(), "{order} {n}: {count} {due}");
             }
         }
     }
