@@ -128,6 +128,9 @@ fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> R
 /// Above, judging takes too long.
 const JUDGED: usize = 100;
 
+/// The most ties that are judged, for the same reason: where they stand one behind the other all choices may matter.
+const TIES: usize = 20;
+
 /// The verdict at the best point, polished if it can be.
 fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
     if problem.dimension() > JUDGED {
@@ -139,7 +142,12 @@ fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
         return Ok(at.judge(&SetOptions::default())?.verdict.to_string());
     };
     let tolerance = polished.precision.tolerance();
-    let judged = program.at(&polished.point)?.judge(&SetOptions { tolerance, ..SetOptions::default() })?;
+    let at = program.at(&polished.point)?;
+    let ties = at.ties(tolerance)?.len();
+    if ties > TIES {
+        return Ok(format!("not judged, {ties} ties"));
+    }
+    let judged = at.judge(&SetOptions { tolerance, ..SetOptions::default() })?;
     if judged.verdict == Verdict::Smooth {
         return Ok(format!("smooth, gradient {:.0e}", polished.norm));
     }
@@ -171,8 +179,8 @@ fn line(row: &Row) -> String {
 
 fn published(problem: &Problem, p: &Published) -> String {
     let missing = p.last - problem.best;
-    let name = format!("NonOpt {}", p.direction);
-    format!("{:<24}{:>5}  {:<25.25}{:>2.1e} {:>8}{:>10}\n", "", "", name, missing, p.values, p.gradients)
+    let name = format!("({})", p.direction);
+    format!("{:<24}{:>5}  {:<18.18}{:>9.1e} {:>8}{:>10}\n", "", "", name, missing, p.values, p.gradients)
 }
 
 fn summary(rows: &[Row]) -> String {
