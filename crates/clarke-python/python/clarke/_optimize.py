@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from . import _clarke
+from . import _clarke, _tree
 from ._errors import ClarkeError, InputError
 from ._function import Function, PolicyLike, policy_of, program
 from ._sum import FiniteSum
@@ -155,7 +155,7 @@ def minimize(
     callback: Callable[[int, float, float], object] | None = None,
     progress: bool | None = None,
     polish: bool = True,
-    certify: bool = True,
+    certify: bool | None = None,
     tie_tol: float = 1e-6,
     **options: float | str,
 ) -> OptimizeResult:
@@ -186,8 +186,9 @@ def minimize(
     polish : bool
         Whether the best point is moved onto the ties next to it at the end, by Newton's method on the pieces that are active
         there, if that is a better point.
-    certify : bool
-        Whether the point is judged at the end: is 0 in the conservative gradient, is it in the Clarke subdifferential.
+    certify : bool, optional
+        Whether the point is judged at the end: is 0 in the conservative gradient, is it in the Clarke subdifferential. By
+        default if that is quick: at most 20 ties and 100 variables. With many more the answer may take minutes.
     tie_tol : float
         How far from a tie still counts as met for that verdict, absolute, where the point was not polished: a polished one is
         judged with ties met as far as it meets them.
@@ -234,10 +235,23 @@ def minimize(
     if not isinstance(function, FiniteSum):
         if polish:
             result["polished"] = _polished(program(function), result, args)
-        if certify:
-            within = result["polished"].tolerance if result["polished"] else tie_tol
+        within = result["polished"].tolerance if result["polished"] else tie_tol
+        if _is_quick(program(function), result["x"], args, within) if certify is None else certify:
             result["verdict"] = _verdict(program(function), result["x"], args, within)
     return result
+
+
+#: Up to how many ties and variables a point is judged unless that is asked for.
+_QUICK = (20, 100)
+
+
+def _is_quick(function: Function, x: Any, args: tuple[Any, ...], within: float) -> bool:
+    """Whether a verdict takes no more than a moment."""
+    sizes = [np.size(leaf) for leaf in _tree.flatten(x)[0]]
+    try:
+        return sum(sizes) <= _QUICK[1] and len(function.ties(x, *args, tol=within)) <= _QUICK[0]
+    except ClarkeError:
+        return False
 
 
 def _polished(function: Function, result: OptimizeResult, args: tuple[Any, ...]) -> Polished | None:
