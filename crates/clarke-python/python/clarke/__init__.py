@@ -44,7 +44,7 @@ from ._optimize import Measure, Method, OptimizeResult, Polished, methods, minim
 from ._point import At, Dependence, at, bounds, clarke, conservative, directional, explain, ties, verdict
 from ._point_set import Bounds, Containment, Nearest, Set, Support
 from ._point_verdict import Certificate, Checked, Descent, Explanation, Tie, Verdict
-from ._scipy import to_scipy
+from ._scipy import ForScipy, to_scipy
 from ._sum import FiniteSum
 from ._torch import to_torch
 from ._trace import Condition, Var
@@ -80,6 +80,7 @@ __all__ = [
     "Explanation",
     "Finding",
     "FiniteSum",
+    "ForScipy",
     "Function",
     "grad",
     "GuaranteeWarning",
