@@ -93,7 +93,7 @@ fn what_is_not_elementwise_is_refused() {
     let error = Custom::new("bad", value, slopes(), |_| 1.5).unwrap_err();
     assert!(matches!(&*error.fault, Fault::Parameter { parameter, .. } if parameter == "choice"), "{error}");
     let two = Program::trace(&[&[], &[]], |v| v[0] + v[1]).unwrap();
-    assert!(Slopes::new(two, 1).is_err());
+    assert!(Slopes::new(two, 2).is_err());
 }
 
 /// A derivative that refuses agrees with the analysis at the point, under policies of every kind and in both precisions.

@@ -5,7 +5,7 @@
 mod problems;
 
 use clarke::optim::{Convex, Outcome, Run, method, minimize};
-use clarke::{Evaluator, Policy, Precision, Program, SetOptions, Tensor, Verdict};
+use clarke::{Checked, Evaluator, Policy, Precision, Program, SetOptions, Tensor, Verdict};
 use problems::{Problem, all};
 use std::sync::atomic::AtomicBool;
 
@@ -85,6 +85,8 @@ fn the_regression_of_the_readme_ends_at_the_optimum_of_its_linear_program() {
     let judged =
         program.at(&polished.point).unwrap().judge(&SetOptions { tolerance, ..SetOptions::default() }).unwrap();
     assert_eq!(judged.verdict, Verdict::ClarkeCritical);
+    // The loss is regular, so that its certificate is checked in full although ties are met within a tolerance only.
+    assert_eq!(judged.certificate.expect("it is critical").check(&program).unwrap(), Checked::Verified);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use crate::run::{Interpreter, Monitor};
 use crate::set::{Cone, open_cone};
 use crate::tensor::Tensor;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// A verdict at a point with what proves it, as plain data.
@@ -103,8 +104,8 @@ impl Certificate {
     /// function is regular), and
     /// that the weights, positive and of sum 1, combine them to the residual stated; that all choices at the ties keep
     /// below the bound along the direction of descent, for a spurious point those that some direction realizes.
-    /// Unverified where that would take too many choices, or sets of infinitely many elements are in the way, or a
-    /// tolerance. Errors: a point that does not fit the program; those of [`At::gradient`].
+    /// Unverified where that would take too many choices, or sets of infinitely many elements are in the way, or for a
+    /// function that is not regular a tolerance. Errors: a point that does not fit the program; those of [`At::gradient`].
     /// Cost: a slow gradient for each element and each choice.
     pub fn check(&self, program: &Program) -> Result<Checked> {
         let mut point = vec![];
@@ -120,7 +121,8 @@ impl Certificate {
         if at.program.to_string() != self.program {
             return Ok(Checked::Refuted("it is of another program".into()));
         }
-        let check = Check { certificate: self, layout: at.layout_of_gradient(), gradient: at.program.gradient()?, at };
+        let (layout, gradient) = (at.layout_of_gradient(), at.program.gradient()?);
+        let check = Check { certificate: self, layout, gradient, at, regular: OnceCell::new() };
         Ok(match check.run()? {
             Some(checked) => checked,
             None => Checked::Verified,
@@ -134,6 +136,7 @@ struct Check<'a> {
     at: At,
     layout: Layout,
     gradient: Program,
+    regular: OnceCell<bool>,
 }
 
 /// Differences up to this, relative to the scale, are rounding.
@@ -202,8 +205,12 @@ impl Check<'_> {
         if self.certificate.verdict != Verdict::ClarkeCritical {
             return Ok(None);
         }
+        // Of a regular function every choice counts, also within a tolerance; directions lead to exact ties only.
         if self.certificate.tolerance > 0.0 {
-            return Ok(unverified("that directions lead to the elements of a set enlarged by a tolerance"));
+            return match term.witness.chosen.is_empty() || self.regular()? {
+                true => Ok(None),
+                false => Ok(unverified("that directions lead to the elements of a set enlarged by a tolerance")),
+            };
         }
         let Some(direction) = &term.witness.direction else {
             return match term.witness.chosen.is_empty() || self.regular()? {
@@ -218,8 +225,16 @@ impl Check<'_> {
         }
     }
 
-    /// Whether the hull of the conservative gradient is the Clarke set by regularity, established anew.
+    /// Whether the hull of the conservative gradient is the Clarke set by regularity, established anew; once.
     fn regular(&self) -> Result<bool> {
+        if let Some(known) = self.regular.get() {
+            return Ok(*known);
+        }
+        let found = self.is_regular()?;
+        Ok(*self.regular.get_or_init(|| found))
+    }
+
+    fn is_regular(&self) -> Result<bool> {
         let options = SetOptions { tolerance: self.certificate.tolerance, ..SetOptions::default() };
         let residual = super::residual::Residual::new(&self.gradient, &self.at.point, options.tolerance)?;
         let mut tangents = Tangents::new(&self.at.program, &self.at.point, options.tolerance, &residual)?;
