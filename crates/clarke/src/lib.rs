@@ -36,7 +36,7 @@
 //! | to | see |
 //! |---|---|
 //! | make programs | [`Program::trace`], [`parse()`], [`text`], the methods of [`Var`] |
-//! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`] |
+//! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`], [`Program::filled`] |
 //! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
 //! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`]; with errors where there is no derivative: [`Derivative`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |

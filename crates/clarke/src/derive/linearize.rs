@@ -4,7 +4,8 @@ use super::Transformations;
 use crate::error::Result;
 use crate::program::builder::{Origin, Ties};
 use crate::program::op::{Linearity, Linearization, Op};
-use crate::program::{Builder, Kind, Program, Role, Var};
+use crate::program::{Builder, Input, Kind, Program, Role, Var};
+use crate::tensor::Tensor;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,6 +35,14 @@ pub(crate) struct Linearized {
     pub image: Vec<usize>,
     /// Which inputs are the tangents.
     pub tangents: Vec<usize>,
+}
+
+impl Linearized {
+    /// Some of its nodes that depend on no tangent, as a program of the original's inputs (and selections).
+    pub fn primal(&self, nodes: &[usize]) -> Result<Program> {
+        let zero = |k, input: &Input| self.tangents.contains(&k).then(|| Tensor::full(&input.shape, 0.0));
+        Ok(self.program.with_outputs(nodes).fixing(zero)?.prune())
+    }
 }
 
 /// Linearizes, in addition to the outputs also at other nodes.

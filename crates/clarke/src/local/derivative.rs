@@ -1,13 +1,13 @@
 //! Derivatives compiled for a precision under a policy, which err where there is none.
 
-use super::evaluator::without;
+use super::along::tie_nodes;
 use super::policy::Picker;
 use super::{At, Derived, Policy, can_be_undefined, guard};
 use crate::derive::{linearize_with, unroll};
 use crate::error::{Fault, Result};
+use crate::program::Program;
 use crate::program::real::Scalar;
 use crate::program::tie::Site;
-use crate::program::{Kind, Program, Role};
 use crate::run::{Compiled, Workspace};
 use crate::tensor::{Tensor, size, unravel};
 use std::fmt;
@@ -214,22 +214,13 @@ impl<T: Scalar> Watch<T> {
     /// None if the program has no ties.
     fn of(program: &Program) -> Result<Option<Watch<T>>> {
         let linear = linearize_with(program, &[])?;
-        let mut arguments = vec![];
-        let mut ties = vec![];
-        for node in linear.program.nodes() {
-            if let Kind::Apply { op, args } = &node.kind
-                && op.tie().is_some()
-                && let Kind::Input(k) = &linear.program.nodes()[args[1]].kind
-                && let Role::Selection(Some(site)) = &linear.program.inputs()[*k].role
-            {
-                arguments.push(args[0]);
-                ties.push((site.clone(), linear.program.nodes()[args[0]].shape.clone()));
-            }
-        }
+        let (sites, arguments): (Vec<_>, Vec<_>) = tie_nodes(&linear.program).into_iter().unzip();
+        let shape = |&u: &usize| linear.program.nodes()[u].shape.clone();
+        let ties: Vec<_> = std::iter::zip(sites, arguments.iter().map(shape)).collect();
         if ties.is_empty() {
             return Ok(None);
         }
-        let compiled = without(&linear.program.with_outputs(&arguments), &linear.tangents)?.compile_with::<T>(&|_| 0.0);
+        let compiled = linear.primal(&arguments)?.compile_with::<T>(&|_| 0.0);
         Ok(Some(Watch { inputs: compiled.inputs().len(), compiled, ties }))
     }
 

@@ -2,8 +2,8 @@
 
 use super::{Derivative, DerivativeWorkspace, Mode, Policy};
 use crate::error::{Error, Fault, Result};
+use crate::program::Program;
 use crate::program::tie::Site;
-use crate::program::{Builder, Input, Program, Var};
 use crate::run::{Compiled, Workspace, unbound};
 use crate::tensor::{Tensor, size};
 
@@ -201,18 +201,6 @@ impl Engine {
     fn tensors(&self, inputs: &[&[f64]]) -> Vec<Tensor> {
         std::iter::zip(self.program.inputs(), inputs).map(|(i, x)| Tensor::from_fn(&i.shape, |k| x[k])).collect()
     }
-}
-
-/// The program with zero for some inputs.
-pub(super) fn without(program: &Program, inputs: &[usize]) -> Result<Program> {
-    let builder = Builder::new();
-    let arg = |(k, input): (usize, &Input)| match inputs.contains(&k) {
-        true => builder.constant(Tensor::full(&input.shape, 0.0)),
-        false => builder.input(&input.name, &input.shape, input.role.clone()),
-    };
-    let args: Vec<Var<'_>> = program.inputs().iter().enumerate().map(arg).collect();
-    let outputs = builder.inline(program, &args);
-    Ok(builder.finish(&outputs)?.prune())
 }
 
 /// The arrays of all inputs, without copying.

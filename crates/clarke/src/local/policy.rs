@@ -3,9 +3,9 @@
 use super::{At, along};
 use crate::derive::Linearized;
 use crate::error::{Fault, Result, plural};
-use crate::program::Program;
 use crate::program::op::Op;
 use crate::program::tie::{Choice, Convention, Site};
+use crate::program::{Program, Role};
 use crate::run::Monitor;
 use crate::tensor::Tensor;
 use rand::{RngExt, SeedableRng};
@@ -176,6 +176,27 @@ impl Policy {
             return wrong(format!("it holds no direction: a list of {} in brackets", plural(total, "number")));
         }
         Ok(Policy::Along(directions))
+    }
+}
+
+impl Program {
+    /// The same program with its selections as a policy picks them; those without a site are 0.
+    ///
+    /// Errors: a policy that looks at the point, whose choices are no constants.
+    pub fn filled(&self, policy: &Policy) -> Result<Program> {
+        if !policy.is_fixed() {
+            let rule =
+                "a derivative that becomes part of a program takes a fixed policy, whose selections are constants"
+                    .into();
+            return Err(Fault::Setting { setting: "policy", given: policy.to_string(), rule }.into());
+        }
+        self.fixing(|_, input| match &input.role {
+            Role::Selection(site) => {
+                let choice = site.as_ref().and_then(|s| policy.choice(s)).map_or(0.0, |c| c.selection);
+                Some(Tensor::full(&input.shape, choice))
+            }
+            _ => None,
+        })
     }
 }
 

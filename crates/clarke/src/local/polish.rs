@@ -2,7 +2,6 @@
 
 use super::At;
 use super::along::tie_nodes;
-use super::evaluator::without;
 use super::residual::{Residual, TieAt};
 use super::vector::{flat, minus, norm};
 use crate::error::Result;
@@ -361,7 +360,7 @@ fn arguments_of(at: &At, ties: &[TieAt]) -> Result<Program> {
     let nodes: HashMap<(usize, usize), usize> =
         tie_nodes(&linear.program).iter().map(|(site, u)| (key(site), *u)).collect();
     let arguments: Vec<usize> = ties.iter().map(|t| nodes[&key(&t.site)]).collect();
-    without(&linear.program.with_outputs(&arguments), &linear.tangents)
+    linear.primal(&arguments)
 }
 
 /// A gradient program in which the values of some ties are inputs, after all others.

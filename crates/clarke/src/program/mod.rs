@@ -215,6 +215,18 @@ impl Program {
         Program::assemble(self.nodes().to_vec(), self.inputs().to_vec(), outputs.to_vec())
     }
 
+    /// The same program with some inputs fixed, which are then no inputs any more: `fix` has their values.
+    pub(crate) fn fixing(&self, fix: impl Fn(usize, &Input) -> Option<Tensor>) -> Result<Program> {
+        let builder = Builder::new();
+        let arg = |(k, input): (usize, &Input)| match fix(k, input) {
+            Some(value) => builder.constant(value),
+            None => builder.input(&input.name, &input.shape, input.role.clone()),
+        };
+        let args: Vec<Var<'_>> = self.inputs().iter().enumerate().map(arg).collect();
+        let outputs = builder.inline(self, &args);
+        builder.finish(&outputs)
+    }
+
     /// Which nodes the outputs need.
     pub(crate) fn needed(&self) -> Vec<bool> {
         self.reached(self.outputs(), |_| false)

@@ -6,7 +6,6 @@ use super::subject::Subject;
 use crate::derive::{linearize_with, unroll};
 use crate::error::Result;
 use crate::local::along::tie_nodes;
-use crate::local::evaluator::without;
 use crate::local::vector::{along, dot, norm};
 use crate::program::Program;
 use crate::program::tie::{Convention, Face, Form, Pieces, Site};
@@ -64,7 +63,7 @@ impl Switches {
         if sites.is_empty() {
             return Ok(None);
         }
-        let arguments = without(&linear.program.with_outputs(&nodes), &linear.tangents)?;
+        let arguments = linear.primal(&nodes)?;
         // Not the even choice: −|x| at 0, which an equality is decided by, would have no slope.
         let fill = |site: &Site| match site.tie.tie().is_some_and(|t| t.is_interval()) {
             true => 1.0,
