@@ -1,6 +1,7 @@
 //! What first-order methods' guarantees share: conditions, and sentences about settings.
 
 use super::first_order::Setup;
+use super::method::Guarantee;
 use super::oracle::Facts;
 use super::rule::{Condition, StepRule};
 use super::sampler::Order;
@@ -10,11 +11,7 @@ pub(super) fn violated(setup: &Setup, facts: Facts) -> Vec<String> {
     let mut violated: Vec<String> = setup.rule.violated().into_iter().filter_map(|c| on_steps(c, facts)).collect();
     let convex_is_enough = matches!(setup.rule, StepRule::Polyak { .. }) && facts.convex();
     if !facts.tame() && !convex_is_enough {
-        violated.push(
-            "the function is not known to be definable: sin, cos or another operator of unknown tameness acts on an \
-             unbounded argument"
-                .to_string(),
-        );
+        violated.push(UNTAMED.to_string());
     }
     if matches!(setup.rule, StepRule::AdaGrad { .. }) && sampled(setup, facts) {
         violated.push(
@@ -30,6 +27,22 @@ pub(super) fn violated(setup: &Setup, facts: Facts) -> Vec<String> {
         );
     }
     violated
+}
+
+/// What is missing of a function that is not known to be definable.
+pub(super) const UNTAMED: &str = "the function is not known to be definable: sin, cos or another operator of unknown \
+                                  tameness acts on an unbounded argument";
+
+/// What the theorems for vanishing steps give for methods with momentum, and what `more` adds.
+pub(super) fn with_momentum(setup: &Setup, facts: Facts, source: &str, more: &str) -> Guarantee {
+    let mut violated = violated(setup, facts);
+    violated.extend(uncovered(setup));
+    let (surely, values, steps, level) = (surely(setup, facts), values(setup), steps(setup, facts), facts.level);
+    let statement = format!(
+        "{surely}if the iterates stay bounded, {values}every accumulation point is critical for the conservative gradient, \
+         0 ∈ conv D (the function is {level}; {steps}; {source}){more}"
+    );
+    Guarantee::new(statement, violated)
 }
 
 /// Whether steps see batches of several terms.

@@ -8,6 +8,7 @@ use super::prox::{self, Prox};
 use super::rule::{Sizes, StepRule};
 use super::sampler::{Batches, Order, Sampler};
 use crate::error::{Fault, Result};
+use crate::set::{dot, norm};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::fmt;
@@ -216,7 +217,7 @@ impl<U: Update> Method for FirstOrder<U> {
         let x = self.start(x, &mut random, &mut scratch);
         let mut gradient = vec![0.0; n];
         let value = oracle.value_and_gradient(&x, &mut gradient)?;
-        let sizes = self.setup.rule.start(value, squared(&gradient));
+        let sizes = self.setup.rule.start(value, dot(&gradient, &gradient));
         let average = self.setup.average.map(|kind| {
             let mut average = Average::new(kind, n);
             average.push(&x);
@@ -246,8 +247,8 @@ impl<U: Update> Method for FirstOrder<U> {
         if let Some(sampler) = &mut state.sampler {
             state.value = oracle.batch(sampler.draw(), &state.x, &mut state.gradient)?;
         }
-        let norm = if self.setup.rule.needs_norm() { squared(&state.gradient) } else { 0.0 };
-        let mut alpha = self.setup.rule.size(&mut state.sizes, state.steps, state.value, norm);
+        let squared = if self.setup.rule.needs_norm() { dot(&state.gradient, &state.gradient) } else { 0.0 };
+        let mut alpha = self.setup.rule.size(&mut state.sizes, state.steps, state.value, squared);
         if self.setup.noise.step > 0.0 {
             alpha *= 1.0 + self.setup.noise.step * state.random.random_range(-1.0..1.0);
         }
@@ -311,11 +312,7 @@ impl<U: Update> Method for FirstOrder<U> {
             all.push(Measure { name: "f − f*", value: state.value - target, tolerance: Some(0.0) });
         }
         if self.setup.batches.is_none() {
-            all.push(Measure {
-                name: "‖v‖ at the last iterate",
-                value: squared(&state.gradient).sqrt(),
-                tolerance: None,
-            });
+            all.push(Measure { name: "‖v‖ at the last iterate", value: norm(&state.gradient), tolerance: None });
         }
         all
     }
@@ -323,10 +320,6 @@ impl<U: Update> Method for FirstOrder<U> {
     fn guarantee(&self, facts: Facts) -> Guarantee {
         self.update.guarantee(&self.setup, facts)
     }
-}
-
-fn squared(x: &[f64]) -> f64 {
-    x.iter().map(|x| x * x).sum()
 }
 
 /// The parameter `step` of a first-order method.

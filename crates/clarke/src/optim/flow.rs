@@ -1,10 +1,11 @@
 //! The subgradient flow.
 
+use super::conditions::UNTAMED;
 use super::method::{AnyMethod, Guarantee, Measure, Method, Status};
 use super::options::{Entry, Parameter, Range};
 use super::oracle::{Facts, Oracle};
 use crate::error::Result;
-use crate::set::Polytope;
+use crate::set::{Polytope, dot};
 
 /// The subgradient flow θ' ∈ −conv D(θ), followed in time by steps that keep its energy identity d/dt f(θ) = −‖θ'‖².
 ///
@@ -112,10 +113,6 @@ fn ahead(x: &[f64], g: &[f64], t: f64, out: &mut [f64]) {
     out.iter_mut().zip(x).zip(g).for_each(|((out, x), g)| *out = x - t * g);
 }
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 impl Method for Flow {
     type State = State;
 
@@ -203,9 +200,7 @@ impl Method for Flow {
     fn guarantee(&self, facts: Facts) -> Guarantee {
         let mut violated = vec![];
         if !facts.tame() {
-            let condition = "the function is not known to be definable: sin, cos or another operator of unknown tameness acts \
-                             on an unbounded argument";
-            violated.push(condition.to_string());
+            violated.push(UNTAMED.to_string());
         }
         let statement = format!(
             "along solutions of θ' ∈ −conv D(θ) f falls by exactly ∫ ‖θ'‖², and bounded ones approach points with 0 ∈ conv D \

@@ -1,6 +1,6 @@
 //! The heavy ball.
 
-use super::conditions::{generic, steps, surely, uncovered, values, violated};
+use super::conditions::{generic, with_momentum};
 use super::first_order::{FirstOrder, SHARED, Setup, Step, Update, batches, step};
 use super::method::Guarantee;
 use super::options::{Entry, Parameter, Range};
@@ -55,15 +55,6 @@ impl Update for HeavyBall {
     }
 
     fn guarantee(&self, setup: &Setup, facts: Facts) -> Guarantee {
-        let mut violated = violated(setup, facts);
-        violated.extend(uncovered(setup));
-        let (surely, steps, level) = (surely(setup, facts), steps(setup, facts), facts.level);
-        let values = values(setup);
-        let statement = format!(
-            "{surely}if the iterates stay bounded, {values}every accumulation point is critical for the \
-             conservative gradient, 0 ∈ conv D (the function is {level}; {steps}; Le 2024){}",
-            generic(setup)
-        );
-        Guarantee::new(statement, violated)
+        with_momentum(setup, facts, "Le 2024", &generic(setup))
     }
 }

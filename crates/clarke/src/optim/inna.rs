@@ -1,6 +1,6 @@
 //! INNA: an inertial method of Newton's kind, by first-order information alone.
 
-use super::conditions::{steps, surely, uncovered, values, violated};
+use super::conditions::with_momentum;
 use super::first_order::{FirstOrder, SHARED, Setup, Step, Update, batches, step};
 use super::method::{Guarantee, Measure};
 use super::options::{Entry, Parameter, Range};
@@ -77,14 +77,6 @@ impl Update for Inna {
     }
 
     fn guarantee(&self, setup: &Setup, facts: Facts) -> Guarantee {
-        let mut violated = violated(setup, facts);
-        violated.extend(uncovered(setup));
-        let (surely, steps, level) = (surely(setup, facts), steps(setup, facts), facts.level);
-        let values = values(setup);
-        let statement = format!(
-            "{surely}if the iterates stay bounded, {values}every accumulation point is critical for the \
-             conservative gradient, 0 ∈ conv D (the function is {level}; {steps}; Castera, Bolte, Févotte, Pauwels 2021)"
-        );
-        Guarantee::new(statement, violated)
+        with_momentum(setup, facts, "Castera, Bolte, Févotte, Pauwels 2021", "")
     }
 }

@@ -1,6 +1,7 @@
 //! Proximal operators and projections in closed form.
 
 use crate::error::{Fault, Result};
+use crate::set::norm;
 use crate::tensor::Tensor;
 use std::fmt;
 use std::ops::Range;
@@ -89,15 +90,6 @@ impl Affine {
 fn shapes(a: &Tensor, b: &Tensor) -> crate::Error {
     let rule = "A must be a matrix, and b have a number for each of its rows".into();
     Fault::Shapes { op: "affine".into(), shapes: vec![a.shape().to_vec(), b.shape().to_vec()], rule }.into()
-}
-
-/// The Euclidean norm, without overflow.
-fn norm(x: &[f64]) -> f64 {
-    let most = x.iter().fold(0.0f64, |m, x| m.max(x.abs()));
-    if most == 0.0 || !most.is_finite() {
-        return most;
-    }
-    most * x.iter().map(|x| (x / most) * (x / most)).sum::<f64>().sqrt()
 }
 
 /// Makes a vector shorter by some length, and 0 if it is not longer.

@@ -3,7 +3,7 @@
 use super::stationarity::{Stationarity, Trial, in_ball, is_zero, least, moved, value_at};
 use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
-use crate::set::norm;
+use crate::set::{dot, norm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -185,7 +185,7 @@ impl GradientSampling {
 
     /// The first of the steps τ, τ/2, … along −g with enough decrease; None if there is none.
     fn armijo(&self, oracle: &mut dyn Oracle, state: &State, g: &[f64]) -> Option<(Vec<f64>, f64)> {
-        let squared = g.iter().map(|g| g * g).sum::<f64>();
+        let squared = dot(g, g);
         let mut t = (norm(&state.x).max(1.0) / squared.sqrt()).min(1.0);
         loop {
             let next = moved(&state.x, -t, g);

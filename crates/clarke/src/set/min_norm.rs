@@ -138,9 +138,7 @@ impl Corral {
         }
         self.points.push(point);
         self.weights.push(0.0);
-        loop {
-            let affine = self.affine_minimizer();
-            let Some(blocking) = self.step_towards(&affine) else { break };
+        while let Some(blocking) = step_towards(&self.affine_minimizer(), &mut self.weights) {
             self.points.remove(blocking);
             self.weights.remove(blocking);
             self.factor.remove(blocking);
@@ -182,26 +180,25 @@ impl Corral {
         let refined: Vec<f64> = rest[1..].iter().map(|x| -x / size).collect();
         if dot(&refined, &plain) > 0.5 { refined } else { plain }
     }
+}
 
-    /// Moves the weights to the given ones as far as they stay nonnegative; the point whose weight becomes 0, if one
-    /// stops the move.
-    fn step_towards(&mut self, to: &[f64]) -> Option<usize> {
-        let room = |k: &usize| self.weights[*k] / (self.weights[*k] - to[*k]);
-        let blocking = (0..to.len()).filter(|k| to[*k] <= WEIGHT).min_by(|i, j| room(i).total_cmp(&room(j)));
-        let Some(blocking) = blocking.filter(|_| to.len() > 1) else {
-            self.weights = to.to_vec();
-            return None;
-        };
-        let t = room(&blocking).clamp(0.0, 1.0);
-        for (w, to) in self.weights.iter_mut().zip(to) {
-            *w = (*w + t * (to - *w)).max(0.0);
-        }
-        Some(blocking)
+/// Moves weights to the given ones as far as they stay nonnegative; the one that becomes 0, if one stops the move.
+pub(super) fn step_towards(to: &[f64], weights: &mut [f64]) -> Option<usize> {
+    let room = |k: &usize| weights[*k] / (weights[*k] - to[*k]);
+    let blocking = (0..to.len()).filter(|k| to[*k] <= WEIGHT).min_by(|i, j| room(i).total_cmp(&room(j)));
+    let Some(blocking) = blocking.filter(|_| to.len() > 1) else {
+        weights.copy_from_slice(to);
+        return None;
+    };
+    let t = room(&blocking).clamp(0.0, 1.0);
+    for (w, to) in weights.iter_mut().zip(to) {
+        *w = (*w + t * (to - *w)).max(0.0);
     }
+    Some(blocking)
 }
 
 /// Relative to the largest point, the norm below which a direction is refined.
 const SMALL: f64 = 1e-2;
 
 /// Weights up to this are taken for 0: an affine combination of sum 1 is known to a few units of rounding.
-const WEIGHT: f64 = 1e-15;
+pub(super) const WEIGHT: f64 = 1e-15;

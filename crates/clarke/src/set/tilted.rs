@@ -1,6 +1,7 @@
 //! The point of a hull that is least in norm once every point of it has an offset of its own: the dual of a proximal step.
 
 use super::factor::Factor;
+use super::min_norm::{WEIGHT, step_towards};
 use super::{add_scaled, dot, norm};
 
 /// What [`tilted_min_norm`] found.
@@ -81,9 +82,6 @@ struct Active<'a> {
     factor: Factor,
     scale: f64,
 }
-
-/// Weights up to this are taken for 0.
-const WEIGHT: f64 = 1e-15;
 
 impl<'a> Active<'a> {
     fn new(points: &'a [Vec<f64>], offsets: &'a [f64], start: &[f64]) -> Active<'a> {
@@ -194,18 +192,7 @@ impl<'a> Active<'a> {
 
     /// Moves to the minimizer over the affine hull of the members, dropping those that lose their weight.
     fn settle(&mut self) {
-        loop {
-            let to = self.affine_minimizer();
-            let room = |k: &usize| self.weights[*k] / (self.weights[*k] - to[*k]);
-            let blocking = (0..to.len()).filter(|k| to[*k] <= WEIGHT).min_by(|i, j| room(i).total_cmp(&room(j)));
-            let Some(blocking) = blocking.filter(|_| to.len() > 1) else {
-                self.weights = to;
-                break;
-            };
-            let t = room(&blocking).clamp(0.0, 1.0);
-            for (w, to) in self.weights.iter_mut().zip(to) {
-                *w = (*w + t * (to - *w)).max(0.0);
-            }
+        while let Some(blocking) = step_towards(&self.affine_minimizer(), &mut self.weights) {
             self.drop(blocking);
         }
         let total: f64 = self.weights.iter().sum();
