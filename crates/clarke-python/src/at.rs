@@ -55,12 +55,6 @@ impl At {
         arrays(py, &self.inner.outputs())
     }
 
-    /// The program, with operators made of programs written out.
-    #[getter]
-    fn program(&self) -> Program {
-        Program { inner: self.inner.program().clone() }
-    }
-
     /// The ties met within a distance.
     fn ties(&self, py: Python<'_>, tolerance: f64) -> PyResult<Vec<TieMet>> {
         let met = py.detach(|| self.inner.ties(tolerance)).raised(py)?;
@@ -121,18 +115,6 @@ impl At {
     fn directional(&self, py: Python<'_>, direction: Arrays<'_>) -> PyResult<f64> {
         let d = element(&direction)?;
         py.detach(|| self.inner.directional(&d)).raised(py)
-    }
-
-    /// Bounds of the generalized directional derivative, and the element that attains the lower one.
-    fn generalized<'py>(
-        &self,
-        py: Python<'py>,
-        direction: Arrays<'py>,
-        budget: Budget,
-    ) -> PyResult<(f64, f64, Arrays<'py>)> {
-        let (d, options) = (element(&direction)?, options(budget));
-        let found = py.detach(|| self.inner.generalized(&d, &options)).raised(py)?;
-        Ok((found.value, found.upper, arrays(py, &found.element)?))
     }
 
     /// Whether a gradient lies outside of the Clarke subdifferential.

@@ -153,8 +153,8 @@ pub fn agreement(
 }
 
 /// Audits a gradient that another library computes: `value` and `gradient` take an array of float64 and return a number and
-/// an array, or None where there is none. Returns whether nothing was found, the text, all as JSON, and for each finding its
-/// margin, its grade, whether it contradicts that the gradient is conservative, and its text.
+/// an array, or None where there is none. Returns the tolerance used, the text, all as JSON, and for each finding its margin,
+/// its grade, whether it contradicts that the gradient is conservative, and its text.
 #[pyfunction]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 pub fn audit(
@@ -167,7 +167,7 @@ pub fn audit(
     radius: f64,
     tolerance: Option<f64>,
     single: bool,
-) -> PyResult<(bool, String, String, Vec<(f64, String, bool, String)>)> {
+) -> PyResult<(f64, String, String, Vec<(f64, String, bool, String)>)> {
     let point = tensor(point)?.data().to_vec();
     let base = if single { AuditOptions::single() } else { AuditOptions::default() };
     let tolerance = tolerance.unwrap_or(base.tolerance);
@@ -200,5 +200,5 @@ pub fn audit(
         (f.margin(), format!("{:?}", f.grade()).to_lowercase(), f.contradicts(), f.to_string())
     };
     let json = serde_json::to_string(&report).expect("numbers and texts have a JSON form");
-    Ok((report.passes(), report.to_string(), json, report.findings.iter().map(finding).collect()))
+    Ok((tolerance, report.to_string(), json, report.findings.iter().map(finding).collect()))
 }

@@ -48,7 +48,7 @@ fn is_plain<T: Precision>(array: &Bound<'_, PyUntypedArray>) -> bool {
     (flags & WANTED) == WANTED && array.dtype().is_equiv_to(&T::get_dtype(array.py()))
 }
 
-/// Any array of numbers, list of numbers or number as an array of the library; copies. None if it holds no real numbers.
+/// Any array of numbers, list of numbers or number as an array of the library; copies. Errors: it holds no real numbers.
 pub fn tensor(object: &Bound<'_, PyAny>) -> PyResult<Tensor> {
     let py = object.py();
     let numpy = py.import("numpy")?;
@@ -59,12 +59,10 @@ pub fn tensor(object: &Bound<'_, PyAny>) -> PyResult<Tensor> {
         let text = format!("numbers were expected, not an array of dtype {dtype}; Clarke computes with real numbers");
         return Err(exception(py, "DtypeError", text));
     }
-    let array = numpy.getattr("ascontiguousarray")?.call1((array, "float64"))?;
-    // ascontiguousarray makes one axis of none.
-    let shape: Vec<usize> = numpy.getattr("shape")?.call1((object,))?.extract()?;
+    let array = numpy.getattr("asarray")?.call1((array, "float64", "C"))?;
     let flat = array.cast::<PyArrayDyn<f64>>()?.readonly();
     let data = flat.as_slice().map_err(|_| exception(py, "InputError", "an array is not contiguous".into()))?;
-    Tensor::new(&shape, data.to_vec()).map_err(|error| crate::errors::raise(py, &error))
+    Tensor::new(flat.shape(), data.to_vec()).map_err(|error| crate::errors::raise(py, &error))
 }
 
 /// An array of the library as one of numpy, of dtype float64.

@@ -62,15 +62,6 @@ impl Executable {
         Ok(Executable { kind })
     }
 
-    /// The shapes of the inputs.
-    #[getter]
-    fn inputs(&self) -> Vec<Vec<usize>> {
-        match &self.kind {
-            Kind::Single(core) => core.inputs.clone(),
-            Kind::Double(core) => core.inputs.clone(),
-        }
-    }
-
     /// The outputs for these inputs: arrays of the precision in row-major order, or numbers, in order.
     fn run<'py>(&self, py: Python<'py>, inputs: Vec<Bound<'py, PyAny>>) -> PyResult<Vec<Bound<'py, PyAny>>> {
         match &self.kind {
@@ -84,6 +75,16 @@ impl Executable {
         match &self.kind {
             Kind::Single(core) => core.seconds(py, &inputs, times),
             Kind::Double(core) => core.seconds(py, &inputs, times),
+        }
+    }
+}
+
+impl Executable {
+    /// Whether an array is read where it is.
+    fn reads(&self, array: &Bound<'_, PyUntypedArray>) -> bool {
+        match &self.kind {
+            Kind::Single(_) => numbers::<f32>(array).is_some(),
+            Kind::Double(_) => numbers::<f64>(array).is_some(),
         }
     }
 }
@@ -243,13 +244,12 @@ fn is_finite<T: Precision>(numbers: &[T]) -> bool {
 struct Fast {
     args: Vec<Spec>,
     executable: Py<Executable>,
-    /// Which input each argument is; whether several outputs come as a tuple.
+    /// Whether the outputs come as a tuple, also a single one.
     tuple: bool,
     /// Outputs before these are left out.
     skip: usize,
 }
 
-#[derive(PartialEq)]
 enum Spec {
     Number,
     Array(Vec<usize>),
@@ -298,12 +298,14 @@ impl Dispatcher {
         slf.call_method1("_miss", (args, keywords))
     }
 
-    /// Lets calls with arguments like these go straight to the executable, whose inputs they are.
-    fn _know(&self, args: &Bound<'_, PyTuple>, executable: Py<Executable>, tuple: bool, skip: usize) -> PyResult<()> {
+    /// Lets calls with arguments like these go straight to the executable, whose inputs they are. Arrays that are read
+    /// only as copies are no such arguments: their calls would be tried in vain.
+    fn _know(&self, args: &Bound<'_, PyTuple>, executable: Py<Executable>, tuple: bool, skip: usize) {
         let mut specs = vec![];
         for arg in args.iter() {
             specs.push(match arg.cast::<PyUntypedArray>() {
-                Ok(array) => Spec::Array(array.shape().to_vec()),
+                Ok(array) if executable.get().reads(array) => Spec::Array(array.shape().to_vec()),
+                Ok(_) => return,
                 Err(_) => Spec::Number,
             });
         }
@@ -311,12 +313,6 @@ impl Dispatcher {
         if specs.len() <= ARGUMENTS && kinds.len() < KINDS {
             kinds.push(Arc::new(Fast { args: specs, executable, tuple, skip }));
         }
-        Ok(())
-    }
-
-    /// Forgets what it knows.
-    fn _forget(&self) {
-        self.fast().clear();
     }
 }
 

@@ -29,6 +29,10 @@ use pyo3::prelude::*;
 #[pyo3(name = "_clarke")]
 fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    // How far questions about sets go unless told otherwise.
+    let options = clarke::SetOptions::default();
+    module.add("VERTICES", options.vertices)?;
+    module.add("EVALUATIONS", options.evaluations)?;
     module.add_class::<tracer::Tracer>()?;
     module.add_class::<tracer::Node>()?;
     module.add_class::<tracer::Guard>()?;

@@ -2,7 +2,6 @@
 
 use crate::convert::{array, tensor};
 use crate::errors::{Raised, exception};
-use clarke::Builder;
 use clarke::program::Role;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList, PyString, PyType};
@@ -74,23 +73,7 @@ impl Program {
 
     /// The same with its selections as a policy fills them, which must not look at the point.
     fn filled(&self, py: Python<'_>, policy: &Policy) -> PyResult<Program> {
-        let builder = Builder::new();
-        let mut args = vec![];
-        for input in self.inner.inputs() {
-            args.push(match &input.role {
-                Role::Selection(Some(site)) => match policy.inner.choice(site) {
-                    Some(choice) => builder.constant(choice.selection),
-                    None => {
-                        let text = format!("a derivative inside of a trace takes a fixed policy, not {}", policy.inner);
-                        return Err(exception(py, "InputError", text));
-                    }
-                },
-                Role::Selection(None) => builder.constant(0.0),
-                role => builder.input(&input.name, &input.shape, role.clone()),
-            });
-        }
-        let outputs = builder.inline(&self.inner, &args);
-        builder.finish(&outputs).map(|inner| Program { inner }).raised(py)
+        self.inner.filled(&policy.inner).map(|inner| Program { inner }).raised(py)
     }
 
     /// Pickled as its text.
@@ -139,7 +122,8 @@ impl Policy {
             Err(_) if rule.is_instance_of::<PyFloat>() => format!("step={}", rule.extract::<f64>()?),
             Err(_) if rule.is_instance_of::<PyList>() => return Policy::along(rule.extract()?),
             Err(_) => {
-                let text = "a policy is a text such as \"jax\" or \"random(7)\", a number for step, or clarke.along(…)";
+                let text =
+                    "a policy is a text such as \"jax\" or \"random(7)\", a number for step, or clarke.Policy.along(…)";
                 return Err(exception(py, "CallError", text.into()));
             }
         };

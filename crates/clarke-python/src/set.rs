@@ -78,23 +78,10 @@ impl SetAt {
         self.ask(py, |set| set.is_single())
     }
 
-    /// Its text.
-    fn text(&self, py: Python<'_>) -> String {
-        self.ask(py, |set| set.to_string())
-    }
-
     /// The extreme points.
     fn vertices<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Arrays<'py>>>> {
         let all = self.ask(py, |set| set.vertices());
         all.map(|all| all.iter().map(|v| arrays(py, v)).collect()).transpose()
-    }
-
-    /// Which choices and which direction give each extreme point, as JSON.
-    fn witnesses(&self, py: Python<'_>) -> Option<Vec<(Vec<f64>, String)>> {
-        self.ask(py, |set| {
-            let text = |w: &clarke::Witness| serde_json::to_string(w).expect("numbers and texts have a JSON form");
-            set.witnesses().map(|all| all.into_iter().map(|(p, w)| (p, text(w))).collect())
-        })
     }
 
     /// The least and largest value of each entry.

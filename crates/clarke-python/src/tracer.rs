@@ -1,6 +1,6 @@
 //! A program under construction, driven from Python.
 
-use crate::convert::{array, place, tensor};
+use crate::convert::{place, tensor};
 use crate::errors::{Raised, exception, raise};
 use crate::operator::Operator;
 use crate::program::Program;
@@ -99,10 +99,8 @@ impl Tracer {
             place: place.clone(),
         };
         let var = builder.written_at(place, || (entry.call)(&call)).raised(py)?;
-        match builder.error() {
-            Some(error) => Err(raise(py, &error)),
-            None => Ok(var.id()),
-        }
+        written(py, builder)?;
+        Ok(var.id())
     }
 
     /// Adds the selection of a tie, for the slopes of an operator: what its argument decides is said where the operator is
@@ -125,10 +123,8 @@ impl Tracer {
         let reader = Reader { builder, tracer: slf, place: place(file, line) };
         let args = args.iter().map(|a| reader.side(a)).collect::<PyResult<Vec<_>>>()?;
         let var = builder.apply_at(Arc::new(operator.inner.clone()), &args, place(file, line));
-        match builder.error() {
-            Some(error) => Err(raise(py, &error)),
-            None => Ok(var.id()),
-        }
+        written(py, builder)?;
+        Ok(var.id())
     }
 
     /// Applies a program to values of this one; returns the nodes of its outputs.
@@ -144,16 +140,8 @@ impl Tracer {
             return Err(raise(py, &fault.into()));
         }
         let outputs = builder.inline(&program.inner, &args);
-        match builder.error() {
-            Some(error) => Err(raise(py, &error)),
-            None => Ok(outputs.iter().map(Var::id).collect()),
-        }
-    }
-
-    /// The numbers of a node that is a constant, else None.
-    fn known<'py>(&self, py: Python<'py>, id: usize) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let known = self.builder().var(id).and_then(|v| v.known());
-        known.map(|value| array(py, &value)).transpose()
+        written(py, builder)?;
+        Ok(outputs.iter().map(Var::id).collect())
     }
 
     /// The finished program of these nodes. The tracer is empty afterwards.
@@ -172,6 +160,11 @@ impl Tracer {
         // A panic inside of the library would leave a program half-built, which `finish` checks.
         self.builder.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// The mistake that was made, if one was.
+fn written(py: Python<'_>, builder: &Builder) -> PyResult<()> {
+    builder.error().map_or(Ok(()), |error| Err(raise(py, &error)))
 }
 
 #[pymethods]

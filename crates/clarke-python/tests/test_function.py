@@ -40,6 +40,24 @@ def test_a_function_is_traced_once_for_each_signature() -> None:
     assert traces == [((2,), False), ((2,), True), ((3,), False)]
 
 
+def test_arrays_that_are_copied_do_not_crowd_out_those_that_are_read_in_place() -> None:
+    f = ck.program(lambda x: np.abs(x).sum())
+    for n in range(1, 20):
+        f(np.arange(2.0 * n)[::2])
+        f(np.arange(n))
+        f.grad(np.arange(2.0 * n)[::2])
+    x = np.array([-1.0, 2.0])
+    f(x), f.grad(x)
+
+    def miss(*_: Any) -> None:
+        raise AssertionError("this kind of call is known")
+
+    f._miss = f.grad._miss = miss
+    assert f(x) == 3.0
+    assert f.grad(x).tolist() == [-1.0, 1.0]
+    assert f(np.array([3.0, -4.0])) == 7.0
+
+
 def test_static_values_of_different_types_are_different_programs() -> None:
     f = ck.program(lambda x, mode: x if mode is True else 2 * x)
     assert f(1.0, True) == 1.0

@@ -366,8 +366,9 @@ def audit(
     if precision not in (None, "float32", "float64"):
         raise InputError(f'precision is "float32" or "float64", not {precision!r}')
     single = boxed.is_single() if precision is None else precision == "float32"
-    found = _clarke.audit(boxed.value, boxed.gradient, boxed.point, seed, curves, radius, tol, single)
-    _, text, data, rows = found
+    limit, text, data, rows = _clarke.audit(
+        boxed.value, boxed.gradient, boxed.point, seed, curves, radius, tol, single
+    )
     report: dict[str, Any] = json.loads(data)
     findings = []
     for raw, (margin, grade, contradicts, said) in zip(report["findings"], rows, strict=True):
@@ -376,7 +377,6 @@ def audit(
         findings.append(Finding(kind.lower(), grade, margin, contradicts, said.rstrip(), numbers))
     if clarke is None:
         return Audit(text, report, findings, None, None)
-    limit = tol if tol is not None else 1e-3 if single else 1e-6
     compared, worst, where = _clarke.agreement(
         boxed.value, clarke.specialize(boxed.argument), boxed.point, seed, curves, radius, single
     )
