@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
 
-from . import _clarke, _tree
+from . import _clarke
 from ._errors import ClarkeError, InputError
 from ._function import Function, PolicyLike, policy_of, program
+from ._point import At
 from ._sum import FiniteSum
 
 __all__ = ["Measure", "Method", "OptimizeResult", "Polished", "minimize", "methods"]
@@ -225,19 +227,17 @@ def minimize(
         raise InputError(f"steps: a whole number from 1 on was expected, not {steps!r}")
     bar = _Bar(limit) if (sys.stderr.isatty() if progress is None else progress) else None
     plan = _clarke.Plan(method, settings, limit, convex, _watcher(bar, callback))
+    own = function if isinstance(function, FiniteSum) else program(function)
     clock = time.perf_counter()
     try:
-        outcome, unflatten = _run(plan, function, x0, args, policy_of(policy))
+        outcome, unflatten = _run(plan, own, x0, args, policy_of(policy))
     finally:
         if bar:
             bar.close()
     result = _result(outcome, unflatten, time.perf_counter() - clock)
-    if not isinstance(function, FiniteSum):
-        if polish:
-            result["polished"] = _polished(program(function), result, args)
-        within = result["polished"].tolerance if result["polished"] else tie_tol
-        if _is_quick(program(function), result["x"], args, within) if certify is None else certify:
-            result["verdict"] = _verdict(program(function), result["x"], args, within)
+    if isinstance(own, Function):
+        with contextlib.suppress(ClarkeError):  # A run is not lost for what cannot be said of its point.
+            _conclude(result, own, args, polish, certify, tie_tol)
     return result
 
 
@@ -245,38 +245,39 @@ def minimize(
 _QUICK = (20, 100)
 
 
-def _is_quick(function: Function, x: Any, args: tuple[Any, ...], within: float) -> bool:
-    """Whether a verdict takes no more than a moment."""
-    sizes = [np.size(leaf) for leaf in _tree.flatten(x)[0]]
+def _conclude(
+    result: OptimizeResult, function: Function, args: tuple[Any, ...], polish: bool, certify: bool | None, tie_tol: float
+) -> None:
+    """Moves the best point onto its ties, and judges it there: each as asked for."""
+    here = function.at(result["x"], *args)
+    if polish and _polish(result, here):
+        here = function.at(result["x"], *args)
+    within = result["polished"].tolerance if result["polished"] else tie_tol
+    if certify is None:
+        certify = here._form.size <= _QUICK[1] and len(here.ties(within)) <= _QUICK[0]
+    if certify:
+        result["verdict"] = here.verdict(tol=within)
+
+
+def _polish(result: OptimizeResult, here: At) -> bool:
+    """Moves the best point onto its ties, if that is a better point."""
     try:
-        return sum(sizes) <= _QUICK[1] and len(function.ties(x, *args, tol=within)) <= _QUICK[0]
+        found = here._native().polish()
     except ClarkeError:
         return False
-
-
-def _polished(function: Function, result: OptimizeResult, args: tuple[Any, ...]) -> Polished | None:
-    """Moves the best point onto its ties, if that is a better point."""
-    native, _, unflatten = function._point((result["x"], *args), {}, 0)
-    varying = [k for k, (_, _, role) in enumerate(native.inputs) if role == "argument"]
-    try:
-        found = function.at(result["x"], *args)._native().polish()
-    except ClarkeError:
-        return None
     if found is None:
-        return None
+        return False
     point, value, norm, active, tolerance = found
-    if value > result["fun"] + 1e-12 * max(1.0, abs(result["fun"])):
-        return None
-    result["x"], result["fun"] = unflatten([point[k] for k in varying]), value
-    return Polished(norm, active, tolerance)
+    result.update(x=here._form.put(here._varying(point)), fun=value, polished=Polished(norm, active, tolerance))
+    return True
 
 
 def _run(
-    plan: _clarke.Plan, function: Callable[..., Any], x0: Any, args: tuple[Any, ...], policy: _clarke.Policy
+    plan: _clarke.Plan, function: Function | FiniteSum, x0: Any, args: tuple[Any, ...], policy: _clarke.Policy
 ) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """The outcome as plain data, and what gives points the form of the start."""
-    if not isinstance(function, FiniteSum):
-        native, values, unflatten = program(function)._point((x0, *args), {}, 0)
+    if isinstance(function, Function):
+        native, values, unflatten = function._point((x0, *args), {}, 0)
         return plan.minimize(native, values, policy), unflatten
     if args:
         raise InputError("a FiniteSum has its data already: give further arguments of the loss as shared=")
@@ -338,11 +339,3 @@ def _result(outcome: dict[str, Any], unflatten: Callable[[Any], Any], seconds: f
         trace=np.array(outcome["trace"], dtype=np.float64).reshape(-1, 2),
         measures=[Measure(*measure) for measure in outcome["measures"]],
     )
-
-
-def _verdict(function: Function, x: Any, args: tuple[Any, ...], tie_tol: float) -> Any:
-    """The verdict of the calculus, or None where there is none: a run's result is not lost for it."""
-    try:
-        return function.verdict(x, *args, tol=tie_tol)
-    except ClarkeError:
-        return None

@@ -6,14 +6,15 @@ Everything here is computed in 64 bits, whatever the arguments are: ties are met
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Concatenate, ParamSpec, Sequence, TypeVar, cast
 
 from . import _clarke
-from ._errors import InputError
-from ._function import Argnums, Function, PolicyLike, policy_of, program
+from ._clarke import EVALUATIONS, VERTICES
+from ._function import Function, PolicyLike, policy_of, program
 from ._point_form import Budget, Form, budget, plain
-from ._point_set import Bounds, Set, Support
+from ._point_set import Bounds, Set, Support, bounds_of
 from ._point_verdict import Explanation, Tie, Verdict, tie_of
 
 __all__ = [
@@ -31,13 +32,6 @@ __all__ = [
     "ties",
     "verdict",
 ]
-
-#: At most this many elements of a set are written out, by default.
-VERTICES = 1024
-
-#: At most this many evaluations of the derivative are made in one question, by default.
-EVALUATIONS = 100_000
-
 
 @dataclass(frozen=True, slots=True)
 class Dependence:
@@ -179,11 +173,12 @@ class At:
     @property
     def point(self) -> Any:
         """The arguments that vary."""
-        return self._form.element(self._own())
+        return self._form.element(self._varying(self._native().point))
 
-    def _own(self) -> list[Any]:
+    def _varying(self, inputs: Sequence[Any]) -> list[Any]:
+        """Of the arrays of all inputs those of the arguments that vary."""
         roles = [role for _, _, role in self._program.inputs if role != "selection"]
-        return [x for role, x in zip(roles, self._native().point, strict=True) if role == "argument"]
+        return [x for role, x in zip(roles, inputs, strict=True) if role == "argument"]
 
     def ties(self, tol: float = 0.0, simplify: bool = False) -> list[Tie]:
         """The ties met at this point, within an absolute distance, in the order of the program.
@@ -323,12 +318,7 @@ class At:
         """How the gradient depends on the convention: under each preset, and over all choices."""
         presets, over_presets, over_choices = self._native().dependence(self.conservative()._native)
         named = {name: self._form.element(g) for name, g in presets}
-        return Dependence(named, self._ends(over_presets), self._ends(over_choices))
-
-    def _ends(self, ends: Any) -> Bounds:
-        low, high = ends
-        named = {"low": self._form.named(low), "high": self._form.named(high)}
-        return Bounds(self._form.element(low), self._form.element(high), named)
+        return Dependence(named, bounds_of(self._form, over_presets), bounds_of(self._form, over_choices))
 
     @property
     def path_differentiable(self) -> bool | None:
@@ -396,7 +386,7 @@ class At:
 
     def __repr__(self) -> str:
         shown = []
-        for (name, _), x in zip(self._form.layout[:3], self._own(), strict=False):
+        for (name, _), x in zip(self._form.layout[:3], self._varying(self._native().point), strict=False):
             numbers = ", ".join(f"{v:.6g}" for v in x.ravel()[:4]) + (", …" if x.size > 4 else "")
             shown.append(f"{name} = {numbers if x.ndim == 0 else f'[{numbers}]'}")
         more = ", …" if len(self._form.layout) > 3 else ""
@@ -409,188 +399,30 @@ class At:
         return f"<clarke.At {name}: {', '.join(shown)}{more}{met}>"
 
 
-def at(function: Callable[..., Any], *args: Any, argnums: Argnums = 0, **keywords: Any) -> At:
-    """A function at a point.
-
-    Parameters
-    ----------
-    function : callable
-        A `Function`, or a function of Python.
-    *args, **keywords
-        Its arguments.
-    argnums : int, str or sequence of such
-        Which arguments vary; the first by default. Elements of sets, gradients and directions have the form of this
-        argument; of several they are tuples.
-
-    Raises
-    ------
-    ClarkeError
-        The first mistake in the function, with its file and line.
-    NotFiniteError
-        A value that is not finite there, with the operator that made it.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> ck.at(ck.parse("abs(x) * y"), 0.0, 3.0).clarke()
-    <clarke.Set clarke: [-3, 3], exact>
-    """
-    own = function if isinstance(function, Function) else program(function)
-    varying, inputs, put = own._point(args, keywords, argnums)
-    text = getattr(own, "text", None)
-    name = own.name if text is None else text.strip()
-    expression = text is not None and not name.startswith("def ")
-    return At(name, varying, inputs, put, expression)
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer")
 
 
-def ties(
-    function: Callable[..., Any], *args: Any, tol: float = 0.0, argnums: Argnums = 0, **keywords: Any
-) -> list[Tie]:
-    """The ties that a function meets at a point, within an absolute distance, with the user's own file and line.
+def _of(question: Callable[Concatenate[Function, Asked], Answer]) -> Callable[Concatenate[Callable[..., Any], Asked], Answer]:
+    """A question that is a method of `Function`, as a function: of a `Function`, or of a function of Python."""
 
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> ck.ties(ck.parse("abs(x) + max(x, 3)"), 0.0)
-    [<clarke.Tie abs: 2 pieces>]
-    """
-    return at(function, *args, argnums=argnums, **keywords).ties(tol)
+    @functools.wraps(question)
+    def ask(function: Callable[..., Any], *args: Asked.args, **keywords: Asked.kwargs) -> Answer:
+        return question(program(function), *args, **keywords)
 
-
-def conservative(
-    function: Callable[..., Any],
-    *args: Any,
-    argnums: Argnums = 0,
-    tol: float = 0.0,
-    vertices: int = VERTICES,
-    evaluations: int = EVALUATIONS,
-    seed: int = 0,
-    simplify: bool = False,
-    **keywords: Any,
-) -> Set:
-    """The conservative gradient of a function as written, at a point: see `At.conservative` and, for options, `At`.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> ck.conservative(ck.parse("abs(x) - abs(x)"), 0.0).vertices
-    [np.float64(-2.0), np.float64(2.0)]
-    >>> ck.conservative(ck.parse("abs(x) - abs(x)"), 0.0, simplify=True).vertices
-    [np.float64(0.0)]
-    """
-    options = budget(tol, vertices, evaluations, seed)
-    return at(function, *args, argnums=argnums, **keywords)._set("conservative", options, simplify)
+    asked = inspect.signature(question)
+    first = inspect.Parameter("function", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="Callable[..., Any]")
+    made = cast(Any, ask)
+    made.__signature__ = asked.replace(parameters=[first, *list(asked.parameters.values())[1:]])
+    made.__module__, made.__qualname__ = __name__, question.__name__
+    return cast("Callable[Concatenate[Callable[..., Any], Asked], Answer]", made)
 
 
-def clarke(
-    function: Callable[..., Any],
-    *args: Any,
-    argnums: Argnums = 0,
-    tol: float = 0.0,
-    vertices: int = VERTICES,
-    evaluations: int = EVALUATIONS,
-    seed: int = 0,
-    simplify: bool = False,
-    **keywords: Any,
-) -> Set:
-    """The Clarke subdifferential of a function at a point: see `At.clarke` and, for options, `At`.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> ck.clarke(ck.parse("abs(x) - abs(x)"), 0.0).vertices
-    [np.float64(0.0)]
-    """
-    options = budget(tol, vertices, evaluations, seed)
-    return at(function, *args, argnums=argnums, **keywords)._set("clarke", options, simplify)
-
-
-def bounds(
-    function: Callable[..., Any],
-    *args: Any,
-    argnums: Argnums = 0,
-    tol: float = 0.0,
-    vertices: int = VERTICES,
-    evaluations: int = EVALUATIONS,
-    seed: int = 0,
-    simplify: bool = False,
-    **keywords: Any,
-) -> Bounds:
-    """The least and largest value of each entry of the gradient over all choices at the ties.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> low, high = ck.bounds(ck.parse("relu(-x) + x - relu(x)"), 0.0)
-    >>> low, high
-    (np.float64(-1.0), np.float64(1.0))
-    """
-    options = budget(tol, vertices, evaluations, seed)
-    return at(function, *args, argnums=argnums, **keywords)._set("conservative", options, simplify).bounds
-
-
-def directional(function: Callable[..., Any], *args: Any, argnums: Argnums = 0, **keywords: Any) -> float:
-    """The directional derivative of a function at a point: its arguments, and last the direction.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> ck.directional(ck.parse("abs(x)"), 0.0, -2.0)
-    2.0
-    """
-    if not args:
-        raise InputError("directional: give the arguments of the function, and last the direction")
-    *point, direction = args
-    return at(function, *point, argnums=argnums, **keywords).directional(direction)
-
-
-def verdict(
-    function: Callable[..., Any],
-    *args: Any,
-    argnums: Argnums = 0,
-    tol: float = 0.0,
-    vertices: int = VERTICES,
-    evaluations: int = EVALUATIONS,
-    seed: int = 0,
-    simplify: bool = False,
-    **keywords: Any,
-) -> Verdict:
-    """What a point is to a function of one number, with what proves it: see `Verdict` and, for options, `At`.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> ck.verdict(ck.parse("abs(x)"), 0.0) == "clarke critical"
-    True
-    """
-    return at(function, *args, argnums=argnums, **keywords).verdict(
-        tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
-    )
-
-
-def explain(
-    function: Callable[..., Any],
-    *args: Any,
-    argnums: Argnums = 0,
-    policy: PolicyLike | None = None,
-    tol: float = 0.0,
-    vertices: int = VERTICES,
-    evaluations: int = EVALUATIONS,
-    seed: int = 0,
-    simplify: bool = False,
-    **keywords: Any,
-) -> Explanation:
-    """Explains a function of one number at a point: value and gradient, the ties, both sets, and what they mean.
-
-    Examples
-    --------
-    >>> import clarke as ck
-    >>> said = ck.explain(ck.parse("relu(-x) + x - relu(x)"), 0.0, policy="pytorch")
-    >>> print(str(said).splitlines()[0])
-    f = relu(-x) + x - relu(x)
-    >>> said.artifact, said.verdict == "clarke critical"
-    (True, True)
-    """
-    return at(function, *args, argnums=argnums, **keywords).explain(
-        policy, tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
-    )
+at = _of(Function.at)
+ties = _of(Function.ties)
+conservative = _of(Function.conservative)
+clarke = _of(Function.clarke)
+bounds = _of(Function.bounds)
+directional = _of(Function.directional)
+verdict = _of(Function.verdict)
+explain = _of(Function.explain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 
@@ -37,6 +38,11 @@ class Form:
 
     layout: list[tuple[str, tuple[int, ...]]]
     put: Callable[[Sequence[Any]], Any]
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return sum(math.prod(shape) for _, shape in self.layout)
 
     def element(self, arrays: Sequence[Any]) -> Any:
         """Arrays in the form of the arguments; single numbers as numpy's scalars."""

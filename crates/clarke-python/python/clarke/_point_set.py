@@ -98,6 +98,12 @@ class Containment:
         return self.inside is True
 
 
+def bounds_of(form: Form, ends: Any) -> Bounds:
+    """Least and largest values, in the form of the argument."""
+    low, high = ends
+    return Bounds(form.element(low), form.element(high), {"low": form.named(low), "high": form.named(high)})
+
+
 def nearest_of(form: Form, found: Any) -> Nearest:
     """What the native half found, in the form of the argument."""
     point, distance, lower, scale, weights = found
@@ -154,9 +160,7 @@ class Set:
     def bounds(self) -> Bounds:
         """The least and largest value of each entry: exact where the extreme points are known, else by interval
         arithmetic, rounded outward, perhaps infinite."""
-        low, high = self._native.bounds()
-        named = {"low": self._form.named(low), "high": self._form.named(high)}
-        return Bounds(self._form.element(low), self._form.element(high), named)
+        return bounds_of(self._form, self._native.bounds())
 
     def support(self, direction: Any) -> Support:
         """The support function max ⟨d, v⟩ at a direction, with an element that attains the lower bound.

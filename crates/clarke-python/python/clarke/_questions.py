@@ -1,9 +1,11 @@
-"""What is asked of a function at a point, as its methods: the functions of `_point`."""
+"""What is asked of a function at a point, as its methods."""
 
 from __future__ import annotations
 
-import types
 from typing import TYPE_CHECKING, Any, cast
+
+from ._clarke import EVALUATIONS, VERTICES
+from ._errors import InputError
 
 if TYPE_CHECKING:
     from ._function import Argnums, Function, PolicyLike
@@ -14,127 +16,194 @@ if TYPE_CHECKING:
 __all__ = ["Questions"]
 
 
-def _point() -> types.ModuleType:
-    """The module of these questions, which is made of functions."""
-    from . import _point
-
-    return _point
-
-
 class Questions:
     """The questions to a `Function` at a point. Keywords that are not named here are arguments of the function."""
 
     __slots__ = ()
 
-    @property
-    def _own(self) -> Function:
-        return cast("Function", self)
+    def at(self, /, *args: Any, argnums: Argnums = 0, **keywords: Any) -> At:
+        """A function at a point.
 
-    def at(self, *args: Any, argnums: Argnums = 0, **keywords: Any) -> At:
-        """The function at a point, see `clarke.at`."""
-        found: At = _point().at(self._own, *args, argnums=argnums, **keywords)
-        return found
+        Parameters
+        ----------
+        function : callable
+            Of `clarke.at`: a `Function`, or a function of Python.
+        *args, **keywords
+            The arguments of the function.
+        argnums : int, str or sequence of such
+            Which arguments vary; the first by default. Elements of sets, gradients and directions have the form of this
+            argument; of several they are tuples.
 
-    def ties(self, *args: Any, tol: float = 0.0, argnums: Argnums = 0, **keywords: Any) -> list[Tie]:
-        """The ties met at a point, see `clarke.ties`."""
-        found: list[Tie] = _point().ties(self._own, *args, tol=tol, argnums=argnums, **keywords)
-        return found
+        Raises
+        ------
+        ClarkeError
+            The first mistake in the function, with its file and line.
+        NotFiniteError
+            A value that is not finite there, with the operator that made it.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> ck.at(ck.parse("abs(x) * y"), 0.0, 3.0).clarke()
+        <clarke.Set clarke: [-3, 3], exact>
+        """
+        from ._point import At
+
+        own = cast("Function", self)
+        varying, inputs, put = own._point(args, keywords, argnums)
+        text = getattr(own, "text", None)
+        name = own.name if text is None else text.strip()
+        expression = text is not None and not name.startswith("def ")
+        return At(name, varying, inputs, put, expression)
+
+    def ties(self, /, *args: Any, tol: float = 0.0, argnums: Argnums = 0, **keywords: Any) -> list[Tie]:
+        """The ties that a function meets at a point, within an absolute distance, with the user's own file and line.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> ck.ties(ck.parse("abs(x) + max(x, 3)"), 0.0)
+        [<clarke.Tie abs: 2 pieces>]
+        """
+        return self.at(*args, argnums=argnums, **keywords).ties(tol)
 
     def conservative(
         self,
+        /,
         *args: Any,
         argnums: Argnums = 0,
         tol: float = 0.0,
-        vertices: int = 1024,
-        evaluations: int = 100_000,
+        vertices: int = VERTICES,
+        evaluations: int = EVALUATIONS,
         seed: int = 0,
         simplify: bool = False,
         **keywords: Any,
     ) -> Set:
-        """The conservative gradient at a point, see `clarke.conservative`."""
-        options = _options(argnums, tol, vertices, evaluations, seed, simplify)
-        found: Set = _point().conservative(self._own, *args, **options, **keywords)
-        return found
+        """The conservative gradient of a function as written, at a point: see `At.conservative` and, for options, `At`.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> ck.conservative(ck.parse("abs(x) - abs(x)"), 0.0).vertices
+        [np.float64(-2.0), np.float64(2.0)]
+        >>> ck.conservative(ck.parse("abs(x) - abs(x)"), 0.0, simplify=True).vertices
+        [np.float64(0.0)]
+        """
+        return self.at(*args, argnums=argnums, **keywords).conservative(
+            tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
+        )
 
     def clarke(
         self,
+        /,
         *args: Any,
         argnums: Argnums = 0,
         tol: float = 0.0,
-        vertices: int = 1024,
-        evaluations: int = 100_000,
+        vertices: int = VERTICES,
+        evaluations: int = EVALUATIONS,
         seed: int = 0,
         simplify: bool = False,
         **keywords: Any,
     ) -> Set:
-        """The Clarke subdifferential at a point, see `clarke.clarke`."""
-        options = _options(argnums, tol, vertices, evaluations, seed, simplify)
-        found: Set = _point().clarke(self._own, *args, **options, **keywords)
-        return found
+        """The Clarke subdifferential of a function at a point: see `At.clarke` and, for options, `At`.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> ck.clarke(ck.parse("abs(x) - abs(x)"), 0.0).vertices
+        [np.float64(0.0)]
+        """
+        return self.at(*args, argnums=argnums, **keywords).clarke(
+            tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
+        )
 
     def bounds(
         self,
+        /,
         *args: Any,
         argnums: Argnums = 0,
         tol: float = 0.0,
-        vertices: int = 1024,
-        evaluations: int = 100_000,
+        vertices: int = VERTICES,
+        evaluations: int = EVALUATIONS,
         seed: int = 0,
         simplify: bool = False,
         **keywords: Any,
     ) -> Bounds:
-        """Bounds of the gradient over all choices at the ties, see `clarke.bounds`."""
-        options = _options(argnums, tol, vertices, evaluations, seed, simplify)
-        found: Bounds = _point().bounds(self._own, *args, **options, **keywords)
-        return found
+        """The least and largest value of each entry of the gradient over all choices at the ties.
 
-    def directional(self, *args: Any, argnums: Argnums = 0, **keywords: Any) -> float:
-        """The directional derivative at a point, the last argument being the direction, see `clarke.directional`."""
-        found: float = _point().directional(self._own, *args, argnums=argnums, **keywords)
-        return found
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> low, high = ck.bounds(ck.parse("relu(-x) + x - relu(x)"), 0.0)
+        >>> low, high
+        (np.float64(-1.0), np.float64(1.0))
+        """
+        return self.at(*args, argnums=argnums, **keywords).bounds(
+            tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
+        )
+
+    def directional(self, /, *args: Any, argnums: Argnums = 0, **keywords: Any) -> float:
+        """The directional derivative of a function at a point: its arguments, and last the direction.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> ck.directional(ck.parse("abs(x)"), 0.0, -2.0)
+        2.0
+        """
+        if not args:
+            raise InputError("directional: give the arguments of the function, and last the direction")
+        *point, direction = args
+        return self.at(*point, argnums=argnums, **keywords).directional(direction)
 
     def verdict(
         self,
+        /,
         *args: Any,
         argnums: Argnums = 0,
         tol: float = 0.0,
-        vertices: int = 1024,
-        evaluations: int = 100_000,
+        vertices: int = VERTICES,
+        evaluations: int = EVALUATIONS,
         seed: int = 0,
         simplify: bool = False,
         **keywords: Any,
     ) -> Verdict:
-        """What a point is to the function, see `clarke.verdict`."""
-        options = _options(argnums, tol, vertices, evaluations, seed, simplify)
-        found: Verdict = _point().verdict(self._own, *args, **options, **keywords)
-        return found
+        """What a point is to a function of one number, with what proves it: see `Verdict` and, for options, `At`.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> ck.verdict(ck.parse("abs(x)"), 0.0) == "clarke critical"
+        True
+        """
+        return self.at(*args, argnums=argnums, **keywords).verdict(
+            tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
+        )
 
     def explain(
         self,
+        /,
         *args: Any,
         argnums: Argnums = 0,
         policy: PolicyLike | None = None,
         tol: float = 0.0,
-        vertices: int = 1024,
-        evaluations: int = 100_000,
+        vertices: int = VERTICES,
+        evaluations: int = EVALUATIONS,
         seed: int = 0,
         simplify: bool = False,
         **keywords: Any,
     ) -> Explanation:
-        """Explains the function at a point, see `clarke.explain`."""
-        options = _options(argnums, tol, vertices, evaluations, seed, simplify)
-        found: Explanation = _point().explain(self._own, *args, policy=policy, **options, **keywords)
-        return found
+        """Explains a function of one number at a point: value and gradient, the ties, both sets, and what they mean.
 
-
-def _options(
-    argnums: Argnums, tol: float, vertices: int, evaluations: int, seed: int, simplify: bool
-) -> dict[str, Any]:
-    return {
-        "argnums": argnums,
-        "tol": tol,
-        "vertices": vertices,
-        "evaluations": evaluations,
-        "seed": seed,
-        "simplify": simplify,
-    }
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> said = ck.explain(ck.parse("relu(-x) + x - relu(x)"), 0.0, policy="pytorch")
+        >>> print(str(said).splitlines()[0])
+        f = relu(-x) + x - relu(x)
+        >>> said.artifact, said.verdict == "clarke critical"
+        (True, True)
+        """
+        return self.at(*args, argnums=argnums, **keywords).explain(
+            policy, tol=tol, vertices=vertices, evaluations=evaluations, seed=seed, simplify=simplify
+        )
