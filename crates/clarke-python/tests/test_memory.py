@@ -96,17 +96,17 @@ def test_large_arrays_are_read_where_they_are() -> None:
 
 def test_arguments_are_the_users_own_memory() -> None:
     """What reaches the native half is the array that the user gave, by its address; another layout or dtype is converted."""
-    from clarke._function import arrays
+    from clarke._arrays import as_arrays
 
     x = np.zeros((4, 5))
-    own = arrays([x], True)[0]
+    own = as_arrays([x], True)[0]
     assert own.ctypes.data == x.ctypes.data
     single = x.astype("float32")
-    assert arrays([single], False)[0].ctypes.data == single.ctypes.data
+    assert as_arrays([single], False)[0].ctypes.data == single.ctypes.data
     view = x[1:3]
-    assert arrays([view], True)[0].ctypes.data == x.ctypes.data + 5 * 8
+    assert as_arrays([view], True)[0].ctypes.data == x.ctypes.data + 5 * 8
     for other in (x.T, single, x[:, ::2]):
-        assert arrays([other], True)[0].ctypes.data != other.ctypes.data
+        assert as_arrays([other], True)[0].ctypes.data != other.ctypes.data
 
 
 def test_what_is_written_to_an_array_is_seen_by_the_next_call() -> None:

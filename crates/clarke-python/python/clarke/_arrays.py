@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from ._errors import DtypeError
 
-__all__ = ["Array", "as_array", "is_double", "shape_of"]
-
-#: What results are made of: arrays of float64 or float32.
-Array = npt.NDArray[np.floating[Any]]
+__all__ = ["as_array", "as_arrays", "dtype_name", "foreign", "is_double"]
 
 
 def foreign(leaf: Any) -> Any:
@@ -26,15 +22,21 @@ def foreign(leaf: Any) -> Any:
         raise DtypeError(f"a {kind} cannot be read as an array: {error}; detach it and move it to the CPU") from None
 
 
-def is_double(leaves: list[Any]) -> bool:
+def dtype_name(leaf: Any) -> str:
+    """The name of a leaf's dtype, whatever library it is of; empty for numbers of Python."""
+    return str(getattr(leaf, "dtype", "")).rpartition(".")[2]
+
+
+def is_double(leaves: Sequence[Any]) -> bool:
     """Whether a program is computed in 64 bits: unless all arrays are float32. Numbers of Python take either."""
     strong = [leaf for leaf in leaves if isinstance(leaf, (np.ndarray, np.generic))]
     return not strong or any(leaf.dtype != np.float32 for leaf in strong)
 
 
-def shape_of(leaf: Any) -> tuple[int, ...]:
-    """The shape of a leaf; a number has none."""
-    return leaf.shape if isinstance(leaf, (np.ndarray, np.generic)) or hasattr(leaf, "tracer") else ()
+def as_arrays(leaves: Sequence[Any], double: bool) -> list[Any]:
+    """Leaves as the native half reads them, see `as_array`."""
+    dtype: type[np.floating[Any]] = np.float64 if double else np.float32
+    return [as_array(leaf, dtype) for leaf in leaves]
 
 
 def as_array(leaf: Any, dtype: type[np.floating[Any]]) -> Any:

@@ -10,9 +10,9 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from . import _clarke, _tree
+from ._arrays import as_arrays, dtype_name
 from ._errors import CallError, InputError, NotFiniteError
-from ._function import Argnums, Function, PolicyLike, arrays, policy_of, program
-from ._point import at
+from ._function import Argnums, Function, PolicyLike, policy_of, program
 from ._point_form import Form, page
 
 __all__ = ["Agreement", "Audit", "CheckReport", "Finding", "audit", "check_conservative"]
@@ -123,9 +123,9 @@ def check_conservative(
     >>> ck.check_conservative(ck.parse("max(x)"), "pytorch", np.array([1.0, 1.0])).passes
     True
     """
-    own = function if isinstance(function, Function) else program(function)
-    here = at(own, *args, argnums=argnums, **keywords)
-    points = [arrays(own._bind(p, keywords).leaves, True) for p in (args, *more)]
+    own = program(function)
+    here = own.at(*args, argnums=argnums, **keywords)
+    points = [as_arrays(own._bind(p, keywords).leaves, True) for p in (args, *more)]
     rule: Any
     if isinstance(grad, Function):
         rule = grad.specialize(*args, **keywords)
@@ -402,7 +402,7 @@ class _Box:
         if not leaves:
             raise InputError("audit: the point holds no number")
         framework = framework or (None if grad or both else _framework_of(leaves[0]))
-        self._single_input = all(_dtype_of(leaf) == "float32" for leaf in leaves)
+        self._single_input = all(dtype_name(leaf) == "float32" for leaf in leaves)
         own = [np.asarray(_detached(leaf), dtype=np.float64) for leaf in leaves]
         self._shapes = [leaf.shape for leaf in own]
         self.point = np.concatenate([leaf.ravel() for leaf in own])
@@ -467,7 +467,7 @@ class _Box:
             results = self._function(self._take(self.argument)), self._grad(self._take(self.argument))
         except (ArithmeticError, NotFiniteError):
             return self._single_input
-        return any(_dtype_of(leaf) == "float32" for leaf in _tree.flatten(results)[0])
+        return any(dtype_name(leaf) == "float32" for leaf in _tree.flatten(results)[0])
 
 
 def _second(both: Callable[[Any], Any] | None, value: Any) -> Any:
@@ -480,11 +480,6 @@ def _second(both: Callable[[Any], Any] | None, value: Any) -> Any:
 def _detached(leaf: Any) -> Any:
     """An array that numpy reads: one of torch without its graph, on the CPU."""
     return leaf.detach().cpu() if hasattr(leaf, "detach") else leaf
-
-
-def _dtype_of(leaf: Any) -> str:
-    """The name of a leaf's dtype, whatever library it is of."""
-    return str(getattr(leaf, "dtype", "")).rpartition(".")[2]
 
 
 def _framework_of(leaf: Any) -> str | None:

@@ -7,22 +7,10 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from . import _clarke, _tree
-from ._arrays import is_double, shape_of
+from ._arrays import is_double
 from ._errors import CallError, InputError
-from ._function import (
-    Argnums,
-    Call,
-    Function,
-    PolicyLike,
-    Specialized,
-    arrays,
-    inlined,
-    plain,
-    policy_of,
-    program,
-    shaped,
-    tracer_of,
-)
+from ._function import Argnums, Call, Function, PolicyLike, Specialized, plain, policy_of, program, shaped
+from ._trace import shape_of
 from ._tree import Tree
 
 __all__ = ["Derivative", "batch", "grad", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -60,19 +48,14 @@ class Derivative(_clarke.Dispatcher):
         items = call.chosen(argnums)
         if self._mode == "jacobian":
             return _jacobian(at, call, items, argnums, policy)
-        if tracer := tracer_of(call.leaves):
-            derivative = at.derivative("value_and_gradient", items, policy)
-            results = inlined(tracer, derivative, call.leaves)
-        else:
-            double = is_double(call.leaves)
-            executable = at.executable("value_and_gradient", tuple(items), policy, double)
-            results = executable.run(arrays(call.leaves, double))
-            if not changed and not keywords and plain(call, args):
-                self._learn(args, executable, items)
+        results = at.run("value_and_gradient", items, policy, call.leaves)
+        if not changed and not keywords and plain(call, args):
+            executable = at.executable("value_and_gradient", tuple(items), policy, is_double(call.leaves))
+            self._learn(args, executable)
         gradient = shaped(call, items, argnums, results[1:])
         return (results[0], gradient) if self._mode == "value_and_grad" else gradient
 
-    def _learn(self, args: tuple[Any, ...], executable: Any, items: Sequence[int]) -> None:
+    def _learn(self, args: tuple[Any, ...], executable: _clarke.Executable) -> None:
         """Lets such calls go straight to the executable, if the result is what it returns."""
         single = isinstance(self._argnums, (int, str))
         if self._mode == "grad":
@@ -88,20 +71,10 @@ def _rebuilt(function: Function, mode: str, argnums: Argnums, policy: PolicyLike
     return Derivative(function, mode, argnums, policy)
 
 
-def _jacobian(
-    at: Specialized, call: Call, items: Sequence[int], argnums: Argnums, policy: _clarke.Policy
-) -> Any:
+def _jacobian(at: Specialized, call: Call, items: Sequence[int], argnums: Argnums, policy: _clarke.Policy) -> Any:
     """For each array of the result the Jacobian in each argument that varies."""
-    tracer, double = tracer_of(call.leaves), is_double(call.leaves)
-    rows = []
-    for k in range(len(at.program.outputs)):
-        one = at.output(k)
-        if tracer:
-            blocks = inlined(tracer, one.derivative("jacobian", items, policy), call.leaves)
-        else:
-            blocks = one.executable("jacobian", tuple(items), policy, double).run(arrays(call.leaves, double))
-        rows.append(shaped(call, items, argnums, blocks))
-    return _tree.unflatten(at.out, rows)
+    blocks = [at.output(k).run("jacobian", items, policy, call.leaves) for k in range(len(at.program.outputs))]
+    return _tree.unflatten(at.out, [shaped(call, items, argnums, row) for row in blocks])
 
 
 def grad(
@@ -117,7 +90,7 @@ def grad(
         The argument that varies; for several a tuple is returned. The first by default.
     policy : str, float or Policy, optional
         What is picked at ties: ``"min-norm"`` (the default), ``"pytorch"``, ``"jax"``, ``"tensorflow"``, a number for
-        ``step``, ``"random(7)"``, or `clarke.along`.
+        ``step``, ``"random(7)"``, or `clarke.Policy.along`.
 
     Returns
     -------
@@ -197,15 +170,6 @@ def _seeded(
     return call, function._specialize(call), items, leaves
 
 
-def _run(
-    at: Specialized, mode: str, items: Sequence[int], policy: _clarke.Policy, leaves: Sequence[Any], double: bool
-) -> list[Any]:
-    if tracer := tracer_of(leaves):
-        return inlined(tracer, at.derivative(mode, items, policy), leaves)
-    results: list[Any] = at.executable(mode, tuple(items), policy, double).run(arrays(leaves, double))
-    return results
-
-
 def jvp(
     function: Callable[..., Any],
     primals: Any,
@@ -239,8 +203,7 @@ def jvp(
     (np.float64(4.0), np.float64(12.0))
     """
     call, at, items, leaves = _seeded(program(function), primals, tangents, argnums, "jvp")
-    double = is_double(call.leaves + leaves)
-    results = _run(at, "jvp", items, policy_of(policy), [*call.leaves, *leaves], double)
+    results = at.run("jvp", items, policy_of(policy), [*call.leaves, *leaves])
     half = len(results) // 2
     return _tree.unflatten(at.out, results[:half]), _tree.unflatten(at.out, results[half:])
 
@@ -277,8 +240,7 @@ def vjp(
         wanted = [tuple(shape) for shape in at.program.outputs]
         if tree != at.out or [shape_of(leaf) for leaf in leaves] != wanted:
             raise InputError("vjp: the cotangent has not the form of the result: the same tree and shapes are needed")
-        double = is_double(call.leaves + leaves)
-        results = _run(at, "vjp", items, rule, [*call.leaves, *leaves], double)
+        results = at.run("vjp", items, rule, [*call.leaves, *leaves])
         return shaped(call, items, None, results)
 
     return y, pullback
@@ -313,8 +275,7 @@ def hvp(
     np.float64(12.0)
     """
     call, at, items, leaves = _seeded(program(function), primals, tangents, argnums, "hvp")
-    double = is_double(call.leaves + leaves)
-    results = _run(at, "hvp", items, policy_of(policy), [*call.leaves, *leaves], double)
+    results = at.run("hvp", items, policy_of(policy), [*call.leaves, *leaves])
     return shaped(call, items, 0 if len(items) == 1 else None, results)
 
 

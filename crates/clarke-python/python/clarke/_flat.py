@@ -6,6 +6,7 @@ import importlib
 from typing import Any, Callable, Sequence
 
 from . import _clarke, _tree
+from ._arrays import dtype_name
 from ._errors import ClarkeError, InputError
 from ._function import Function, PolicyLike, policy_of, program
 from ._tree import Tree
@@ -29,8 +30,8 @@ def required(name: str, package: str) -> Any:
 
 def number_dtype(leaves: Sequence[Any]) -> str:
     """The dtype that numbers of Python take beside arrays of any library: float32 if all of those are, else float64."""
-    names = [str(leaf.dtype).rpartition(".")[2] for leaf in leaves if hasattr(leaf, "dtype")]
-    return "float32" if names and set(names) == {"float32"} else "float64"
+    names = {dtype_name(leaf) for leaf in leaves if hasattr(leaf, "dtype")}
+    return "float32" if names == {"float32"} else "float64"
 
 
 class Flat:
@@ -99,6 +100,12 @@ class Adapter:
 
     def __repr__(self) -> str:
         return f"<clarke adapter of {self.function.name}, policy {self.policy}>"
+
+    def named(self, adapted: Callable[..., Any], library: str) -> Callable[..., Any]:
+        """The adapted function under the name of the function."""
+        adapted.__name__ = adapted.__qualname__ = self.function.name
+        adapted.__doc__ = f"`{self.function.name}` as a function of {library}, under the policy {self.policy}."
+        return adapted
 
     def flat(self, args: Sequence[Any]) -> tuple[Flat, list[Any], Callable[[Sequence[Any]], Any]]:
         """The function of the leaves of these arguments; the leaves; what puts results together.

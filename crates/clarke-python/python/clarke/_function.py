@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Callable, Sequence, overload
 import numpy as np
 
 from . import _clarke, _tree
-from ._arrays import as_array, foreign, is_double, shape_of
+from ._arrays import as_arrays, foreign, is_double
 from ._errors import CallError, ClarkeError, InputError
 from ._questions import Questions
+from ._trace import Var, constant, shape_of, tracer_of
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Item:
 class Call:
     """The arguments of one call, taken apart."""
 
-    __slots__ = ("items", "keywords", "leaves", "positional")
+    __slots__ = ("items", "leaves", "positional")
 
     def __init__(self, positional: Sequence[tuple[str, Any]], keywords: Sequence[tuple[str, Any]] = ()) -> None:
         self.items: list[Item] = []
@@ -156,6 +157,16 @@ class Specialized:
         """The program of a derivative, its selections filled."""
         return self.varying(items).derivative(mode).filled(policy)
 
+    def run(
+        self, mode: str | None, items: Sequence[int], policy: _clarke.Policy, leaves: Sequence[Any]
+    ) -> list[Any]:
+        """The results of the program, or of a derivative, at these leaves: computed, or recorded where they are traced."""
+        if tracer := tracer_of(*leaves):
+            return inlined(tracer, self.program if mode is None else self.derivative(mode, items, policy), leaves)
+        double = is_double(leaves)
+        results: list[Any] = self.executable(mode, tuple(items), policy, double).run(as_arrays(leaves, double))
+        return results
+
 
 class Function(Questions, _clarke.Dispatcher):
     """A function of arrays, traced once for each signature of its arguments and compiled.
@@ -226,8 +237,6 @@ class Function(Questions, _clarke.Dispatcher):
 
     def _trace(self, call: Call) -> tuple[_clarke.Program, Tree]:
         """The program of one signature, and the tree of its result."""
-        from ._trace import Var
-
         tracer = _clarke.Tracer()
         shapes = [shape_of(leaf) for leaf in call.leaves]
         labels = [name for item in call.items for name in _tree.names(item.tree, item.name)]
@@ -249,15 +258,11 @@ class Function(Questions, _clarke.Dispatcher):
             except KeyError:  # another thread forgot it meanwhile
                 pass
             return found
-        made = Specialized(*self._trace_counted(call))
-        self._specialized[key] = made
+        program, out = self._trace(call)
+        made = self._specialized[key] = Specialized(program, [len(item.leaves) for item in call.items], out)
         if len(self._specialized) > REMEMBERED:
             self._specialized.popitem(last=False)
         return made
-
-    def _trace_counted(self, call: Call) -> tuple[_clarke.Program, list[int], Tree]:
-        program, out = self._trace(call)
-        return program, [len(item.leaves) for item in call.items], out
 
     def specialize(self, *args: Any, **keywords: Any) -> _clarke.Program:
         """The program of a call with these arguments: a function of fixed shapes, as data.
@@ -327,12 +332,9 @@ class Function(Questions, _clarke.Dispatcher):
         """A call that the native half does not know yet."""
         call = self._bind(args, keywords or {})
         at = self._specialize(call)
-        if tracer := tracer_of(call.leaves):
-            return _tree.unflatten(at.out, inlined(tracer, at.program, call.leaves))
-        double = is_double(call.leaves)
-        executable = at.executable(None, (), policy_of(None), double)
-        results = executable.run(arrays(call.leaves, double))
+        results = at.run(None, (), policy_of(None), call.leaves)
         if not keywords and plain(call, args) and is_flat(at.out):
+            executable = at.executable(None, (), policy_of(None), is_double(call.leaves))
             self._know(args, executable, at.out.kind == "tuple", 0)
         return _tree.unflatten(at.out, results)
 
@@ -342,19 +344,13 @@ class Function(Questions, _clarke.Dispatcher):
         call = self._bind(args, keywords)
         at = self._specialize(call)
         items = call.chosen(argnums)
-        if tracer_of(call.leaves):
+        if tracer_of(*call.leaves):
             raise InputError(f"{self.name}: sets and ties are asked for at a point, not inside of a trace")
 
         def unflatten(element: Sequence[Any]) -> Any:
             return shaped(call, items, argnums, element)
 
-        return at.varying(items), arrays(call.leaves, True), unflatten
-
-
-def arrays(leaves: Sequence[Any], double: bool) -> list[Any]:
-    """Leaves as the native half reads them."""
-    dtype: type[np.floating[Any]] = np.float64 if double else np.float32
-    return [as_array(leaf, dtype) for leaf in leaves]
+        return at.varying(items), as_arrays(call.leaves, True), unflatten
 
 
 def is_flat(out: Tree) -> bool:
@@ -375,23 +371,14 @@ def shaped(call: Call, items: Sequence[int], argnums: Argnums | None, leaves: Se
     return values[0] if isinstance(argnums, (int, str)) else tuple(values)
 
 
-def tracer_of(leaves: Sequence[Any]) -> Any:
-    """The trace that some leaf belongs to, if there is one."""
-    return next((leaf.tracer for leaf in leaves if isinstance(leaf, _clarke.Node)), None)
-
-
-def inlined(tracer: Any, program: _clarke.Program, leaves: Sequence[Any]) -> list[Any]:
+def inlined(tracer: _clarke.Tracer, program: _clarke.Program, leaves: Sequence[Any]) -> list[Any]:
     """The results of a program as part of a trace."""
-    from ._trace import Var
-
     nodes = [_clarke.Node(tracer, node_of(tracer, leaf)) for leaf in leaves]
     return [Var(tracer, node) for node in tracer.inline(program, nodes)]
 
 
-def node_of(tracer: Any, leaf: Any) -> int:
+def node_of(tracer: _clarke.Tracer, leaf: Any) -> int:
     """The node of a value in a trace; a number or an array becomes a constant."""
-    from ._trace import constant
-
     if not isinstance(leaf, _clarke.Node):
         return constant(tracer, leaf).node
     if leaf.tracer is not tracer:

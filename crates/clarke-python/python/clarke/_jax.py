@@ -55,9 +55,7 @@ def to_jax(function: Callable[..., Any], *, policy: PolicyLike | None = None) ->
         asarray = jax.numpy.asarray
         return unflatten(call(flat, *(asarray(leaf, None if hasattr(leaf, "dtype") else wide) for leaf in leaves)))
 
-    traced.__name__ = traced.__qualname__ = adapter.function.name
-    traced.__doc__ = f"`{adapter.function.name}` as a function of JAX, under the policy {adapter.policy}."
-    return traced
+    return adapter.named(traced, "JAX")
 
 
 @functools.cache

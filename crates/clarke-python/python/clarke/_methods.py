@@ -12,7 +12,7 @@ from ._origin import fail
 if TYPE_CHECKING:
     from ._trace import Var
 
-__all__ = ["ArrayMethods"]
+__all__ = ["ArrayMethods", "Shaped"]
 
 
 def _unknown(use: str, instead: str) -> Callable[..., NoReturn]:
@@ -22,12 +22,28 @@ def _unknown(use: str, instead: str) -> Callable[..., NoReturn]:
     return refuse
 
 
-class ArrayMethods:
-    """What a traced value does as an array does it."""
+class Shaped:
+    """What follows of a shape."""
 
     __slots__ = ()
 
     shape: tuple[int, ...]
+
+    @property
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """How many entries."""
+        return int(np.prod(self.shape))
+
+
+class ArrayMethods(Shaped):
+    """What a traced value does as an array does it."""
+
+    __slots__ = ()
 
     # What numpy's functions of these names do; set below.
     sum: Callable[..., Var]
@@ -51,16 +67,6 @@ class ArrayMethods:
     trace: Callable[..., Var]
     take: Callable[..., Var]
     repeat: Callable[..., Var]
-
-    @property
-    def ndim(self) -> int:
-        """How many axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """How many entries."""
-        return int(np.prod(self.shape))
 
     @property
     def dtype(self) -> np.dtype[Any]:

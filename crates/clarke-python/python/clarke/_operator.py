@@ -10,7 +10,8 @@ import numpy as np
 
 from . import _clarke, _tree
 from ._errors import CallError, InputError
-from ._function import Call, Function, PolicyLike, node_of, tracer_of
+from ._function import Call, Function, PolicyLike, node_of
+from ._trace import Var, origin, shape_of, tracer_of
 from ._tree import Tree
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ def step(u: Any) -> Any:
     CallError
         Outside of a slope that is given to `op`.
     """
-    from ._trace import Var
-
     current = _slopes.get()
     if current is None:
         raise CallError("step is a tie: it has a meaning in the slope of an operator only, see clarke.op")
@@ -74,8 +73,6 @@ class Operator(Function):
         return made if isinstance(made, str) else (Operator, (self._function, self._slope, self._choices, self.name))
 
     def _inputs(self, tracer: Any) -> list[Any]:
-        from ._trace import Var
-
         return [Var(tracer, tracer.input(name, ())) for name in self._names]
 
     def _traced(self) -> _clarke.Program:
@@ -85,8 +82,6 @@ class Operator(Function):
 
     def _traced_slopes(self) -> _clarke.Program:
         """The slopes on single numbers, and the arguments of their ties."""
-        from ._trace import Var
-
         tracer = _clarke.Tracer()
         inputs = self._inputs(tracer)
         value = Var(tracer, tracer.input("y", ()))
@@ -108,13 +103,9 @@ class Operator(Function):
         return tracer.finish([node_of(tracer, slope) for slope in slopes] + ties)
 
     def _applied(self, tracer: Any, leaves: list[Any]) -> Any:
-        from ._trace import Var, origin
-
         return Var(tracer, tracer.apply_own(self._operator, leaves, *origin()))
 
     def _trace(self, call: Call) -> tuple[_clarke.Program, Tree]:
-        from ._trace import Var, shape_of
-
         tracer = _clarke.Tracer()
         inputs = [
             Var(tracer, tracer.input(item.name, shape_of(leaf))) for item in call.items for leaf in item.leaves
@@ -125,7 +116,7 @@ class Operator(Function):
 
     def _miss(self, args: tuple[Any, ...], keywords: dict[str, Any] | None) -> Any:
         call = self._bind(args, keywords or {})
-        if tracer := tracer_of(call.leaves):
+        if tracer := tracer_of(*call.leaves):
             return self._applied(tracer, [np.asarray(x) if isinstance(x, (int, float)) else x for x in call.leaves])
         return super()._miss(args, keywords)
 

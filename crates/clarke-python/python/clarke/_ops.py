@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from . import _clarke, _numpy  # noqa: F401  (its tables are filled)
-from ._arrays import as_array, foreign, is_double
+from ._arrays import as_arrays, foreign, is_double
 from ._errors import CallError, ClarkeError, InputError
 from ._trace import (
     Body,
@@ -197,8 +197,7 @@ def _computed(name: str, args: tuple[Operand, ...], keywords: dict[str, Any], se
         executable = _compiled[key] = _compile(name, template, named, double)
         if len(_compiled) > _REMEMBERED:
             _compiled.popitem(last=False)
-    dtype = np.float64 if double else np.float32
-    return executable.run([as_array(leaf, dtype) for leaf in leaves])[0]
+    return executable.run(as_arrays(leaves, double))[0]
 
 
 def _compile(name: str, template: list[Any], named: dict[str, Any], double: bool) -> _clarke.Executable:
@@ -283,30 +282,29 @@ def _loop(name: str) -> Callable[..., Any]:
             )
         whole = tuple(consts) if isinstance(consts, (list, tuple)) else (consts,)
         operands = [foreign(lift(v)) for v in (init, *arrays, *whole)]
-        rows = operands[1 : 1 + len(arrays)]
+        first = 1 + len(arrays)  # of the constants
+        rows = operands[1:first]
         if any(not shape_of(x) for x in rows):
             fail(f"clarke.{name}: an array to go through needs a leading axis; a number has none", InputError)
-        shapes = [shape_of(operands[0]), *(shape_of(x)[1:] for x in rows), *map(shape_of, operands[1 + len(arrays) :])]
+        shapes = [shape_of(operands[0]), *(shape_of(x)[1:] for x in rows), *map(shape_of, operands[first:])]
         made, captured = _traced_body(body, shapes)
         around = open_body.get()
         if around is not None and captured is not None:
             # What the body reads belongs to the loop around it; so must the rest.
             operands = [around.own(v) if isinstance(v, Var) else v for v in operands]
+        settings = {} if length is None else {"length": length}
+
+        def recorded(tracer: _clarke.Tracer, args: list[Var]) -> Var:
+            return record_in(tracer, name, (made, *args[:first]), {"consts": tuple(args[first:]), **settings})
+
         tracer = tracer_of(captured, *operands)
-        settings: dict[str, Any] = {} if length is None else {"length": length}
         if tracer is not None:
-            args = [v if isinstance(v, Var) else constant(tracer, v) for v in operands]
-            return record_in(
-                tracer, name, (made, *args[: 1 + len(arrays)]), {"consts": tuple(args[1 + len(arrays) :]), **settings}
-            )
+            return recorded(tracer, [v if isinstance(v, Var) else constant(tracer, v) for v in operands])
         own = _clarke.Tracer()
-        inputs = [Var(own, own.input(f"x{k}", np.shape(v))) for k, v in enumerate(operands)]
-        out = record_in(
-            own, name, (made, *inputs[: 1 + len(arrays)]), {"consts": tuple(inputs[1 + len(arrays) :]), **settings}
-        )
+        out = recorded(own, [Var(own, own.input(f"x{k}", np.shape(v))) for k, v in enumerate(operands)])
         double = is_double(operands)
         executable = _clarke.Executable(own.finish([out.node]), None, _clarke.Policy("min-norm"), double)
-        return executable.run([as_array(v, np.float64 if double else np.float32) for v in operands])[0]
+        return executable.run(as_arrays(operands, double))[0]
 
     entry = ENTRIES[name]
     run.__name__ = run.__qualname__ = name

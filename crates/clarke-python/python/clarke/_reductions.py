@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
@@ -42,48 +43,38 @@ def _started(initial: Any) -> Any:
     return None if initial is np._NoValue else initial
 
 
-@of(np.sum)
-def _sum(
-    a: Operand,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Var:
-    only("sum", dtype=dtype, out=out, where=where)
-    return reduced(np.add, a, axis, flag(keepdims), _started(initial))
+def _total(name: str, ufunc: np.ufunc) -> Callable[..., Var]:
+    def rule(
+        a: Operand,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = False,
+        initial: Any = None,
+        where: Any = True,
+    ) -> Var:
+        only(name, dtype=dtype, out=out, where=where)
+        return reduced(ufunc, a, axis, flag(keepdims), _started(initial))
+
+    return rule
 
 
-@of(np.prod)
-def _prod(
-    a: Operand,
-    axis: Any = None,
-    dtype: Any = None,
-    out: Any = None,
-    keepdims: Any = False,
-    initial: Any = None,
-    where: Any = True,
-) -> Var:
-    only("prod", dtype=dtype, out=out, where=where)
-    return reduced(np.multiply, a, axis, flag(keepdims), _started(initial))
+of(np.sum)(_total("sum", np.add))
+of(np.prod)(_total("prod", np.multiply))
 
 
-@of(np.max, np.amax)
-def _max(
-    a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
-) -> Var:
-    only("max", out=out, where=where)
-    return reduced(np.maximum, a, axis, flag(keepdims), _started(initial))
+def _extreme(name: str, ufunc: np.ufunc) -> Callable[..., Var]:
+    def rule(
+        a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
+    ) -> Var:
+        only(name, out=out, where=where)
+        return reduced(ufunc, a, axis, flag(keepdims), _started(initial))
+
+    return rule
 
 
-@of(np.min, np.amin)
-def _min(
-    a: Operand, axis: Any = None, out: Any = None, keepdims: Any = False, initial: Any = None, where: Any = True
-) -> Var:
-    only("min", out=out, where=where)
-    return reduced(np.minimum, a, axis, flag(keepdims), _started(initial))
+_max = of(np.max, np.amax)(_extreme("max", np.maximum))
+_min = of(np.min, np.amin)(_extreme("min", np.minimum))
 
 
 @of(np.ptp)

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _tree
-from ._arrays import foreign, shape_of
+from ._arrays import foreign
 from ._derivatives import grad, hvp, jacobian, value_and_grad
 from ._errors import InputError
 from ._function import Function, PolicyLike, program
+from ._trace import shape_of
 
 __all__ = ["ForScipy", "to_scipy"]
 

@@ -8,9 +8,10 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from . import _clarke, _tree
-from ._arrays import foreign, shape_of
+from ._arrays import as_arrays, foreign
 from ._errors import InputError
-from ._function import PolicyLike, arrays, policy_of, program
+from ._function import PolicyLike, policy_of, program
+from ._trace import shape_of
 
 __all__ = ["FiniteSum"]
 
@@ -61,7 +62,7 @@ class FiniteSum:
         counts = set()
         for sample in samples:
             leaves, tree = _tree.flatten(sample)
-            kept = arrays([foreign(leaf) for leaf in leaves], True)
+            kept = as_arrays([foreign(leaf) for leaf in leaves], True)
             for leaf in kept:
                 if not shape_of(leaf):
                     raise InputError("samples: a number has no axis that counts samples; give it as shared=")
@@ -71,7 +72,7 @@ class FiniteSum:
             found = "none" if not counts - {0} else ", ".join(map(str, sorted(counts)))
             raise InputError(f"samples: all arrays need the same number of them along the first axis; found {found}")
         self._count: int = counts.pop()
-        self._made: OrderedDict[Any, tuple[_clarke.FiniteSum, Any]] = OrderedDict()
+        self._made: OrderedDict[Any, _clarke.FiniteSum] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"<clarke.FiniteSum of {self._loss.name} over {self._count} samples>"
@@ -82,14 +83,14 @@ class FiniteSum:
     def _at(self, theta: Any) -> tuple[_clarke.FiniteSum, list[Any], Callable[[Sequence[Any]], Any]]:
         """The sum for variables of this form, the leaves of theta, and what gives leaves that form."""
         leaves, tree = _tree.flatten(theta)
-        leaves = arrays([foreign(leaf) for leaf in leaves], True)
+        leaves = as_arrays([foreign(leaf) for leaf in leaves], True)
         key = tree, tuple(shape_of(leaf) for leaf in leaves)
         found = self._made.get(key)
         if found is None:
-            found = self._made[key] = (self._make(theta), tree)
+            found = self._made[key] = self._make(theta)
             if len(self._made) > _REMEMBERED:
                 self._made.popitem(last=False)
-        return found[0], leaves, lambda parts: _tree.unflatten(tree, parts)
+        return found, leaves, lambda parts: _tree.unflatten(tree, parts)
 
     def _make(self, theta: Any) -> _clarke.FiniteSum:
         """The loss of one sample, traced on stand-ins of a sample's shapes, with the arrays of all samples."""
@@ -107,7 +108,8 @@ class FiniteSum:
             for k, leaf in zip(at.of(item), leaves, strict=True)
         ]
         rest = [k for item in range(first, len(call.items)) for k in at.of(item)]
-        shared = [(at.names[k], value) for k, value in zip(rest, arrays([call.leaves[k] for k in rest], True), strict=True)]
+        values = as_arrays([call.leaves[k] for k in rest], True)
+        shared = [(at.names[k], value) for k, value in zip(rest, values, strict=True)]
         return _clarke.FiniteSum(varying, samples, shared)
 
     def __call__(self, theta: Any) -> Any:

@@ -60,9 +60,7 @@ def to_torch(function: Callable[..., Any], *, policy: PolicyLike | None = None) 
         tensors = [leaf if isinstance(leaf, torch.Tensor) else torch.as_tensor(leaf, dtype=wide) for leaf in leaves]
         return unflatten(call.apply(flat, *tensors))
 
-    traced.__name__ = traced.__qualname__ = adapter.function.name
-    traced.__doc__ = f"`{adapter.function.name}` as a function of PyTorch, under the policy {adapter.policy}."
-    return traced
+    return adapter.named(traced, "PyTorch")
 
 
 @functools.cache

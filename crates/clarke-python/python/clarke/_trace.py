@@ -15,7 +15,7 @@ import numpy as np
 
 from . import _clarke
 from ._errors import DtypeError, InputError
-from ._methods import ArrayMethods
+from ._methods import ArrayMethods, Shaped
 from ._origin import fail, origin
 
 __all__ = [
@@ -219,7 +219,7 @@ def install(ufunc: Callable[..., Any], function: Callable[..., Any]) -> None:
     _protocol.update(ufunc=ufunc, function=function)
 
 
-class _Traced:
+class _Traced(Shaped):
     """What values and conditions share: numpy's protocols, and the answers to what only numbers can do."""
 
     __slots__ = ()
@@ -287,14 +287,6 @@ class Condition(_Traced):
         # A constant that is never equal to the bound: it makes no tie.
         known = _clarke.Guard.compare(">", (value != 0).astype(float), 0.5)
         return Condition(tracer, known, value.shape)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
 
     @property
     def dtype(self) -> np.dtype[Any]:
