@@ -30,7 +30,7 @@ fn main() -> Result<(), clarke::Error> {
     let data = [Tensor::new(&[3, 2], vec![1.0, 0.0, 1.0, 1.0, 1.0, 2.0])?, [0.0, 1.0, 5.0].into()];
     let mut oracle = Convex(Evaluator::new(&loss, &data, Policy::default())?);
     let bundle = optim::method("bundle", &[])?;
-    let run = Run { steps: 1000, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} };
+    let run = Run { steps: 1000, interrupted: &AtomicBool::new(false), watch: &mut |_| {} };
     let found = optim::minimize(&bundle, &mut oracle, &[0.0, 0.0], run)?; // found.best_value is 1.5
 
     assert!((found.best_value - 1.5).abs() < 1e-6, "{found:?}");

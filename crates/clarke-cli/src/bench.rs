@@ -105,7 +105,7 @@ fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> R
     let method = clarke::optim::method(name, &[])?;
     let mut f = problem.function()?;
     let clock = Instant::now();
-    let run = Run { steps, interrupted, watch: &mut |_, _, _| {} };
+    let run = Run { steps, interrupted, watch: &mut |_| {} };
     let outcome = minimize(&method, &mut f, &problem.start, run)?;
     let seconds = clock.elapsed().as_secs_f64();
     let missing = outcome.best_value - problem.best;

@@ -5,7 +5,7 @@ use crate::output::{Format, OutFile, json};
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{AnyMethod, Convex, Facts, Method, Oracle, Outcome, Run, Setting};
+use clarke::optim::{AnyMethod, Convex, Event, Facts, Method, Oracle, Outcome, Run, Setting};
 use clarke::{Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
 use clarke_show::{Named, words};
 use serde::Serialize;
@@ -125,7 +125,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let progress = Progress::new(steps);
     let start: Vec<f64> = task.start.iter().flat_map(|(_, v)| v.data().to_vec()).collect();
     let clock = Instant::now();
-    let watch = &mut |step: u64, _: f64, best: f64| progress.at(step, best);
+    let watch = &mut |event: Event<'_>| progress.at(event.step, event.best_value);
     let run = Run { steps, interrupted: &interrupted, watch };
     let outcome = clarke::optim::minimize(&method, oracle, &start, run);
     let seconds = clock.elapsed().as_secs_f64();

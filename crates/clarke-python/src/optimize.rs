@@ -4,7 +4,7 @@ use crate::convert::{array, tensor};
 use crate::errors::{Raised, raise, warn};
 use crate::program::{Policy, Program};
 use crate::sum::FiniteSum;
-use clarke::optim::{self, Convex, Facts, Method, Oracle, Outcome, Run, Setting};
+use clarke::optim::{self, Convex, Event, Facts, Method, Oracle, Outcome, Run, Setting};
 use clarke::{Evaluator, Tensor};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -113,7 +113,7 @@ impl Plan {
         let mut stopped: Option<PyErr> = None;
         let outcome = py.detach(|| {
             let mut looked = Instant::now();
-            let mut watch = |step: u64, value: f64, best: f64| {
+            let mut watch = |event: Event<'_>| {
                 if self.watch.is_none() && looked.elapsed() < EVERY {
                     return;
                 }
@@ -121,7 +121,7 @@ impl Plan {
                 let seen = Python::attach(|py| {
                     py.check_signals()?;
                     let Some(watch) = &self.watch else { return Ok(false) };
-                    let answer = watch.bind(py).call1((step, value, best))?;
+                    let answer = watch.bind(py).call1((event.step, event.value, event.best_value))?;
                     Ok::<bool, PyErr>(answer.is_truthy()? && !answer.is_none())
                 });
                 match seen {

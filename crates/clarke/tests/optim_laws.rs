@@ -1,7 +1,8 @@
 //! Laws that every method of the table obeys.
 
 use clarke::optim::{
-    AnyMethod, Convexity, Entry, Facts, METHODS, Method, Oracle, Outcome, Range, Run, Status, minimize,
+    AnyMethod, Convexity, Entry, Facts, METHODS, Method, Oracle, Outcome, Range, Run, Running, Setting, Status,
+    minimize,
 };
 use clarke::program::class::Level;
 use clarke::{Error, Fault};
@@ -66,7 +67,7 @@ fn built(entry: &Entry) -> AnyMethod {
 }
 
 fn run(method: &AnyMethod, oracle: &mut dyn Oracle, start: &[f64], steps: u64) -> Result<Outcome, Error> {
-    minimize(method, oracle, start, Run { steps, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} })
+    minimize(method, oracle, start, Run { steps, interrupted: &AtomicBool::new(false), watch: &mut |_| {} })
 }
 
 #[test]
@@ -172,10 +173,44 @@ fn runs_repeat_bit_for_bit() {
 fn an_interrupted_run_keeps_its_best_point() {
     for entry in METHODS {
         let stop = AtomicBool::new(true);
-        let run = Run { steps: 10, interrupted: &stop, watch: &mut |_, _, _| {} };
+        let run = Run { steps: 10, interrupted: &stop, watch: &mut |_| {} };
         let outcome = minimize(&built(entry), &mut Kinked::new(), &START, run).unwrap();
         assert_eq!((outcome.status, outcome.steps), (Status::Interrupted, 0), "{}", entry.name);
         assert_eq!(outcome.best, START, "{}", entry.name);
+    }
+}
+
+#[test]
+fn a_run_that_is_saved_and_loaded_goes_on_with_the_same_bits() {
+    let never = AtomicBool::new(false);
+    let until = |running: &mut Running<'_, AnyMethod>, f: &mut Kinked, steps| {
+        running.advance(f, Run { steps, interrupted: &never, watch: &mut |_| {} })
+    };
+    for entry in METHODS {
+        let batches = entry.parameters().any(|p| p.name == "batch");
+        let options: &[(String, Setting)] = match batches {
+            true => {
+                &[("batch".into(), 1.0.into()), ("average".into(), "suffix".into()), ("step-noise".into(), 0.1.into())]
+            }
+            false => &[],
+        };
+        let method = entry.build(options).unwrap();
+        let whole = run(&method, &mut Kinked::new(), &START, 120).unwrap();
+        for cut in [0, 1, 7, 40, 119] {
+            let mut f = Kinked::new();
+            let mut running = Running::start(&method, &mut f, &START).unwrap();
+            until(&mut running, &mut f, cut);
+            let bytes = running.save();
+            // A new process has made everything anew.
+            let (method, mut f) = (entry.build(options).unwrap(), Kinked::new());
+            let mut running = Running::load(&method, &bytes).unwrap();
+            until(&mut running, &mut f, 120);
+            assert_eq!(running.finish(&mut f), whole, "{} saved after {cut} steps", entry.name);
+            // What was cut short is no run, and nothing panics.
+            for length in (0..bytes.len()).step_by(7) {
+                assert!(Running::load(&method, &bytes[..length]).is_none(), "{} of {length} bytes", entry.name);
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use problems::{Problem, all};
 use std::sync::atomic::AtomicBool;
 
 fn auto(oracle: &mut dyn clarke::optim::Oracle, start: &[f64]) -> Outcome {
-    let run = Run { steps: 100_000, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} };
+    let run = Run { steps: 100_000, interrupted: &AtomicBool::new(false), watch: &mut |_| {} };
     minimize(&method("auto", &[]).unwrap(), oracle, start, run).unwrap()
 }
 

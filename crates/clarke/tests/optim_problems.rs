@@ -4,14 +4,14 @@
 #[allow(dead_code)]
 mod problems;
 
-use clarke::optim::{Oracle, Outcome, Run, method, minimize};
+use clarke::optim::{Event, Oracle, Outcome, Run, method, minimize};
 use problems::{Problem, all};
 use std::sync::atomic::AtomicBool;
 
 fn run(problem: &Problem, name: &str, steps: u64) -> Outcome {
     let mut f = problem.function().unwrap_or_else(|error| panic!("{}: {error}", problem.name));
     let method = method(name, &[]).unwrap();
-    let run = Run { steps, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} };
+    let run = Run { steps, interrupted: &AtomicBool::new(false), watch: &mut |_| {} };
     minimize(&method, &mut f, &problem.start, run).unwrap_or_else(|error| panic!("{}: {error}", problem.name))
 }
 
@@ -85,7 +85,7 @@ fn until(problem: &Problem, name: &str) -> Option<u64> {
     let method = method(name, &[]).unwrap();
     let reached = AtomicBool::new(false);
     let target = problem.best + 1e-4 * problem.best.abs().max(1.0);
-    let watch = &mut |_: u64, _: f64, best: f64| reached.store(best <= target, std::sync::atomic::Ordering::Relaxed);
+    let watch = &mut |e: Event<'_>| reached.store(e.best_value <= target, std::sync::atomic::Ordering::Relaxed);
     let outcome =
         minimize(&method, &mut f, &problem.start, Run { steps: 5_000, interrupted: &reached, watch }).unwrap();
     (outcome.best_value <= target).then(|| evaluations(&outcome))

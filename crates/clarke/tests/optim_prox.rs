@@ -139,7 +139,7 @@ fn solve(mut f: To, prox: &str, rule: &str) -> Outcome {
     let method = FirstOrder::new(Subgradient, setup).unwrap();
     assert!(method.guarantee(clarke::optim::Facts::of(&f)).violated.is_empty(), "{prox} {rule}");
     let start = vec![0.0; f.c.len()];
-    let run = Run { steps: 5000, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} };
+    let run = Run { steps: 5000, interrupted: &AtomicBool::new(false), watch: &mut |_| {} };
     minimize(&method, &mut f, &start, run).unwrap()
 }
 

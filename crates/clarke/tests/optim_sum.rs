@@ -155,7 +155,7 @@ fn training_repeats_bit_for_bit_and_finds_what_full_gradients_find() {
     let train = |name: &str, options: &[(&str, &str)]| {
         let options: Vec<_> = options.iter().map(|(n, v)| (n.to_string(), (*v).into())).collect();
         let mut sum = sum(text, 200, Policy::default());
-        let run = Run { steps: 3000, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} };
+        let run = Run { steps: 3000, interrupted: &AtomicBool::new(false), watch: &mut |_| {} };
         minimize(&method(name, &options).unwrap(), &mut sum, &[0.5; D + 1], run).unwrap()
     };
     let whole = train("subgradient", &[]);

@@ -11,8 +11,7 @@ use common::{Draw, dot};
 use std::sync::atomic::AtomicBool;
 
 fn run<M: Method>(method: &M, oracle: &mut dyn Oracle, start: &[f64], steps: u64) -> Outcome {
-    minimize(method, oracle, start, Run { steps, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} })
-        .unwrap()
+    minimize(method, oracle, start, Run { steps, interrupted: &AtomicBool::new(false), watch: &mut |_| {} }).unwrap()
 }
 
 fn by_name(name: &str, options: &[(&str, &str)]) -> AnyMethod {

@@ -5,6 +5,8 @@ use super::bundle::Bundle;
 use super::sampling::SEED;
 use super::{AnyMethod, AnyState, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// One method after the other, each from where the one before ended, until one has converged.
 ///
@@ -14,7 +16,7 @@ use crate::error::Result;
 /// With more variables BFGS first in both cases, whose steps are cheaper; with more than it takes, the bundle method alone.
 ///
 /// Source: the composition is this library's own; HANSO (Overton) follows BFGS by gradient sampling in the same spirit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Auto {
     /// The tolerance of each method.
     pub tolerance: f64,
@@ -48,12 +50,48 @@ pub(super) const ENTRY: Entry = Entry {
 
 /// What the method carries.
 pub struct State {
+    plan: Plan,
     /// What is still to come, the next one last, each with its most steps.
     stages: Vec<(AnyMethod, u64)>,
     method: AnyMethod,
     state: AnyState,
     /// Steps that the stage still has.
     left: u64,
+}
+
+/// What the stages depend on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Plan {
+    auto: Auto,
+    convex: bool,
+    n: usize,
+}
+
+/// A state as data: methods are made anew from the plan.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    plan: Plan,
+    stages: usize,
+    left: u64,
+    state: Vec<u8>,
+}
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let (plan, state) = (self.plan.clone(), self.method.save(&self.state));
+        Saved { plan, stages: self.stages.len(), left: self.left, state }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<State, D::Error> {
+        let Saved { plan, stages: later, left, state } = Saved::deserialize(deserializer)?;
+        let mut stages = plan.stages();
+        stages.truncate(later + 1);
+        let found = stages.pop().and_then(|(method, _)| Some((method.load(&state)?, method)));
+        let (state, method) = found.ok_or_else(|| D::Error::custom("the stage has another state"))?;
+        Ok(State { plan, stages, method, state, left })
+    }
 }
 
 /// Up to as many variables a step of the bundle method, which solves a quadratic program, is cheap.
@@ -67,13 +105,13 @@ fn patience(n: usize) -> u64 {
     500 + 20 * n as u64
 }
 
-impl Auto {
+impl Plan {
     /// The methods in turn, the first one last.
-    fn stages(&self, facts: Facts, n: usize) -> Vec<(AnyMethod, u64)> {
-        let Auto { tolerance, seed } = *self;
+    fn stages(&self) -> Vec<(AnyMethod, u64)> {
+        let Plan { auto: Auto { tolerance, seed }, convex, n } = *self;
         let bundle = |steps| (AnyMethod::new(Bundle { tolerance, ..Bundle::default() }), steps);
         let bfgs = || (AnyMethod::new(Bfgs { tolerance, seed, ..Bfgs::default() }), u64::MAX);
-        match facts.convex() {
+        match convex {
             _ if n > bfgs::MOST => vec![bundle(u64::MAX)],
             true if n <= FEW => vec![bundle(patience(n)), bfgs(), bundle(patience(n))],
             true => vec![bundle(MEASURING), bfgs()],
@@ -87,10 +125,11 @@ impl Method for Auto {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let mut stages = self.stages(Facts::of(oracle), x.len());
+        let plan = Plan { auto: self.clone(), convex: Facts::of(oracle).convex(), n: x.len() };
+        let mut stages = plan.stages();
         let (method, left) = stages.pop().expect("there is a stage");
         let state = method.init(oracle, x)?;
-        Ok(State { stages, method, state, left })
+        Ok(State { plan, stages, method, state, left })
     }
 
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {

@@ -1,9 +1,10 @@
 //! Averages of iterates.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Which iterates are averaged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Averaging {
     /// All, from the start on: x̄_k = (x_0 + … + x_k) / (k + 1) (Ruppert 1988; Polyak, Juditsky 1992).
     All,
@@ -32,7 +33,7 @@ impl fmt::Display for Averaging {
 }
 
 /// An average in the making.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Average {
     kind: Averaging,
     /// The mean over the current block of iterates, and that over the one before.
@@ -42,7 +43,7 @@ pub(super) struct Average {
     count: u64,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Mean {
     x: Vec<f64>,
     weight: u64,

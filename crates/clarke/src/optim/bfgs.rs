@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::set::{add_scaled, dot, norm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// BFGS with the weak Wolfe line search, x_{k+1} = x_k − t_k H_k g_k, and with s = x_{k+1} − x_k, y = g_{k+1} − g_k
@@ -92,7 +93,7 @@ pub(super) const MOST: usize = 10_000;
 const ESCAPING: u64 = 5000;
 
 /// What the method carries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     x: Vec<f64>,
     value: f64,

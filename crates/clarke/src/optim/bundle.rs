@@ -4,6 +4,7 @@ use super::stationarity::{Trial, distance, moved};
 use super::{AnyMethod, Convexity, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::{Error, Result};
 use crate::set::{add_scaled, dot, norm, tilted_min_norm};
+use serde::{Deserialize, Serialize};
 
 /// The proximal bundle method. At the center x, cutting planes with gradients g_j and linearization errors α_j make the model
 ///
@@ -79,7 +80,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// A cutting plane.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Plane {
     /// Where it touches f.
     point: Vec<f64>,
@@ -90,7 +91,7 @@ struct Plane {
 }
 
 /// What the method carries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     start: Vec<f64>,
     x: Vec<f64>,
@@ -113,6 +114,7 @@ pub struct State {
     error: f64,
     /// Trials in a row at which f could not be evaluated, and the last error.
     failures: u32,
+    #[serde(skip)]
     failure: Option<Error>,
     end: Option<Status>,
 }

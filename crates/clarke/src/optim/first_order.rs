@@ -11,6 +11,7 @@ use crate::error::{Fault, Result};
 use crate::set::{dot, norm};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The formula of a first-order method: the next iterate from the current one, one element of a conservative gradient (of
@@ -146,7 +147,7 @@ impl<U: Update> FirstOrder<U> {
 }
 
 /// What a first-order method carries.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct State {
     x: Vec<f64>,
     /// The element at x: of the whole function, or, until the next step, of the batch before.

@@ -6,6 +6,7 @@ use super::options::{Entry, Parameter, Range};
 use super::oracle::{Facts, Oracle};
 use crate::error::Result;
 use crate::set::{Polytope, dot};
+use serde::{Deserialize, Serialize};
 
 /// The subgradient flow θ' ∈ −conv D(θ), followed in time by steps that keep its energy identity d/dt f(θ) = −‖θ'‖².
 ///
@@ -70,7 +71,7 @@ const CUTS: u32 = 6;
 const MOST: usize = 200;
 
 /// What the flow carries.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct State {
     x: Vec<f64>,
     value: f64,

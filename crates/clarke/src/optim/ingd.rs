@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::set::{dot, norm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// INGD: x_{k+1} = x_k − δ g_k/‖g_k‖, where g_k, of nearly least norm in the Goldstein subdifferential ∂_δ f(x_k), is found by
 ///
@@ -82,7 +83,7 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// What the method carries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     x: Vec<f64>,
     value: f64,

@@ -2,6 +2,8 @@
 
 use super::oracle::{Facts, Oracle};
 use crate::error::Result;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::fmt;
 
@@ -44,7 +46,7 @@ pub trait Method: fmt::Debug + Send + Sync {
 }
 
 /// How a run ended. Not converging is a result, not an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     /// All steps asked for were made.
     Steps,
@@ -115,8 +117,21 @@ pub struct AnyState(Box<dyn Any + Send>);
 
 impl AnyMethod {
     /// Hides which method it is.
-    pub fn new(method: impl Method + 'static) -> AnyMethod {
+    pub fn new<M: Method<State: Serialize + DeserializeOwned> + 'static>(method: M) -> AnyMethod {
         AnyMethod(Box::new(method))
+    }
+
+    /// A state as bytes, from which [`load`](AnyMethod::load) makes it again, bit for bit.
+    ///
+    /// # Panics
+    /// If the state is another method's.
+    pub fn save(&self, state: &AnyState) -> Vec<u8> {
+        self.0.save(state)
+    }
+
+    /// The state that was saved. None if the bytes are no state of this method.
+    pub fn load(&self, bytes: &[u8]) -> Option<AnyState> {
+        self.0.load(bytes)
     }
 }
 
@@ -129,6 +144,8 @@ trait Erased: fmt::Debug + Send + Sync {
     fn finish(&self, oracle: &mut dyn Oracle, state: &mut AnyState) -> Result<()>;
     fn measures(&self, state: &AnyState) -> Vec<Measure>;
     fn guarantee(&self, facts: Facts) -> Guarantee;
+    fn save(&self, state: &AnyState) -> Vec<u8>;
+    fn load(&self, bytes: &[u8]) -> Option<AnyState>;
 }
 
 impl AnyState {
@@ -141,7 +158,7 @@ impl AnyState {
     }
 }
 
-impl<M: Method> Erased for M {
+impl<M: Method<State: Serialize + DeserializeOwned>> Erased for M {
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<AnyState> {
         Ok(AnyState(Box::new(Method::init(self, oracle, x)?)))
     }
@@ -168,6 +185,15 @@ impl<M: Method> Erased for M {
 
     fn guarantee(&self, facts: Facts) -> Guarantee {
         Method::guarantee(self, facts)
+    }
+
+    fn save(&self, state: &AnyState) -> Vec<u8> {
+        postcard::to_stdvec(state.of::<M>()).expect("numbers, lists and options have a form in bytes")
+    }
+
+    fn load(&self, bytes: &[u8]) -> Option<AnyState> {
+        let (state, rest) = postcard::take_from_bytes::<M::State>(bytes).ok()?;
+        rest.is_empty().then(|| AnyState(Box::new(state)))
     }
 }
 

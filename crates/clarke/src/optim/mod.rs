@@ -40,7 +40,7 @@ pub use ingd::Ingd;
 pub use inna::Inna;
 pub use line_search::WeakWolfe;
 pub use method::{AnyMethod, AnyState, Guarantee, Measure, Method, Status};
-pub use minimize::{Outcome, Run, minimize};
+pub use minimize::{Event, Outcome, Run, Running, minimize};
 pub use options::{Entry, Parameter, Range, Setting, Settings};
 pub use oracle::{Convex, Convexity, Evaluations, Facts, Oracle};
 pub use prox::{Affine, Prox};

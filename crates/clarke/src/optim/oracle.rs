@@ -3,6 +3,7 @@
 use crate::error::{Fault, Result};
 use crate::local::{Evaluator, FiniteSum};
 use crate::program::class::Level;
+use serde::{Deserialize, Serialize};
 
 /// What a method is told of a function f: its values, and elements of a conservative gradient.
 ///
@@ -198,7 +199,7 @@ impl<O: Oracle> Oracle for Convex<O> {
 }
 
 /// How often a function was evaluated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Evaluations {
     /// Values without a gradient.
     pub values: u64,
@@ -215,8 +216,9 @@ pub(super) struct Counted<'a> {
 }
 
 impl<'a> Counted<'a> {
-    pub(super) fn new(oracle: &'a mut dyn Oracle) -> Counted<'a> {
-        Counted { oracle, count: Evaluations::default() }
+    /// Counts on from `count`.
+    pub(super) fn new(oracle: &'a mut dyn Oracle, count: Evaluations) -> Counted<'a> {
+        Counted { oracle, count }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Step-size rules, and the conditions of the theory on them.
 
 use crate::error::{Fault, Result};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -66,7 +67,7 @@ impl fmt::Display for Condition {
 }
 
 /// What a rule remembers in a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Sizes {
     /// The a of rules that set it at the start.
     scale: f64,

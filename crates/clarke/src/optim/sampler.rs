@@ -2,10 +2,11 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How the terms of a batch are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// Each uniformly and independently: the same term may come twice.
     Uniform,
@@ -44,7 +45,7 @@ impl fmt::Display for Order {
 }
 
 /// Batches of terms, one a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Batches {
     /// How many terms a batch has, from 1 on. One of different terms is never larger than the sum; the last one of a pass
     /// may be smaller.
@@ -56,7 +57,7 @@ pub struct Batches {
 }
 
 /// A run's batches. A batch after the first allocates nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sampler {
     batches: Batches,
     random: ChaCha8Rng,

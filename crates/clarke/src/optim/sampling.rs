@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::set::{dot, norm};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 /// Gradient sampling with directions that are not normalized. With g_k the element of least norm of the hull of gradients at
 /// x_k and at m points drawn uniformly from the ball of radius ε_k about it,
@@ -158,7 +159,7 @@ impl Ball {
 }
 
 /// What the method carries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct State {
     x: Vec<f64>,
     value: f64,

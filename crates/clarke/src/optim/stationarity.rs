@@ -5,10 +5,11 @@ use crate::error::{Error, Result};
 use crate::set::{Polytope, norm};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
 /// What a method measured at its current iterate x: a combination of gradients at points near x, and its norm.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Stationarity {
     /// ‖Σ λ_j g_j‖₂, with g_j an element of a conservative gradient at a point y_j.
     pub norm: f64,

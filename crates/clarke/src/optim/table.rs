@@ -38,7 +38,7 @@ pub fn entry(name: &str) -> Result<&'static Entry> {
 /// let program = clarke::parse("abs(x - 1) + x**2", &[("x", &[])])?.varying(&["x"])?;
 /// let mut f = clarke::Evaluator::new(&program, &[], clarke::Policy::default())?;
 /// let method = method("subgradient", &[("step".into(), "0.5/(k+1)".into())])?;
-/// let run = Run { steps: 1000, interrupted: &AtomicBool::new(false), watch: &mut |_, _, _| {} };
+/// let run = Run { steps: 1000, interrupted: &AtomicBool::new(false), watch: &mut |_| {} };
 /// let outcome = minimize(&method, &mut f, &[3.0], run)?;
 /// assert!((outcome.best[0] - 0.5).abs() < 1e-2); // 2x - 1 = 0
 /// # Ok::<(), clarke::Error>(())
