@@ -62,7 +62,7 @@ fn test() -> Result<(), Failure> {
 
 /// The documentation of the libraries, without a broken link.
 fn documentation() -> Result<(), Failure> {
-    let args = ["doc", "--no-deps", "--package", "clarke", "--package", "clarke-show"];
+    let args = ["doc", "--no-deps", "--package", "clarke", "--package", "clarke-show", "--package", "clarke-train"];
     println!("\n── documentation: cargo {}", args.join(" "));
     let status = cargo_command(&args).env("RUSTDOCFLAGS", "-D warnings").status();
     match status.map_err(|e| format!("cargo cannot be started: {e}"))?.success() {
