@@ -185,6 +185,40 @@ fn numbers_may_be_held_elsewhere() {
 }
 
 #[test]
+fn sparse_rows_and_ranges_are_the_same_samples() {
+    let n = 300;
+    let (x, y) = data(n + 7);
+    let sparse = Samples::sparse(clarke::Csr::from_dense(&x).unwrap());
+    let dense: Samples = x.try_into().unwrap();
+    let y: Samples = y.try_into().unwrap();
+    let of = |x: &Samples| {
+        let samples = [("x", x.range(5..n + 5)), ("y", y.range(5..n + 5))];
+        FiniteSum::new(&loss(LOSSES[0]), &samples, &[("c", 0.25.into())], Policy::default()).unwrap().with_block(64)
+    };
+    let (mut sparse, mut dense) = (of(&sparse), of(&dense));
+    let (at, mut g, mut h) = ([0.5, -0.25, 0.0, 1.0], [0.0; D + 1], [0.0; D + 1]);
+    assert_eq!(sparse.value(&at).unwrap(), dense.value(&at).unwrap());
+    assert_eq!(sparse.value_and_gradient(&at, &mut g).unwrap(), dense.value_and_gradient(&at, &mut h).unwrap());
+    assert_eq!(g, h);
+    for batch in [vec![0], vec![3, 4, 5, 6], vec![299, 0, 17, 17]] {
+        assert_eq!(sparse.batch(&batch, &at, &mut g).unwrap(), dense.batch(&batch, &at, &mut h).unwrap());
+        assert_eq!(g, h);
+    }
+    // The range's first sample is the array's sixth.
+    let mut rows = vec![];
+    y.range(5..9).write(&[0], &mut rows);
+    assert_eq!(rows, data(n + 7).1.data()[5..6]);
+}
+
+#[test]
+fn a_sparse_number_that_is_not_finite_is_named_by_its_place() {
+    let bad = clarke::Csr::from_entries(4, D, &[(0, 1, 1.0), (3, 2, f64::NAN)]).unwrap();
+    let samples = [("x", Samples::sparse(bad).range(1..4)), ("y", Samples::new(&[3], vec![1.0; 3]).unwrap())];
+    let error = FiniteSum::new(&loss(LOSSES[0]), &samples, &[("c", 0.25.into())], Policy::default()).err().unwrap();
+    assert_eq!(error.to_string(), "input `x` holds NaN (element [2, 2]): every entry must be a finite number");
+}
+
+#[test]
 fn mistakes_are_errors_that_name_the_input() {
     let refused = |text: &str, samples: &[(&str, Samples)], shared: &[(&str, Tensor)]| {
         let Err(error) = FiniteSum::new(&loss(text), samples, shared, Policy::default()) else { panic!("was taken") };

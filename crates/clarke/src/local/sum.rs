@@ -1,61 +1,11 @@
 //! Means of a loss over samples: values and gradients of batches and of the whole, for methods.
 
-use super::Policy;
 use super::evaluator::{Engine, Views, check_data};
+use super::{Policy, Samples};
 use crate::error::{Fault, Result};
 use crate::program::{Builder, Program, Var};
 use crate::run::unbound;
 use crate::tensor::{Tensor, size};
-use std::sync::Arc;
-
-/// Arrays that differ from sample to sample: the first axis counts the samples.
-///
-/// The numbers may be held by whoever gives them out as a slice, as a file mapped into memory.
-#[derive(Clone)]
-pub struct Samples {
-    shape: Vec<usize>,
-    numbers: Arc<dyn AsRef<[f64]> + Send + Sync>,
-}
-
-impl Samples {
-    /// Numbers in row-major order, of this shape. Errors: their count is not that of the shape; a scalar has no samples.
-    pub fn new(shape: &[usize], numbers: impl AsRef<[f64]> + Send + Sync + 'static) -> Result<Samples> {
-        let length = numbers.as_ref().len();
-        if shape.is_empty() || size(shape) != length {
-            let (expected, given) = (shape.to_vec(), vec![length]);
-            return Err(Fault::InputShape { input: "samples".into(), expected, given }.into());
-        }
-        Ok(Samples { shape: shape.to_vec(), numbers: Arc::new(numbers) })
-    }
-
-    /// How many samples there are.
-    pub fn count(&self) -> usize {
-        self.shape[0]
-    }
-
-    /// The shape of the array, samples first.
-    pub fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn numbers(&self) -> &[f64] {
-        (*self.numbers).as_ref()
-    }
-
-    /// How many numbers one sample has.
-    fn width(&self) -> usize {
-        size(&self.shape[1..])
-    }
-}
-
-impl TryFrom<Tensor> for Samples {
-    type Error = crate::Error;
-
-    fn try_from(array: Tensor) -> Result<Samples> {
-        let shape = array.shape().to_vec();
-        Samples::new(&shape, array.into_data())
-    }
-}
 
 /// The mean f(θ) = (1/n) Σ ℓ(θ, sample_i) of a loss over samples, with a gradient under a policy: a sum of n terms for
 /// methods that take batches.
@@ -92,8 +42,10 @@ pub struct FiniteSum {
     /// How many samples are evaluated at once, at most.
     block: usize,
     engines: Vec<(usize, Engine)>,
-    /// Rows of a batch that do not lie one after another, for each of the samples' arrays.
+    /// Rows of a batch that are not read where they lie, for each of the samples' arrays.
     gathered: Vec<Vec<f64>>,
+    /// Which rows, where the batch does not name them.
+    places: Vec<usize>,
     part: Vec<f64>,
     views: Views,
 }
@@ -156,7 +108,8 @@ impl FiniteSum {
         let part = vec![0.0; first.dimension()];
         let engines = vec![(1, first)];
         let (program, views) = (Box::new(program), Views::default());
-        Ok(FiniteSum { program, policy, sources, samples, count, block, engines, gathered, part, views })
+        let places = vec![];
+        Ok(FiniteSum { program, policy, sources, samples, count, block, engines, gathered, places, part, views })
     }
 
     /// The same, evaluated in blocks of at most this many samples.
@@ -256,20 +209,28 @@ impl FiniteSum {
     fn evaluate(&mut self, rows: Rows<'_>, size: usize, x: &[f64], gradient: Option<&mut [f64]>) -> Result<f64> {
         let at = self.engine(size)?;
         let start = rows.start(size);
-        if let (None, Rows::Of(indices)) = (start, rows) {
-            for (samples, into) in self.samples.iter().zip(&mut self.gathered) {
-                gather(samples, &indices[..size], into);
+        for (samples, into) in self.samples.iter().zip(&mut self.gathered) {
+            match (start, rows) {
+                (Some(start), _) if samples.consecutive(start..start + size).is_some() => {}
+                (Some(start), _) => {
+                    self.places.clear();
+                    self.places.extend(start..start + size);
+                    samples.write(&self.places, into);
+                }
+                (None, Rows::Of(indices)) => samples.write(&indices[..size], into),
+                (None, Rows::From(_)) => unreachable!("these lie one after another"),
             }
         }
         let (samples, gathered) = (&self.samples, &self.gathered);
         let inputs = self.views.of(|views| {
-            views.extend(self.sources.iter().map(|source| match source {
-                Source::Variable(at, length) => &x[*at..at + length],
-                Source::Shared(array) => array.data(),
-                Source::Samples(k) => match (start, samples[*k].width()) {
-                    (Some(start), width) => &samples[*k].numbers()[start * width..(start + size) * width],
-                    (None, width) => &gathered[*k][..size * width],
-                },
+            views.extend(self.sources.iter().map(|source| {
+                match source {
+                    Source::Variable(at, length) => &x[*at..at + length],
+                    Source::Shared(array) => array.data(),
+                    Source::Samples(k) => start
+                        .and_then(|start| samples[*k].consecutive(start..start + size))
+                        .unwrap_or_else(|| &gathered[*k][..size * samples[*k].width()]),
+                }
             }));
         });
         let engine = &mut self.engines[at].1;
@@ -314,16 +275,6 @@ impl Rows<'_> {
     }
 }
 
-/// Copies rows, one after another.
-fn gather(samples: &Samples, indices: &[usize], into: &mut Vec<f64>) {
-    let (width, numbers) = (samples.width(), samples.numbers());
-    into.clear();
-    match width {
-        1 => into.extend(indices.iter().map(|&i| numbers[i])),
-        _ => indices.iter().for_each(|&i| into.extend_from_slice(&numbers[i * width..(i + 1) * width])),
-    }
-}
-
 /// The mean of the one output over its axis.
 fn mean(program: &Program) -> Result<Program> {
     let builder = Builder::new();
@@ -344,8 +295,8 @@ fn count(samples: &[(&str, Samples)]) -> Result<usize> {
     let count = first.1.count();
     let other = rest.iter().find(|(_, s)| s.count() != count);
     if let Some((name, other)) = other {
-        let expected = [&[count], &other.shape[1..]].concat();
-        return Err(Fault::InputShape { input: name.to_string(), expected, given: other.shape.clone() }.into());
+        let expected = [&[count], &other.shape()[1..]].concat();
+        return Err(Fault::InputShape { input: name.to_string(), expected, given: other.shape().to_vec() }.into());
     }
     if count == 0 {
         let (op, parameter, value) = ("a sum".into(), "samples".into(), "0".into());
@@ -387,15 +338,12 @@ fn sources(one: &Program, samples: &[(&str, Samples)], shared: &[(&str, Tensor)]
 
 /// An array of samples has the shape of an input over a batch of one, but for the first axis, and finite numbers.
 fn check_samples(name: &str, shape: &[usize], samples: &Samples) -> Result<()> {
-    if shape.first() != Some(&1) || shape[1..] != samples.shape[1..] {
+    if shape.first() != Some(&1) || shape[1..] != samples.shape()[1..] {
         let expected = [&[samples.count()], shape.get(1..).unwrap_or(&[])].concat();
-        return Err(Fault::InputShape { input: name.into(), expected, given: samples.shape.clone() }.into());
+        return Err(Fault::InputShape { input: name.into(), expected, given: samples.shape().to_vec() }.into());
     }
-    match samples.numbers().iter().position(|x| !x.is_finite()) {
-        Some(flat) => {
-            let (value, index) = (samples.numbers()[flat], crate::tensor::unravel(flat, &samples.shape));
-            Err(Fault::InputNotFinite { input: name.into(), value, index }.into())
-        }
+    match samples.not_finite() {
+        Some((value, index)) => Err(Fault::InputNotFinite { input: name.into(), value, index }.into()),
         None => Ok(()),
     }
 }
