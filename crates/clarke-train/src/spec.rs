@@ -171,6 +171,11 @@ impl Network {
         }
     }
 
+    /// Whether outputs are affine in the weights.
+    pub fn is_affine(&self) -> bool {
+        matches!(self.layers[..], [Layer::Dense { pieces: 1, .. }])
+    }
+
     /// The arrays of weights, in the order of the layers: W1, b1, W2, …, kernels K1 with their own b.
     pub fn parameters(&self) -> Vec<Parameter> {
         let mut all = vec![];
