@@ -2,8 +2,8 @@
 //! error names the file, the row and the column.
 
 use crate::report::{Exit, suggestion};
+use crate::rows::Rows;
 use clarke::Tensor;
-use clarke_show::words::plural;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -26,9 +26,8 @@ pub fn read_array(path: &Path) -> Result<Tensor, Exit> {
     match extension.as_deref() {
         Some("npy") => read_npy(path),
         Some("csv") => {
-            let grid = Grid::read(path)?;
-            let header = grid.looks_like_header();
-            let table = grid.table(header)?;
+            let rows = Rows::open(path)?;
+            let table = Table::of(if rows.looks_like_header() { rows.named()? } else { rows })?;
             let (rows, columns) = (table.rows, table.columns.len());
             let shape = if rows == 1 || columns == 1 { vec![rows * columns] } else { vec![rows, columns] };
             Ok(Tensor::new(&shape, table.data)?)
@@ -41,13 +40,16 @@ pub fn read_array(path: &Path) -> Result<Tensor, Exit> {
 impl Table {
     /// Reads a CSV file whose first row names its columns.
     pub fn read(path: &Path) -> Result<Table, Exit> {
-        let grid = Grid::read(path)?;
-        if grid.cells[0].iter().all(|cell| cell.parse::<f64>().is_ok()) {
-            let first = &grid.cells[0][0];
-            return Err(Exit::input(format!("{} has no header: its first row is numbers, from {first} on", grid.file))
-                .hint("the first row must name the columns"));
+        Table::of(Rows::open(path)?.named()?)
+    }
+
+    fn of(mut rows: Rows) -> Result<Table, Exit> {
+        let (mut data, mut row, mut count) = (vec![], vec![], 0);
+        while rows.next(&mut row)? {
+            data.extend_from_slice(&row);
+            count += 1;
         }
-        grid.table(true)
+        Ok(Table { columns: rows.columns().to_vec(), rows: count, data })
     }
 
     /// The table without a column, and that column.
@@ -106,138 +108,7 @@ impl Table {
     }
 }
 
-/// The cells of a CSV file as text: rectangular, with at least one row.
-struct Grid {
-    file: String,
-    cells: Vec<Vec<String>>,
-    /// The byte at which each row begins, or the blank lines before it do.
-    starts: Vec<usize>,
-    text: String,
-}
-
-impl Grid {
-    fn read(path: &Path) -> Result<Grid, Exit> {
-        let file = path.display().to_string();
-        let mut bytes = vec![];
-        open(path)?.read_to_end(&mut bytes).map_err(|e| Exit::input(format!("cannot read {file}: {e}")))?;
-        let text = String::from_utf8(bytes).map_err(|e| {
-            let line = e.as_bytes()[..e.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-            Exit::input(format!("{file}, line {line}: not UTF-8 text")).hint("save the file as UTF-8")
-        })?;
-        let text = text.strip_prefix('\u{feff}').map(str::to_string).unwrap_or(text);
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .trim(csv::Trim::All)
-            .from_reader(text.as_bytes());
-        let (mut cells, mut starts) = (vec![], vec![]);
-        for record in reader.records() {
-            let record = record.map_err(|e| Exit::input(format!("{file}: {e}")))?;
-            starts.push(record.position().map_or(0, |p| p.byte() as usize));
-            cells.push(record.iter().map(str::to_string).collect());
-        }
-        if cells.is_empty() {
-            return Err(Exit::input(format!("{file} is empty")));
-        }
-        Ok(Grid { file, cells, starts, text })
-    }
-
-    /// Whether the first row has text and no number.
-    fn looks_like_header(&self) -> bool {
-        self.cells[0].iter().all(|cell| cell.parse::<f64>().is_err()) && self.cells[0].iter().any(|c| !c.is_empty())
-    }
-
-    fn table(mut self, header: bool) -> Result<Table, Exit> {
-        let width = self.cells[0].len();
-        let columns: Vec<String> = if header {
-            self.starts.remove(0);
-            self.cells.remove(0)
-        } else {
-            (1..=width).map(|k| k.to_string()).collect()
-        };
-        if header {
-            self.check_header(&columns)?;
-        }
-        if self.cells.is_empty() {
-            return Err(Exit::input(format!("{} has a header and no rows below it", self.file)));
-        }
-        let mut data = Vec::with_capacity(self.cells.len() * width);
-        for row in 0..self.cells.len() {
-            if self.cells[row].len() != width {
-                return Err(self.ragged(row, &columns, header));
-            }
-            for (column, name) in columns.iter().enumerate() {
-                data.push(self.number(row, column, name, header)?);
-            }
-        }
-        Ok(Table { columns, rows: self.cells.len(), data })
-    }
-
-    fn check_header(&self, columns: &[String]) -> Result<(), Exit> {
-        let file = &self.file;
-        if let [only] = columns
-            && let Some(separator) = only.chars().find(|c| [';', '\t'].contains(c))
-        {
-            return Err(Exit::input(format!("{file}: the header is a single cell, `{only}`"))
-                .hint(format!("cells are separated by commas, not by {separator:?}")));
-        }
-        for (k, name) in columns.iter().enumerate() {
-            if name.is_empty() {
-                return Err(Exit::input(format!("{file}: column {} of the header has no name", k + 1))
-                    .hint("a table saved by pandas needs index=False"));
-            }
-            if columns[..k].contains(name) {
-                return Err(Exit::input(format!("{file}: two columns are named `{name}`")));
-            }
-        }
-        Ok(())
-    }
-
-    fn ragged(&self, row: usize, columns: &[String], header: bool) -> Exit {
-        let (given, wanted) = (self.cells[row].len(), columns.len());
-        let whose = if header { "the header" } else { "the first row" };
-        let place = self.place(row);
-        if header && given < wanted {
-            Exit::input(format!(
-                "{place}: no cell for column `{}`: {whose} has {wanted} columns, this row {given}",
-                columns[given]
-            ))
-        } else {
-            Exit::input(format!("{place}: {}, but {whose} has {wanted}", plural(given, "cell")))
-        }
-    }
-
-    fn number(&self, row: usize, column: usize, name: &str, header: bool) -> Result<f64, Exit> {
-        let cell = &self.cells[row][column];
-        let place = || match header {
-            true => format!("{}, column `{name}`", self.place(row)),
-            false => format!("{}, column {name}", self.place(row)),
-        };
-        match cell.parse::<f64>() {
-            Ok(x) if x.is_finite() => Ok(x),
-            Ok(_) => Err(Exit::input(format!("{}: `{cell}` is not a finite number", place()))),
-            Err(_) if cell.is_empty() => {
-                Err(Exit::input(format!("{}: the cell is empty", place())).hint("drop the row, or fill the cell"))
-            }
-            Err(_) => Err(Exit::input(format!("{}: `{}` is not a number", place(), shortened(cell)))),
-        }
-    }
-
-    fn place(&self, row: usize) -> String {
-        let (before, rest) = self.text.split_at(self.starts[row].min(self.text.len()));
-        let blank = &rest[..rest.len() - rest.trim_start_matches(['\r', '\n']).len()];
-        let line = before.matches('\n').count() + blank.matches('\n').count() + 1;
-        format!("{}, row {} (line {line})", self.file, row + 1)
-    }
-}
-
-fn shortened(cell: &str) -> String {
-    match cell.char_indices().nth(40) {
-        Some((end, _)) => format!("{}…", &cell[..end]),
-        None => cell.to_string(),
-    }
-}
-
+/// Opens a file to read from it.
 pub fn open(path: &Path) -> Result<File, Exit> {
     let file = path.display();
     let found = File::open(path).map_err(|e| match e.kind() {

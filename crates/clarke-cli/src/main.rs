@@ -13,6 +13,7 @@ mod plot;
 mod problems;
 mod progress;
 mod report;
+mod rows;
 mod sparse;
 mod verify;
 
