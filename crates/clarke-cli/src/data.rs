@@ -133,12 +133,9 @@ fn read_npy(path: &Path) -> Result<Tensor, Exit> {
 pub fn from_npy(bytes: &[u8], file: &str) -> Result<Tensor, Exit> {
     let npy =
         npyz::NpyFile::new(bytes).map_err(|e| Exit::input(format!("{file} is not an array in NumPy's format: {e}")))?;
-    let unsupported = |dtype: &str| {
-        Exit::input(format!("{file} holds numbers of type {dtype}, which is not supported"))
-            .hint("float32, float64 and integers are; convert with a.astype(\"float64\")")
-    };
+    let unsupported = |dtype: &str| unsupported(file, dtype);
     let npyz::DType::Plain(kind) = npy.dtype() else { return Err(unsupported("structured array")) };
-    let shape: Vec<usize> = npy.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
+    let shape = shape_of(&npy);
     let fortran = npy.order() == npyz::Order::Fortran;
     let wanted = shape.iter().try_fold(1usize, |a, n| a.checked_mul(*n)).and_then(|n| n.checked_mul(kind.num_bytes()?));
     match wanted {
@@ -148,8 +145,13 @@ pub fn from_npy(bytes: &[u8], file: &str) -> Result<Tensor, Exit> {
             return Err(Exit::input(format!("{file} is cut short: it has not the numbers that shape {shape:?} needs")));
         }
     }
-    let numbers = decode(npy, &kind).ok_or_else(|| unsupported(&kind.to_string()))?;
-    let numbers = numbers.map_err(|e| Exit::input(format!("{file} cannot be read: {e}")))?;
+    let mut numbers = vec![];
+    let mut push = |x| {
+        numbers.push(x);
+        Ok(())
+    };
+    let decoded = decode(npy, &kind, &mut push).ok_or_else(|| unsupported(&kind.to_string()))?;
+    decoded.map_err(|e| Exit::input(format!("{file} cannot be read: {e}")))?;
     let numbers = if fortran { from_fortran(&numbers, &shape) } else { numbers };
     if let Some(k) = numbers.iter().position(|x| !x.is_finite()) {
         let index = index_of(k, &shape);
@@ -158,17 +160,32 @@ pub fn from_npy(bytes: &[u8], file: &str) -> Result<Tensor, Exit> {
     Ok(Tensor::new(&shape, numbers)?)
 }
 
-/// The numbers as they are stored, or None for a type that is not supported.
-fn decode<R: Read>(npy: npyz::NpyFile<R>, kind: &npyz::TypeStr) -> Option<std::io::Result<Vec<f64>>> {
+/// The shape that the head of a file says.
+pub fn shape_of<R: Read>(npy: &npyz::NpyFile<R>) -> Vec<usize> {
+    npy.shape().iter().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect()
+}
+
+/// The error of a type that is not read.
+pub fn unsupported(file: &str, dtype: &str) -> Exit {
+    Exit::input(format!("{file} holds numbers of type {dtype}, which is not supported"))
+        .hint("float32, float64 and integers are; convert with a.astype(\"float64\")")
+}
+
+/// Hands out the numbers as they are stored; None for a type that is not supported.
+pub fn decode<R: Read>(
+    npy: npyz::NpyFile<R>,
+    kind: &npyz::TypeStr,
+    take: &mut dyn FnMut(f64) -> std::io::Result<()>,
+) -> Option<std::io::Result<()>> {
     use npyz::TypeChar::{Float, Int, Uint};
     macro_rules! widened {
         ($t:ty) => {
-            Some(npy.into_vec::<$t>().map(|v| v.into_iter().map(|x| x as f64).collect()))
+            Some(npy.data::<$t>().ok()?.try_for_each(|x| take(x? as f64)))
         };
     }
     match (kind.type_char(), kind.num_bytes()?) {
         (Float, 4) => widened!(f32),
-        (Float, 8) => Some(npy.into_vec::<f64>()),
+        (Float, 8) => widened!(f64),
         (Int, 1) => widened!(i8),
         (Int, 2) => widened!(i16),
         (Int, 4) => widened!(i32),

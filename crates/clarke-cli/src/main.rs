@@ -4,6 +4,7 @@ mod bench;
 mod bind;
 mod check;
 mod data;
+mod dataset;
 mod explain;
 mod methods;
 mod minimize;
@@ -15,6 +16,7 @@ mod progress;
 mod report;
 mod rows;
 mod sparse;
+mod train;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +38,7 @@ enum Command {
     Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
+    Train(Box<train::TrainArgs>),
     Verify(verify::VerifyArgs),
 }
 
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
     match done {

@@ -2,7 +2,8 @@
 
 use crate::report::{Exit, put};
 use clap::Args;
-use clarke::optim::{Entry, METHODS, Range};
+use clarke::Fault;
+use clarke::optim::{AnyMethod, Entry, METHODS, Range, Setting};
 use clarke_show::words;
 
 /// Print the methods of minimization: formula, options with their defaults, source
@@ -35,6 +36,26 @@ fn text(entry: &Entry) -> String {
         out += &words::paragraph(&format!("{} = {}: {}{range}.", p.name, p.default, p.meaning), 4);
     }
     out
+}
+
+/// A method with its options: those of `--option`, the rule of `--step`, and the seed where it has one and is given none.
+pub fn build(entry: &Entry, given: &[String], step: Option<&str>, seed: u64) -> Result<AnyMethod, Exit> {
+    let mut options: Vec<(String, Setting)> = vec![];
+    for text in given {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(Exit::input(format!("--option `{text}` has no value")).hint("write --option name=value"));
+        };
+        options.push((name.trim().into(), value.into()));
+    }
+    options.extend(step.map(|rule| ("step".into(), rule.into())));
+    if seed > 0 && entry.parameters().any(|p| p.name == "seed") && options.iter().all(|(n, _)| n != "seed") {
+        options.push(("seed".into(), seed.into()));
+    }
+    entry.build(&options).map_err(|error| {
+        let unknown = matches!(&*error.fault, Fault::UnknownName { .. });
+        let listed = unknown.then(|| format!("`clarke methods {}` says what its options mean", entry.name));
+        Exit::from(error).maybe_hint(listed)
+    })
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `clarke minimize`: minimize an expression over some of its inputs, with data from files.
 
 use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
+use crate::methods;
 use crate::output::{Format, OutFile, json};
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{AnyMethod, Convex, Event, Facts, Method, Oracle, Outcome, Run, Setting};
+use clarke::optim::{Convex, Event, Facts, Method, Oracle, Outcome, Run};
 use clarke::{Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
 use clarke_show::{Named, words};
 use serde::Serialize;
@@ -106,7 +107,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     task.start.warn_unused(&args.expression, "named in --over");
     let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();
     let program = program.varying(&names)?;
-    let method = method(args)?;
+    let method = methods::build(clarke::optim::entry(&args.method)?, &args.options, args.step.as_deref(), args.seed)?;
     let policy = policy(args, &program)?;
     let mut function = Function::new(&program, &task.data, &args.each, policy)?;
     let mut said;
@@ -131,27 +132,6 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let seconds = clock.elapsed().as_secs_f64();
     progress.done();
     finish(args, &task, &function, outcome?, guarantee.text, seconds)
-}
-
-/// The method, with its options: `--option`, and what has a flag of its own.
-fn method(args: &MinimizeArgs) -> Result<AnyMethod, Exit> {
-    let entry = clarke::optim::entry(&args.method)?;
-    let mut options: Vec<(String, Setting)> = vec![];
-    for text in &args.options {
-        let Some((name, value)) = text.split_once('=') else {
-            return Err(Exit::input(format!("--option `{text}` has no value")).hint("write --option name=value"));
-        };
-        options.push((name.trim().into(), value.into()));
-    }
-    options.extend(args.step.as_ref().map(|rule| ("step".into(), rule.as_str().into())));
-    if args.seed > 0 && entry.parameters().any(|p| p.name == "seed") && options.iter().all(|(n, _)| n != "seed") {
-        options.push(("seed".into(), args.seed.into()));
-    }
-    entry.build(&options).map_err(|error| {
-        let unknown = matches!(&*error.fault, Fault::UnknownName { .. });
-        let listed = unknown.then(|| format!("`clarke methods {}` says what its options mean", entry.name));
-        Exit::from(error).maybe_hint(listed)
-    })
 }
 
 /// The data with the first entry of what differs from sample to sample.
@@ -397,7 +377,10 @@ mod tests {
     fn options_of_the_method_are_read() {
         let built = |words: &[&str]| {
             let args = args(&[&["abs(b)", "--over", "b"], words].concat()).unwrap();
-            method(&args).map(|m| format!("{m:?}")).map_err(|e| e.render(false))
+            let entry = clarke::optim::entry(&args.method).map_err(|e| e.to_string())?;
+            methods::build(entry, &args.options, args.step.as_deref(), args.seed)
+                .map(|m| format!("{m:?}"))
+                .map_err(|e| e.render(false))
         };
         let ball = built(&["--method", "heavy-ball", "--option", "beta=0.25", "--step", "0.5", "--seed", "3"]).unwrap();
         assert!(ball.contains("beta: 0.25") && ball.contains("a: 0.5") && ball.contains("seed: 3"), "{ball}");

@@ -78,6 +78,7 @@ pub struct OutFile {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
     Npy,
+    Npz,
     Json,
 }
 
@@ -103,6 +104,19 @@ impl OutFile {
         Ok(OutFile { target: Target::check("--out", path)?, kind })
     }
 
+    /// The same for arrays of any number: `.json`, or `.npz` for `numpy.load`.
+    pub fn weights(path: &Path) -> Result<OutFile, Exit> {
+        let kind = match extension(path).as_str() {
+            "npz" => Kind::Npz,
+            "json" => Kind::Json,
+            _ => {
+                return Err(Exit::input(format!("--out {}: cannot tell the format", path.display()))
+                    .hint("weights are saved as *.npz or *.json"));
+            }
+        };
+        Ok(OutFile { target: Target::check("--out", path)?, kind })
+    }
+
     /// Saves the solution.
     pub fn save(&self, solution: &Named) -> Result<(), Exit> {
         let bytes = self.bytes(solution).map_err(|e| Exit::failed(format!("cannot write the solution: {e}")))?;
@@ -118,16 +132,33 @@ impl OutFile {
             }
             Kind::Npy => {
                 for (_, value) in &solution.0 {
-                    let shape: Vec<u64> = value.shape().iter().map(|n| *n as u64).collect();
-                    let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
-                    let mut writer = options.writer(&mut bytes).begin_nd()?;
-                    writer.extend(value.data().iter().copied())?;
-                    writer.finish()?;
+                    write_npy(value, &mut bytes)?;
                 }
+            }
+            Kind::Npz => {
+                let mut archive = zip::ZipWriter::new(std::io::Cursor::new(&mut bytes));
+                // The same arrays give the same bytes.
+                let stored = zip::write::SimpleFileOptions::default()
+                    .compression_method(zip::CompressionMethod::Stored)
+                    .last_modified_time(zip::DateTime::default());
+                for (name, value) in &solution.0 {
+                    archive.start_file(format!("{name}.npy"), stored)?;
+                    write_npy(value, &mut archive)?;
+                }
+                archive.finish()?;
             }
         }
         Ok(bytes)
     }
+}
+
+/// An array in NumPy's format.
+fn write_npy(value: &clarke::Tensor, into: &mut impl Write) -> std::io::Result<()> {
+    let shape: Vec<u64> = value.shape().iter().map(|n| *n as u64).collect();
+    let options = npyz::WriteOptions::new().default_dtype().shape(&shape);
+    let mut writer = options.writer(into).begin_nd()?;
+    writer.extend(value.data().iter().copied())?;
+    writer.finish()
 }
 
 /// The folder of a path.

@@ -32,6 +32,14 @@ impl Progress {
         }
     }
 
+    /// Does something else to the terminal meanwhile, as printing a line.
+    pub fn aside<T>(&self, what: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(what),
+            None => what(),
+        }
+    }
+
     /// Removes the bar.
     pub fn done(self) {
         if let Some(bar) = self.0 {

@@ -120,8 +120,10 @@ impl Model {
                 let mapped: Vec<bool> = model.program.inputs().iter().map(|i| i.name == "x").collect();
                 let batched = model.program.batch(&mapped, batch)?;
                 let builder = Builder::new();
+                // What is x in a sample is X in a batch.
+                let name = |name: &str| if name == "x" { "X".to_string() } else { name.to_string() };
                 let vars: Vec<Var<'_>> =
-                    batched.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
+                    batched.inputs().iter().map(|i| builder.input(&name(&i.name), &i.shape, i.role.clone())).collect();
                 let outputs = builder.inline(&batched, &vars)[0].reshape(&[batch, model.outputs]);
                 builder.finish(&[outputs])
             }
