@@ -9,6 +9,7 @@ mod methods;
 mod minimize;
 mod ops;
 mod output;
+mod page;
 mod plot;
 mod problems;
 mod progress;
@@ -35,6 +36,7 @@ enum Command {
     Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
+    Report(page::overlay::OverlayArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
+        Command::Report(args) => page::overlay::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
     match done {

@@ -48,6 +48,8 @@ fn lines(svg: &str, colour: &str) -> usize {
 /// A page loads nothing: there is no address in it and no element that fetches one.
 fn loads_nothing(page: &str) {
     let shown = &page[..page.find("<script type=\"application/json\"").unwrap()];
+    // The name of a language looks like an address, and nobody goes there.
+    let shown = shown.replace("http://www.w3.org/2000/svg", "");
     for part in ["http:", "https:", " src=", "@import", "url(", "<script", "<iframe", "<object", "//"] {
         assert!(!shown.contains(part), "{part}");
     }
