@@ -10,6 +10,7 @@ mod methods;
 mod minimize;
 mod ops;
 mod output;
+mod page;
 mod plot;
 mod problems;
 mod progress;
@@ -38,6 +39,7 @@ enum Command {
     Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
+    Report(page::overlay::OverlayArgs),
     Train(Box<train::TrainArgs>),
     Verify(verify::VerifyArgs),
 }
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
+        Command::Report(args) => page::overlay::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Verify(args) => verify::run(&args),
     };

@@ -3,6 +3,8 @@
 use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
 use crate::methods;
 use crate::output::{Format, OutFile, json};
+use crate::page::minimize::RunPage;
+use crate::page::watched::Watched;
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
@@ -50,6 +52,9 @@ pub struct MinimizeArgs {
     /// The seed of the policy random, and of the method
     #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
+    /// Write a report of the run, a page for a browser: its trace, ties, result, settings and versions
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
     /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
@@ -96,11 +101,12 @@ impl MinimizeArgs {
 const UNBOUNDED: f64 = -1e100;
 
 /// How many steps are made unless said otherwise.
-const STEPS: u64 = 20_000;
+pub const STEPS: u64 = 20_000;
 
 /// Reads, minimizes, saves and prints.
 pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let task = args.task()?;
+    let mut page = RunPage::check(args)?;
     let one = one_sample(&task.data, &args.each)?;
     let program = parse(&args.expression, &one, &task.start.shapes(), "--let")?;
     task.data.warn_unused(&args.expression, "given a value");
@@ -125,13 +131,31 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let interrupted = interrupted()?;
     let progress = Progress::new(steps);
     let start: Vec<f64> = task.start.iter().flat_map(|(_, v)| v.data().to_vec()).collect();
+    let mut watched = page.is_some().then(|| Watched::new(&start));
     let clock = Instant::now();
-    let watch = &mut |event: Event<'_>| progress.at(event.step, event.best_value);
+    let watch = &mut |event: Event<'_>| {
+        progress.at(event.step, event.best_value);
+        watched.iter_mut().for_each(|watched| watched.at(&event));
+    };
     let run = Run { steps, interrupted: &interrupted, watch };
     let outcome = clarke::optim::minimize(&method, oracle, &start, run);
     let seconds = clock.elapsed().as_secs_f64();
     progress.done();
-    finish(args, &task, &function, outcome?, guarantee.text, seconds)
+    if let (Some(page), Some(mut watched)) = (&mut page, watched) {
+        page.along(&mut watched, outcome.as_ref().ok(), &program, &task.data, &args.each, seconds);
+    }
+    match outcome {
+        Ok(outcome) => finish(args, &task, &function, outcome, guarantee.text, seconds, page),
+        Err(error) => Err(failed(page, error.into(), None)),
+    }
+}
+
+/// The error of a run that failed, which its page says too.
+fn failed(page: Option<RunPage>, exit: Exit, best: Option<&Named>) -> Exit {
+    match page {
+        Some(page) => page.failed(exit, best),
+        None => exit,
+    }
 }
 
 /// The data with the first entry of what differs from sample to sample.
@@ -207,6 +231,7 @@ fn finish(
     outcome: Outcome,
     guarantee: String,
     seconds: f64,
+    page: Option<RunPage>,
 ) -> Result<(), Exit> {
     let names = task.variables.iter().map(|v| v.name.clone());
     let solution = Named(names.zip(function.split(&outcome.best)).collect());
@@ -229,9 +254,10 @@ fn finish(
             _ if too_large => Some("smaller steps may help: --step 'a/(k+1)^p' with a smaller a"),
             _ => None,
         };
-        return Err(Exit::from(error)
+        let exit = Exit::from(error)
             .hint(format!("it stopped after {}{kept}", words::plural(outcome.steps as usize, "step")))
-            .maybe_hint(advice.map(str::to_string)));
+            .maybe_hint(advice.map(str::to_string));
+        return Err(failed(page, exit, Some(&solution)));
     }
     let report = MinimizeReport {
         status: outcome.status.to_string(),
@@ -252,6 +278,9 @@ fn finish(
         expression: args.expression.clone(),
         saved,
     };
+    if let Some(page) = page {
+        page.done(&report)?;
+    }
     put(&report.print(args.format)?)
 }
 
@@ -307,19 +336,23 @@ impl MinimizeReport {
             Format::Json => json(self),
         }
     }
+
+    /// How it ended, in words.
+    pub fn ended(&self) -> &str {
+        match self.status.as_str() {
+            "steps" => "all steps made",
+            "stationary" => "stationary: 0 is in the conservative gradient here, and the method stays",
+            "converged" => "converged: what the method measures is within its tolerance",
+            "stalled" => "stalled: no better point was found in this arithmetic, and the tolerance is not met",
+            other => other,
+        }
+    }
 }
 
 /// The report as people read it.
 pub fn text(report: &MinimizeReport) -> String {
     let mut out = words::hanging("minimize ", &report.expression) + "\n";
-    let status = match report.status.as_str() {
-        "steps" => "all steps made",
-        "stationary" => "stationary: 0 is in the conservative gradient here, and the method stays",
-        "converged" => "converged: what the method measures is within its tolerance",
-        "stalled" => "stalled: no better point was found in this arithmetic, and the tolerance is not met",
-        other => other,
-    };
-    out += &format!("status      {status}\n");
+    out += &format!("status      {}\n", report.ended());
     out += &format!("best value  {}\n", words::number(report.best_value));
     out += &format!("last value  {}\n", words::number(report.value));
     out += &format!("method      {}\n", report.method);

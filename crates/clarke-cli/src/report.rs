@@ -48,6 +48,12 @@ impl Exit {
         self.code
     }
 
+    /// What is wrong, with its place, and what may help, each without mark-up.
+    pub fn sentences(&self) -> Vec<String> {
+        let place = self.at.as_ref().map_or(String::new(), |(text, span)| format!(", at `{}`", &text[span.clone()]));
+        [format!("{}{place}", self.message)].into_iter().chain(self.hints.iter().cloned()).collect()
+    }
+
     /// The error as it is printed, without a final newline.
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };

@@ -10,6 +10,7 @@
 //! | say what a set or a judgement is | [`set_text`], [`judgement_text`] |
 //! | draw a function of one or two numbers, or a set | [`picture`], [`set_picture`] |
 //! | say what a check of a gradient found | [`check_json`] |
+//! | report a run as a page, and compare runs | [`report`] |
 //! | write arrays as JSON | [`Named`], [`Nested`], [`Bounds`] |
 //! | write numbers, arrays, tables and paragraphs | [`words`] |
 
@@ -19,6 +20,7 @@ mod check;
 mod explain;
 mod json;
 mod plot;
+pub mod report;
 pub mod words;
 
 pub use check::check_json;

@@ -114,6 +114,21 @@ pub fn printable(c: char) -> char {
     }
 }
 
+/// A text of HTML and SVG in which nothing is markup.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars().map(printable) {
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// A title and an expression behind it, on several lines if need be, which begin where it begins.
 pub fn hanging(title: &str, text: &str) -> String {
     let indent = title.chars().count();

@@ -6,7 +6,7 @@
 use super::Explanation;
 use super::text::{self, ENTRY_TITLES};
 use crate::plot::Picture;
-use crate::words;
+use crate::words::{self, escaped};
 use clarke::Verdict;
 
 const PAGE: &str = "font-family:system-ui,sans-serif;font-size:13px;line-height:1.45;max-width:62em";
@@ -117,19 +117,4 @@ fn drawn(picture: &Picture) -> String {
     let svg = svg.replacen("<svg ", "<svg style=\"max-width:100%;height:auto;border-radius:4px\" ", 1);
     let notes: String = picture.notes.iter().map(|note| block(NOTE, &format!("{note}."))).collect();
     format!("<div style=\"{PICTURE}\">\n{}\n</div>\n{notes}", svg.trim())
-}
-
-/// A text in which nothing is markup.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars().map(words::printable) {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            c => out.push(c),
-        }
-    }
-    out
 }

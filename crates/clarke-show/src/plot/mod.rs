@@ -3,8 +3,8 @@
 mod alone;
 mod line;
 mod mesh;
-mod paint;
-mod panel;
+pub(crate) mod paint;
+pub(crate) mod panel;
 mod plane;
 
 pub use paint::PictureFormat;

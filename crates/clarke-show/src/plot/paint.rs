@@ -80,6 +80,7 @@ enum Shape {
 pub struct Scene {
     size: (f64, f64),
     shapes: Vec<Shape>,
+    dashes: Vec<(Colour, &'static [f64])>,
 }
 
 /// How many whole numbers an SVG has for a unit of length.
@@ -102,7 +103,13 @@ impl Scene {
     /// An empty picture.
     pub fn new(width: f64, height: f64) -> Scene {
         font();
-        Scene { size: (width, height), shapes: vec![] }
+        Scene { size: (width, height), shapes: vec![], dashes: vec![] }
+    }
+
+    /// As SVG, lines of this colour that cover what is below are dashed: lengths of dashes and gaps, in turn. Without any,
+    /// they stay whole.
+    pub fn dashed(&mut self, colour: Colour, lengths: &'static [f64]) {
+        self.dashes.push((colour, lengths));
     }
 
     /// A line through points.
@@ -171,10 +178,20 @@ impl Scene {
                 // The view box stays fine, the picture has its size.
                 let ((w, h), (fine_w, fine_h)) = (pixels(1.0), pixels(FINE));
                 let own = format!("width=\"{fine_w}\" height=\"{fine_h}\"");
-                Ok(text.replacen(&own, &format!("width=\"{w}\" height=\"{h}\""), 1).into_bytes())
+                let text = text.replacen(&own, &format!("width=\"{w}\" height=\"{h}\""), 1);
+                Ok(self.dash(text).into_bytes())
             }
             PictureFormat::Png => self.png().map_err(|e| wrong(&e)),
         }
+    }
+
+    /// What the backend has no word for: the dashes of lines.
+    fn dash(&self, svg: String) -> String {
+        self.dashes.iter().filter(|(_, lengths)| !lengths.is_empty()).fold(svg, |svg, (Colour(r, g, b, _), lengths)| {
+            let line = format!("opacity=\"1\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\"");
+            let lengths: Vec<String> = lengths.iter().map(|l| (l * FINE).round().to_string()).collect();
+            svg.replace(&line, &format!("{line} stroke-dasharray=\"{}\"", lengths.join(" ")))
+        })
     }
 
     /// Two pixels for each unit of length, each the mean of some: what the pixels' backend draws is not smooth.

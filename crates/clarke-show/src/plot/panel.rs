@@ -86,7 +86,7 @@ impl Panel {
 }
 
 /// Round numbers within a range, about so many.
-fn ticks((low, high): (f64, f64), count: usize) -> Vec<f64> {
+pub fn ticks((low, high): (f64, f64), count: usize) -> Vec<f64> {
     let raw = (high - low) / count as f64;
     let power = 10f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= raw).unwrap_or(10.0 * power);

@@ -134,6 +134,22 @@ impl At {
         Ok(At { program: program.clone(), derived: derived.clone(), point: point.to_vec(), values })
     }
 
+    /// The same program at another point; what was derived from it here serves there too.
+    ///
+    /// Errors: those of [`Program::at`]. Cost: one slow evaluation.
+    ///
+    /// ```
+    /// let f = clarke::parse("abs(x) + relu(x - 1)", &[("x", &[])])?;
+    /// let at = f.at(&[0.0.into()])?;
+    /// let ties = |at: &clarke::At| at.ties(0.0).map(|met| met.len());
+    /// assert_eq!((ties(&at)?, ties(&at.moved(&[0.5.into()])?)?), (1, 0));
+    /// # Ok::<(), clarke::Error>(())
+    /// ```
+    pub fn moved(&self, point: &[Tensor]) -> Result<At> {
+        check_inputs(&self.program, point)?;
+        At::of(&self.program, &self.derived, point)
+    }
+
     /// The linearization of the program.
     fn linear(&self) -> Result<&Linearized> {
         match self.derived.linear.get() {

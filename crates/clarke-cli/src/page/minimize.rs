@@ -1,0 +1,238 @@
+//! The page of `clarke minimize --report`.
+
+use super::watched::{Ties, Watched};
+use super::{Page, made};
+use crate::bind::Bindings;
+use crate::minimize::{MinimizeArgs, MinimizeReport};
+use crate::report::Exit;
+use clarke::optim::Outcome;
+use clarke::{Program, Tensor};
+use clarke_show::report::{Report, Section};
+use clarke_show::{Named, words};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The page of a run, as far as it is known what is on it.
+#[derive(Debug)]
+pub struct RunPage {
+    page: Page,
+    report: Report,
+    along: Section,
+    made: Section,
+    tiles: Vec<(String, String)>,
+}
+
+impl RunPage {
+    /// The page that was asked for, if one was. Checks, before the run, that it can be saved.
+    pub fn check(args: &MinimizeArgs) -> Result<Option<RunPage>, Exit> {
+        let Some(path) = &args.report else { return Ok(None) };
+        let page = Page::check("--report", path)?;
+        let mut report = Report::new("minimize", format!("Minimization by {}", args.method), subject(args));
+        report.name = name(args);
+        let mut section = Section { title: "How it was made".into(), blocks: vec![] };
+        section.facts("Settings", settings(args));
+        made(&mut section, files(args).iter().map(PathBuf::as_path));
+        let along = Section { title: "Along the run".into(), blocks: vec![] };
+        Ok(Some(RunPage { page, report, along, made: section, tiles: vec![] }))
+    }
+
+    /// What was seen along the way, and the ties there. `each` names the data that differ from sample to sample, of which the
+    /// program has one.
+    pub fn along(
+        &mut self,
+        watched: &mut Watched,
+        outcome: Option<&Outcome>,
+        program: &Program,
+        data: &Bindings,
+        each: &[String],
+        seconds: f64,
+    ) {
+        if let Some(outcome) = outcome {
+            watched.ended(outcome.steps, &outcome.last);
+        }
+        let (ties, of) = ties(watched, program, data, each, seconds);
+        let start = outcome.and_then(|o| o.trace.first()).filter(|(step, _)| *step == 0).map(|(_, value)| *value);
+        let end = outcome.filter(|o| o.steps > 0).map(|o| (o.steps, o.value, o.best_value));
+        self.along.chart(watched.values(start, end));
+        ties.tell(&mut self.along, of.as_deref());
+        if let Some(outcome) = outcome {
+            let counts = outcome.evaluations;
+            let tile = |name: &str, value: String| (name.to_string(), value);
+            self.tiles = vec![
+                tile("best value", words::number(outcome.best_value)),
+                tile("method", self.report.name.clone()),
+                tile("steps", outcome.steps.to_string()),
+                tile("time", time(seconds)),
+                tile("values, gradients", format!("{}, {}", counts.values, counts.gradients)),
+            ];
+            self.tiles.extend(
+                ties.last().map(|[exact, close]| {
+                    tile("ties at the last iterate", format!("{exact} met, {close} within 10⁻⁶"))
+                }),
+            );
+        }
+    }
+
+    /// Saves the page of a run that ended.
+    pub fn done(mut self, said: &MinimizeReport) -> Result<(), Exit> {
+        self.tiles.insert(1, ("ended".into(), said.ended().split(':').next().unwrap_or_default().into()));
+        let mut end = Section { title: "The end".into(), blocks: vec![] };
+        let measured = said.measures.iter().map(|(name, value)| (format!("measured {name}"), words::number(*value)));
+        let values = [("last value".to_string(), words::number(said.value)), ("ended".into(), said.ended().into())];
+        end.facts("", values.into_iter().chain(measured));
+        self.report.sections.push(end);
+        self.report.section("Guarantee").text(format!("{}.", said.guarantee.trim_end_matches('.')));
+        self.save(Some(&said.solution))
+    }
+
+    /// Saves the page of a run that failed, and returns its error.
+    pub fn failed(mut self, exit: Exit, solution: Option<&Named>) -> Exit {
+        self.report.failure = exit.sentences();
+        match self.save(solution) {
+            Ok(()) => exit,
+            Err(other) => exit.hint(format!("nor was its report written: {}", other.sentences().join("; "))),
+        }
+    }
+
+    fn save(mut self, solution: Option<&Named>) -> Result<(), Exit> {
+        self.report.tiles = self.tiles;
+        if !self.along.blocks.is_empty() {
+            self.report.sections.insert(0, self.along);
+        }
+        if let Some(solution) = solution {
+            let title = if self.report.failure.is_empty() { "Solution" } else { "The best point met" };
+            entries(self.report.section(title), solution);
+        }
+        self.report.sections.push(self.made);
+        self.page.save(&[self.report])
+    }
+}
+
+/// The most samples whose ties are counted.
+const SAMPLES: usize = 1000;
+
+/// The ties along a run, and of what they are where that is not the whole function: of the first samples, of a mean over many.
+fn ties(
+    watched: &Watched,
+    program: &Program,
+    data: &Bindings,
+    each: &[String],
+    seconds: f64,
+) -> (Ties, Option<String>) {
+    let patience = Duration::from_secs_f64((0.1 * seconds).clamp(0.5, 20.0));
+    let differs = |name: &str| each.iter().any(|e| e == name);
+    let count = data.iter().find(|(name, _)| differs(name)).and_then(|(_, x)| x.shape().first().copied());
+    let taken = count.map(|n| n.min(SAMPLES));
+    let inputs: Vec<(String, Vec<usize>)> =
+        program.inputs().iter().map(|i| (i.name.clone(), i.shape.clone())).collect();
+    let fixed: Vec<Option<Tensor>> = inputs
+        .iter()
+        .map(|(name, shape)| {
+            let value = data.get(name)?;
+            Some(match taken {
+                Some(n) if differs(name) => Tensor::from_fn(&[&[n], &shape[..]].concat(), |k| value.data()[k]),
+                _ => value.clone(),
+            })
+        })
+        .collect();
+    let point = |x: &[f64]| {
+        let mut rest = x.iter();
+        let own = |(fixed, (_, shape)): (&Option<Tensor>, &(String, Vec<usize>))| match fixed {
+            Some(value) => value.clone(),
+            None => Tensor::from_fn(shape, |_| *rest.next().unwrap_or(&f64::NAN)),
+        };
+        std::iter::zip(&fixed, &inputs).map(own).collect()
+    };
+    let mapped: Vec<bool> = inputs.iter().map(|(name, _)| differs(name)).collect();
+    let batched = taken.and_then(|n| program.batch(&mapped, n).ok());
+    let of = match (count, taken) {
+        (Some(n), Some(taken)) if taken < n => Some(format!("of the first {taken} of {n} samples")),
+        _ => None,
+    };
+    (watched.ties(batched.as_ref().unwrap_or(program), point, patience), of)
+}
+
+/// The most entries of an array that are listed one by one.
+const LISTED: usize = 64;
+
+/// A solution: an entry a row where they are few, arrays in short where they are many.
+fn entries(section: &mut Section, solution: &Named) {
+    for (name, value) in &solution.0 {
+        let all = value.data();
+        match all.len() {
+            1..=LISTED => {
+                let row = |(k, x): (usize, &f64)| vec![words::entry_name(name, value.shape(), k), words::number(*x)];
+                section.table("", &["entry", "value"], all.iter().enumerate().map(row).collect());
+            }
+            _ => {
+                section.facts("", [(name.clone(), words::array(value, 0))]);
+            }
+        }
+    }
+}
+
+/// The objective, with what is said of its samples and data: only runs of the same are compared.
+fn subject(args: &MinimizeArgs) -> String {
+    let over = args.over.iter().map(|v| v.trim()).collect::<Vec<_>>().join(", ");
+    let mean =
+        if args.each.is_empty() { String::new() } else { format!("mean over samples ({}) of ", args.each.join(", ")) };
+    let mut lines = vec![format!("minimize {mean}{}", args.expression.trim()), format!("over {over}")];
+    let table = args.data.csv.iter().map(|path| {
+        let y = args.data.y.iter().map(|y| format!(", y = {y}")).collect::<String>();
+        format!("data {}{y}{}", path.display(), if args.data.standardize { ", standardized" } else { "" })
+    });
+    lines.extend(table);
+    lines.extend(args.data.lets.iter().map(|given| format!("with {}", words::clipped(given, 100))));
+    lines.join("\n")
+}
+
+/// What the run is called beside others: the method, with what was set of it.
+fn name(args: &MinimizeArgs) -> String {
+    let step = args.step.iter().map(|rule| format!("step {rule}"));
+    let set: Vec<String> = args.options.iter().cloned().chain(step).collect();
+    if set.is_empty() { args.method.clone() } else { format!("{} ({})", args.method, set.join(", ")) }
+}
+
+/// Every setting, given or not.
+fn settings(args: &MinimizeArgs) -> Vec<(String, String)> {
+    let given = |name: &str| {
+        let option = args.options.iter().filter_map(|o| o.split_once('=')).find(|(n, _)| n.trim() == name);
+        option.map(|(_, value)| value.trim().to_string()).or((name == "step").then(|| args.step.clone()).flatten())
+    };
+    let mut all = vec![("method".to_string(), args.method.clone())];
+    if let Ok(entry) = clarke::optim::entry(&args.method) {
+        all.push(("formula".into(), entry.formula.into()));
+        all.extend(
+            entry
+                .parameters()
+                .filter(|p| p.name != "seed")
+                .map(|p| (p.name.to_string(), given(p.name).unwrap_or_else(|| format!("{} (default)", p.default)))),
+        );
+    }
+    let or = |given: &Option<String>, default: &str| given.clone().unwrap_or_else(|| format!("{default} (default)"));
+    all.push(("steps at most".into(), or(&args.steps.map(|n| n.to_string()), &crate::minimize::STEPS.to_string())));
+    all.push(("policy".into(), or(&args.policy, "min-norm")));
+    all.push(("seed".into(), args.seed.to_string()));
+    all.push(("said to be convex".into(), if args.convex { "yes" } else { "no" }.into()));
+    let start = if args.from.is_empty() { "zeros".to_string() } else { args.from.join(", ") };
+    all.push(("start".into(), words::clipped(&start, 200)));
+    all
+}
+
+/// The files that the run reads.
+fn files(args: &MinimizeArgs) -> Vec<PathBuf> {
+    let named =
+        args.data.lets.iter().chain(&args.from).filter_map(|given| given.split_once('=')?.1.trim().strip_prefix('@'));
+    let mut all: Vec<PathBuf> =
+        args.data.csv.iter().cloned().chain(named.map(|p| Path::new(p.trim()).into())).collect();
+    all.dedup();
+    all
+}
+
+fn time(seconds: f64) -> String {
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", 1e3 * s),
+        s if s < 120.0 => format!("{s:.1} s"),
+        s => format!("{:.0} min", s / 60.0),
+    }
+}
