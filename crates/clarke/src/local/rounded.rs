@@ -30,6 +30,7 @@ use std::sync::Arc;
 /// assert_eq!((y, odd.infinite), ([f64::INFINITY], 1));
 /// # Ok::<(), clarke::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Rounded {
     float: Float,
     engine: Engine,
@@ -56,12 +57,14 @@ impl Odd {
     }
 }
 
+#[derive(Clone)]
 enum Engine {
     Single(Box<Single>),
     Double(Compiled<f64>, Workspace<f64>),
 }
 
 /// A program compiled for f32, with room for what goes in and out.
+#[derive(Clone)]
 struct Single {
     compiled: Compiled<f32>,
     workspace: Workspace<f32>,
@@ -129,6 +132,12 @@ impl Single {
     }
 }
 
+impl std::fmt::Debug for TieCounter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TieCounter").field("rounded", &self.rounded).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for Rounded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rounded").field("float", &self.float).finish_non_exhaustive()
@@ -147,6 +156,7 @@ impl std::fmt::Debug for Rounded {
 /// assert_eq!((counts(Float::F16)?, counts(Float::F32)?, counts(Float::F64)?), (2, 1, 0));
 /// # Ok::<(), clarke::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct TieCounter {
     rounded: Rounded,
     sites: Vec<Arc<Site>>,
