@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod rows;
 mod sparse;
+mod study;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -36,6 +37,7 @@ enum Command {
     Methods(methods::MethodsArgs),
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
+    Study(study::StudyArgs),
     Verify(verify::VerifyArgs),
 }
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Methods(args) => methods::run(&args),
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Verify(args) => verify::run(&args),
     };
     match done {
