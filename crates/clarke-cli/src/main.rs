@@ -17,6 +17,7 @@ mod progress;
 mod report;
 mod rows;
 mod sparse;
+mod study;
 mod train;
 mod verify;
 
@@ -40,6 +41,7 @@ enum Command {
     Minimize(minimize::MinimizeArgs),
     Ops(ops::OpsArgs),
     Report(page::overlay::OverlayArgs),
+    Study(study::StudyArgs),
     Train(Box<train::TrainArgs>),
     Verify(verify::VerifyArgs),
 }
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Minimize(args) => minimize::run(&args),
         Command::Ops(args) => ops::run(&args),
         Command::Report(args) => page::overlay::run(&args),
+        Command::Study(args) => study::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Verify(args) => verify::run(&args),
     };

@@ -40,6 +40,13 @@ impl Progress {
         }
     }
 
+    /// One more step of those that are done in no order.
+    pub fn tick(&self) {
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+
     /// Removes the bar.
     pub fn done(self) {
         if let Some(bar) = self.0 {

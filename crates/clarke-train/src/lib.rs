@@ -6,6 +6,7 @@
 //! | have a model, and a loss of its outputs | [`Model`], [`Loss`] |
 //! | hold samples with targets, split and score them | [`Data`], [`Scorer`] |
 //! | train, stop, save, and go on with the same bits | [`Session`] |
+//! | study what conventions at ties do to training | [`study`] |
 //!
 //! It prints nothing and writes no files.
 
@@ -16,6 +17,7 @@ mod loss;
 mod model;
 mod session;
 mod spec;
+pub mod study;
 
 pub use data::{Data, Scorer, Scores};
 pub use loss::Loss;

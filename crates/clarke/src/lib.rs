@@ -38,7 +38,7 @@
 //! | make programs | [`Program::trace`], [`parse()`], [`text`], the methods of [`Var`] |
 //! | transform them | [`Program::linearize`], [`Program::transpose`], [`Program::gradient`], [`Program::jacobian`], [`Program::hvp`], [`Program::simplify`], [`Program::batch`], [`Program::filled`] |
 //! | multiply by sparse matrices | [`Csr`], [`Program::sparse`], [`Program::bind`] |
-//! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`]; with errors where there is no derivative: [`Derivative`] |
+//! | run them | [`Program::eval`], [`Program::compile`], [`Compiled`]; with errors where there is no derivative: [`Derivative`]; in 16 bits: [`Rounded`], [`Program::rounded`] |
 //! | ask what happens at a point | [`Program::at`], [`At`], [`Policy`] |
 //! | work with convex sets: hulls, zonotopes, nearest points, membership | [`set`] |
 //! | check a gradient written by hand | [`check_conservative`], [`check_operator`]; one that another library computes: [`check::audit`] |
@@ -70,6 +70,7 @@ pub use local::{
     Precision, Raise, Samples, SetAt, SetOptions, Sets, Strata, Support, Tameness, Term, TieMet, Verdict, Witness,
 };
 pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
+pub use local::{Odd, Rounded, TieCounter};
 
 /// What the checks of gradients written by hand say: the parts of [`CheckReport`], rules of operators, and audits of other
 /// libraries' gradients.
@@ -81,6 +82,7 @@ pub mod check {
         audit, joined,
     };
 }
+pub use program::float::Float;
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
 pub use run::{Compiled, Port, Workspace};

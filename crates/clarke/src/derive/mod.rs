@@ -1,4 +1,4 @@
-//! Program → program: linearize, transpose, what is made of the two, simplify and batch.
+//! Program → program: linearize, transpose, what is made of the two, simplify, batch, and round.
 //!
 //! Differentiation is a transformation of programs, never a second interpreter:
 //!
@@ -10,6 +10,7 @@
 mod batch;
 mod gradient;
 mod linearize;
+mod rounded;
 mod simplify;
 mod transpose;
 

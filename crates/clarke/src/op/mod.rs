@@ -48,6 +48,7 @@ mod product;
 pub mod project;
 pub mod rearrange;
 pub mod reduce;
+pub mod rounding;
 pub mod running;
 pub mod shape;
 pub mod smooth;
@@ -227,7 +228,8 @@ pub const OPS: &[Entry] = &[
     window::Windows::ADD,
 ];
 
-/// The operators that derivatives are written with: readable in program text, of no use in a user's own program.
+/// The operators that derivatives and rounded programs are written with: readable in program text, of no use in a user's own
+/// program.
 pub const DERIVATIVE_OPS: &[Entry] = &[
     tie::Step::ENTRY,
     tie::Tied::ENTRY,
@@ -270,4 +272,7 @@ pub const DERIVATIVE_OPS: &[Entry] = &[
     distance::Normal::L1,
     distance::Normal::SOC,
     distance::Normal::PSD,
+    rounding::Rounding::F16,
+    rounding::Rounding::BF16,
+    rounding::Rounding::F32,
 ];

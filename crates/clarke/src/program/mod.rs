@@ -6,6 +6,7 @@
 pub(crate) mod builder;
 pub mod call;
 pub mod class;
+pub mod float;
 pub mod interval;
 pub mod op;
 pub mod real;
