@@ -195,6 +195,16 @@ impl<'m> Session<'m> {
         &self.record.epochs
     }
 
+    /// The current weights, all arrays one after another.
+    pub fn weights(&self) -> &[f64] {
+        self.running.current().0
+    }
+
+    /// How many steps were made.
+    pub fn steps(&self) -> u64 {
+        self.running.steps()
+    }
+
     /// How many steps an epoch has.
     pub fn steps_per_epoch(&self) -> u64 {
         self.steps

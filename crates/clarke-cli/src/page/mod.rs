@@ -2,6 +2,7 @@
 
 pub mod minimize;
 pub mod overlay;
+pub mod train;
 pub mod watched;
 
 use crate::output::{Target, extension};

@@ -1,9 +1,12 @@
 //! `clarke train`: models trained on data, with validation, checkpoints and exact resumption.
 
-mod report;
+pub mod report;
 mod setup;
 
+pub use setup::Setup;
+
 use crate::output::{Format, OutFile, Target};
+use crate::page::train::TrainPage;
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
@@ -11,7 +14,6 @@ use clarke::Fault;
 use clarke::optim::Status;
 use clarke_train::{End, Pause, Session, Trained};
 use report::TrainReport;
-use setup::Setup;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -84,6 +86,9 @@ pub struct TrainArgs {
     /// Save the weights: *.json, or *.npz for numpy.load
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Leave a page behind that tells of the run, for a browser: *.html
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
@@ -110,6 +115,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Exit> {
         return Err(Exit::input(format!("--every {}: it is a number of seconds", args.every)));
     }
     let checkpoint = Checkpoint { target, every: Duration::try_from_secs_f64(args.every).unwrap_or(Duration::MAX) };
+    let mut page = TrainPage::check(args)?;
     let setup = Setup::read(args)?;
     let clock = Instant::now();
     let mut session = session(args, &setup)?;
@@ -122,13 +128,17 @@ pub fn run(args: &TrainArgs) -> Result<(), Exit> {
             put(&report::line(epoch, args.epochs))?;
         }
     }
-    let (session, end) = train(args, session, &checkpoint)?;
+    let (session, end) = train(args, session, &checkpoint, page.as_mut())?;
     let trained = session.finish();
     let report = TrainReport::new(args, &setup, &trained, end, guarantee.text, clock.elapsed().as_secs_f64())?;
     if let Some(out) = &out {
         out.save(&report.weights)?;
     }
-    match failure(args, &trained) {
+    let failure = failure(args, &trained);
+    if let Some(page) = page {
+        page.save(args, &setup, &report, failure.as_ref())?;
+    }
+    match failure {
         Some(exit) => Err(exit),
         None => put(&report.print(args.format)?),
     }
@@ -166,45 +176,40 @@ fn train<'m>(
     args: &TrainArgs,
     mut session: Session<'m>,
     checkpoint: &Checkpoint,
+    mut page: Option<&mut TrainPage>,
 ) -> Result<(Session<'m>, Option<End>), Exit> {
     let interrupted = interrupted()?;
     let progress = Progress::new(args.epochs * session.steps_per_epoch());
     let mut saved = Instant::now();
+    page.iter_mut().for_each(|page| page.at(&session));
     let end = loop {
         let pause = AtomicBool::new(interrupted.load(Ordering::Relaxed));
         let mut watch = |event: clarke::optim::Event<'_>| {
             progress.at(event.step, event.best_value);
-            if interrupted.load(Ordering::Relaxed) || checkpoint.target.is_some() && saved.elapsed() >= checkpoint.every
-            {
-                pause.store(true, Ordering::Relaxed);
-            }
+            let due = checkpoint.target.is_some() && saved.elapsed() >= checkpoint.every;
+            pause.store(due || interrupted.load(Ordering::Relaxed), Ordering::Relaxed);
         };
-        match session.advance(args.epochs, &pause, &mut watch)? {
+        let before = session.epochs().len();
+        let paused = session.advance(args.epochs, &pause, &mut watch)?;
+        if let (Format::Text, [.., epoch]) = (args.format, &session.epochs()[before..]) {
+            progress.aside(|| put(&report::line(epoch, args.epochs)))?;
+        }
+        if session.epochs().len() > before {
+            page.iter_mut().for_each(|page| page.at(&session));
+        }
+        match paused {
             Pause::Interrupted if interrupted.load(Ordering::Relaxed) => break None,
-            Pause::Interrupted => {}
-            // What fails at its first step would fail again: the checkpoint stays that of the last good epoch.
-            Pause::Ended(End::Method(Status::Failed)) => {
-                progress.done();
-                return Ok((session, Some(End::Method(Status::Failed))));
-            }
-            pause => {
-                if let (Some(epoch), Format::Text, true) = (
-                    session.epochs().last(),
-                    args.format,
-                    pause != Pause::Ended(End::Epochs) && pause != Pause::Ended(End::Early),
-                ) {
-                    progress.aside(|| put(&report::line(epoch, args.epochs)))?;
-                }
-                if let Pause::Ended(end) = pause {
-                    break Some(end);
-                }
-            }
+            Pause::Interrupted | Pause::Epoch => {}
+            Pause::Ended(end) => break Some(end),
         }
         checkpoint.save(&session)?;
         saved = Instant::now();
     };
     progress.done();
-    checkpoint.save(&session)?;
+    // What failed at a step would fail again: the checkpoint stays that of the last good epoch.
+    if end != Some(End::Method(Status::Failed)) {
+        checkpoint.save(&session)?;
+    }
     Ok((session, end))
 }
 
