@@ -27,6 +27,9 @@ pub struct Certificate {
     pub program: String,
     /// The inputs' names, shapes and numbers.
     pub point: Vec<(String, Vec<usize>, Vec<f64>)>,
+    /// The names of the variables; empty: all inputs.
+    #[serde(default)]
+    pub variables: Vec<String>,
     /// Within which absolute distance ties counted as met.
     pub tolerance: f64,
     /// For a critical point: weights, and elements of the set of which the weighted sum vanishes.
@@ -88,6 +91,7 @@ impl Certificate {
             verdict,
             program: at.program.to_string(),
             point: std::iter::zip(inputs, &at.point).map(entry).collect(),
+            variables: layout.names.clone(),
             tolerance: options.tolerance,
             combination,
             residual: if critical { proof.distance } else { 0.0 },
@@ -97,7 +101,7 @@ impl Certificate {
     }
 
     /// Checks the certificate against a program, which must be the one it is of, with operators made of programs written
-    /// out.
+    /// out; the variables are made those of the certificate.
     ///
     /// Verified are: that no tie is met (smooth); that each element of the combination is what the slow twin returns for
     /// its choices, which lie in the ties' sets, that for a Clarke critical point the direction given leads to it (or the
@@ -117,6 +121,8 @@ impl Certificate {
             }
             point.push(Tensor::new(shape, data.clone())?);
         }
+        let names: Vec<&str> = self.variables.iter().map(String::as_str).collect();
+        let program = if names.is_empty() { program.clone() } else { program.varying(&names)? };
         let at = program.at(&point)?;
         if at.program.to_string() != self.program {
             return Ok(Checked::Refuted("it is of another program".into()));

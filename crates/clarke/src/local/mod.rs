@@ -4,6 +4,7 @@ mod along;
 mod artifact;
 mod certificate;
 mod check;
+mod conclude;
 #[cfg(test)]
 mod cost;
 mod cube;
@@ -34,6 +35,7 @@ pub use check::{
     Membership, Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule,
     Semismooth, Slopes, Tried, Unbounded, agreement, audit, check_conservative, check_operator, joined,
 };
+pub use conclude::{Active, ConcludeOptions, Conclusion};
 pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;

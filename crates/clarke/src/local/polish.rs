@@ -10,7 +10,9 @@ use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::run::{Compiled, Workspace};
 use crate::tensor::{Tensor, size};
 use faer::Mat;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fmt;
 
 /// A point near which a program was looked at, moved onto its ties.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +30,22 @@ pub struct Polished {
 }
 
 /// How far a point is from meeting the ties that count as met.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Every active difference is 0 in the arithmetic used.
     Exact,
     /// The largest active difference is this τ > 0; sets and verdicts there are of the point enlarged by it.
     Polished(f64),
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Precision::Exact => f.write_str("exact"),
+            Precision::Polished(tau) => write!(f, "polished({tau:.1e})"),
+        }
+    }
 }
 
 impl Precision {
@@ -119,7 +131,11 @@ impl At {
         {
             return Ok(Some(found));
         }
-        self.polished(system, z, allowed)
+        // What is 0 up to rounding of the other entries is meant to be 0: sparse solutions look so.
+        let largest = z[..system.n].iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let clean = |(k, x): (usize, &f64)| if k < system.n && x.abs() <= f64::EPSILON * largest { 0.0 } else { *x };
+        let clean: Vec<f64> = z.iter().enumerate().map(clean).collect();
+        self.polished(system, &clean, allowed)
     }
 
     fn polished(&self, system: &mut System, z: &[f64], allowed: f64) -> Result<Option<Polished>> {

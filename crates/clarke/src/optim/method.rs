@@ -39,6 +39,12 @@ pub trait Method: fmt::Debug + Send + Sync {
         vec![]
     }
 
+    /// Whether it minimizes another function than the oracle's: with a regularizer or a constraint of its own. What the
+    /// calculus says of the oracle's function then says nothing of where a run ends.
+    fn alters(&self) -> bool {
+        false
+    }
+
     /// What the theory gives for this method on a function of which this is known, or which condition is missing.
     fn guarantee(&self, facts: Facts) -> Guarantee;
 }
@@ -128,6 +134,7 @@ trait Erased: fmt::Debug + Send + Sync {
     fn current<'a>(&self, state: &'a AnyState) -> (&'a [f64], f64);
     fn finish(&self, oracle: &mut dyn Oracle, state: &mut AnyState) -> Result<()>;
     fn measures(&self, state: &AnyState) -> Vec<Measure>;
+    fn alters(&self) -> bool;
     fn guarantee(&self, facts: Facts) -> Guarantee;
 }
 
@@ -166,6 +173,10 @@ impl<M: Method> Erased for M {
         Method::measures(self, state.of::<M>())
     }
 
+    fn alters(&self) -> bool {
+        Method::alters(self)
+    }
+
     fn guarantee(&self, facts: Facts) -> Guarantee {
         Method::guarantee(self, facts)
     }
@@ -196,6 +207,10 @@ impl Method for AnyMethod {
 
     fn measures(&self, state: &AnyState) -> Vec<Measure> {
         self.0.measures(state)
+    }
+
+    fn alters(&self) -> bool {
+        self.0.alters()
     }
 
     fn guarantee(&self, facts: Facts) -> Guarantee {
