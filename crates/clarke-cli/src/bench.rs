@@ -131,16 +131,14 @@ fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
     // With many variables each verdict takes longer than the run.
     let few = problem.dimension() <= JUDGED;
     let end = at.conclude(&ConcludeOptions { polish: Some(few), ..Default::default() });
-    let Some(judged) = &end.judgement else {
+    let Some(verdict) = end.verdict() else {
         return Ok(if few { format!("not judged, {}", words::plural(end.active.len(), "tie")) } else { "—".into() });
     };
-    if judged.verdict == Verdict::Smooth {
-        return Ok(format!("smooth, gradient {:.0e}", judged.clarke_min.distance));
-    }
-    let critical = match judged.clarke_critical {
-        Some(true) => "critical",
-        Some(false) => "not critical",
-        None => "undecided",
+    let critical = match (verdict, end.critical()) {
+        (Verdict::Smooth, _) => format!("smooth, gradient {:.0e}", end.norm().unwrap_or(f64::NAN)),
+        (_, Some(true)) => "critical".into(),
+        (_, Some(false)) => "not critical".into(),
+        (_, None) => "undecided".into(),
     };
     Ok(format!("{critical}, {}", end.precision))
 }

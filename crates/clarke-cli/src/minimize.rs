@@ -315,7 +315,7 @@ fn finish(
             .hint(format!("it stopped after {}{kept}", words::plural(outcome.steps as usize, "step")))
             .maybe_hint(advice.map(str::to_string)));
     }
-    let certificate = end.judgement.as_ref().and_then(|j| j.certificate.as_ref());
+    let certificate = end.certificate.as_ref();
     if let (Some(target), Some(certificate)) = (&task.certificate, certificate) {
         target.save(certified(certificate)?.as_bytes())?;
     }
@@ -528,7 +528,7 @@ mod tests {
                 r#""evaluations":{"values":0,"gradients":101,"terms":101},"measures":[["‖v‖",0.5]],"#,
                 r#""guarantee":"convergence is promised","#,
                 r#""conclusion":{"verdict":null,"unjudged":"it was not asked for","critical":null,"norm":null,"#,
-                r#""scale":null,"precision":"exact","largest":0.0,"active":[],"polished":false},"#,
+                r#""scale":null,"precision":"exact","largest":0.0,"proof":null,"active":[],"polished":false},"#,
                 r#""trace":[[0,9.0],[100,1.5]]}"#,
                 "\n"
             )

@@ -21,10 +21,21 @@ pub struct ConclusionReport {
     pub precision: String,
     /// The largest active difference, max |u|.
     pub largest: f64,
+    /// How near a critical point was proved to lie, at which all active differences are exactly 0.
+    pub proof: Option<ProofReport>,
     /// The ties that are active.
     pub active: Vec<Active>,
     /// Whether the point was moved onto its ties.
     pub polished: bool,
+}
+
+/// What was proved.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProofReport {
+    /// No variable of the critical point is further from the solution than this.
+    pub radius: f64,
+    /// Bounds of the value there.
+    pub value: (f64, f64),
 }
 
 impl ConclusionReport {
@@ -32,13 +43,14 @@ impl ConclusionReport {
     pub fn new(end: &Conclusion) -> ConclusionReport {
         let judged = end.judgement.as_ref();
         ConclusionReport {
-            verdict: judged.map(|j| j.verdict.to_string()),
+            verdict: end.verdict().map(|v| v.to_string()),
             unjudged: end.unjudged.clone(),
-            critical: judged.and_then(|j| j.clarke_critical),
-            norm: judged.map(|j| j.clarke_min.distance),
+            critical: end.critical(),
+            norm: end.norm(),
             scale: judged.map(|j| j.clarke_min.scale),
             precision: end.precision.to_string(),
             largest: end.largest(),
+            proof: end.proof().map(|p| ProofReport { radius: p.radius, value: p.value }),
             active: end.active.clone(),
             polished: end.polished.is_some(),
         }
@@ -50,16 +62,22 @@ const LISTED: usize = 12;
 
 /// A conclusion in words: what it is, how it is known, and which ties are active.
 pub fn conclusion_text(end: &Conclusion) -> String {
-    let Some(judged) = &end.judgement else {
+    let Some(verdict) = end.verdict() else {
         let why = end.unjudged.as_deref().unwrap_or("it was not asked for");
         return words::paragraph(&format!("No verdict on this point: {why}."), 0);
     };
-    let mut out = format!("verdict     {}\n", judged.verdict);
-    let (norm, scale) = (judged.clarke_min.distance, judged.clarke_min.scale);
-    out += &match judged.verdict {
-        Verdict::Smooth => format!("‖∇f‖        {}\n", words::short(norm)),
-        _ => format!("‖Σ w v‖     {}, of gradients v of norm up to {}\n", words::short(norm), words::short(scale)),
+    let mut out = format!("verdict     {verdict}\n");
+    let norm = words::short(end.norm().unwrap_or(f64::NAN));
+    out += &match (verdict, &end.judgement) {
+        (Verdict::Smooth, _) => format!("‖∇f‖        {norm}\n"),
+        (_, Some(judged)) => {
+            format!("‖Σ w v‖     {norm}, of gradients v of norm up to {}\n", words::short(judged.clarke_min.scale))
+        }
+        (_, None) => format!("‖Σ w v‖     {norm}\n"),
     };
+    if let Some(proof) = end.proof() {
+        out += &format!("proved      within {} of the solution in every variable\n", words::short(proof.radius));
+    }
     if !end.active.is_empty() {
         let count = words::plural(end.active.len(), "active tie");
         out += &format!("max |u|     {} over {count}\n", words::short(end.largest()));
@@ -68,7 +86,7 @@ pub fn conclusion_text(end: &Conclusion) -> String {
         out += &table(&end.active);
     }
     out.push('\n');
-    out + &words::paragraph(&meaning(end, judged.verdict), 0)
+    out + &words::paragraph(&meaning(end, verdict), 0)
 }
 
 /// The active ties with their weights.
@@ -85,28 +103,41 @@ fn table(active: &[Active]) -> String {
     align(&["active", "element", "|u|", "weights"], &rows) + &rest
 }
 
-/// The verdict in a sentence or two.
+/// The verdict in some sentences.
 fn meaning(end: &Conclusion, verdict: Verdict) -> String {
-    let met = match end.precision.tolerance() {
-        0.0 => "Every active difference is exactly 0 in the arithmetic used".to_string(),
-        tau => format!("Differences of up to {} count as ties", words::short(tau)),
-    };
-    let moved = if end.polished.is_some() { " The point was moved onto its ties by Newton's method." } else { "" };
-    match verdict {
-        Verdict::Smooth => format!("No tie is met: the derivative is the ordinary gradient.{moved}"),
-        Verdict::ClarkeCritical => format!(
-            "The point is critical: a combination of limiting gradients with the weights above vanishes, so that 0 lies in the \
-             Clarke subdifferential, as it does at every local minimum. {met}.{moved}"
-        ),
-        Verdict::SpuriousCritical => format!(
-            "The point is critical only for the formula: 0 lies in the conservative gradient of the program as written, and \
-             not in the Clarke subdifferential; the function descends from here. {met}.{moved}"
-        ),
+    let mut all = vec![match verdict {
+        Verdict::Smooth => "No tie is met: the derivative is the ordinary gradient.".to_string(),
+        Verdict::ClarkeCritical => "The point is critical: a combination of limiting gradients vanishes, so that 0 lies in the \
+                                    Clarke subdifferential, as it does at every local minimum."
+            .into(),
+        Verdict::SpuriousCritical => "The point is critical only for the formula: 0 lies in the conservative gradient of the \
+                                      program as written, and not in the Clarke subdifferential; the function descends from \
+                                      here."
+            .into(),
         Verdict::NotCritical => {
-            format!("The point is not critical: there is a direction along which the function descends. {met}.{moved}")
+            "The point is not critical: there is a direction along which the function descends.".into()
         }
         Verdict::Undecided => {
-            format!("Whether 0 lies in the Clarke subdifferential was not decided within the budget. {met}.{moved}")
+            "Whether 0 lies in the Clarke subdifferential was not decided within the budget.".into()
         }
+    }];
+    all.extend(match (end.active.is_empty(), end.precision.tolerance()) {
+        (true, _) => None,
+        (_, 0.0) => Some("Every active difference is exactly 0 in the arithmetic used.".into()),
+        (_, tau) => Some(format!("Differences of up to {} count as ties.", words::short(tau))),
+    });
+    if let Some(proof) = end.proof() {
+        let ties = if end.active.is_empty() { "" } else { "all active differences are exactly 0 and " };
+        all.push(format!(
+            "Interval arithmetic proves that within {} in every variable there is exactly one point at which {ties}the weighted \
+             gradients combine to 0 exactly; its value lies between {:?} and {:?}.",
+            words::short(proof.radius),
+            proof.value.0,
+            proof.value.1
+        ));
     }
+    if end.polished.is_some() {
+        all.push("The point was moved there from the best one met, by Newton's method on the active ties.".into());
+    }
+    all.join(" ")
 }

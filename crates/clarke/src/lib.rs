@@ -67,8 +67,8 @@ pub use error::{Error, Fault, Place, Result};
 pub use local::{
     Active, At, Certificate, Checked, Chosen, ConcludeOptions, Conclusion, Containment, Dependence, Derivative,
     DerivativeWorkspace, Descent, Difference, Element, Evaluator, FiniteSum, Judgement, Kink, Known, Layout, Lipschitz,
-    Mode, Nearest, Policy, Polished, Precision, Raise, Samples, SetAt, SetOptions, Sets, Strata, Support, Tameness,
-    Term, TieMet, Verdict, Witness,
+    Mode, Nearest, Policy, Polished, Precision, Proof, Raise, Samples, SetAt, SetOptions, Sets, Strata, Support,
+    Tameness, Term, TieMet, Verdict, Witness,
 };
 pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
 

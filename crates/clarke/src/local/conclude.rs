@@ -1,10 +1,10 @@
 //! The end of a run: the best point polished and judged, with what is known of it as data.
 
+use super::active::{Active, active, precision};
 use super::verdict::{Judgement, Verdict};
-use super::{At, Evaluator, FiniteSum, Polished, Precision, SetOptions, TieMet};
+use super::{At, Certificate, Evaluator, FiniteSum, Polished, Precision, Proof, SetOptions};
 use crate::error::{Result, plural};
 use crate::tensor::{Tensor, size};
-use serde::{Deserialize, Serialize};
 
 /// What is done with the best point of a run.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,26 +24,6 @@ impl Default for ConcludeOptions {
     }
 }
 
-/// A tie that is active at a point.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Active {
-    /// The operator, as the user wrote it.
-    pub op: String,
-    /// Its text.
-    pub source: String,
-    /// Where it stands, as text; empty where that is not known.
-    pub place: String,
-    /// Which element of the operator's argument (which slice, for a tie along axes); None for a scalar.
-    pub index: Option<Vec<usize>>,
-    /// How many pieces meet; None if infinitely many.
-    pub pieces: Option<u64>,
-    /// |u|: how far the furthest of its differences that count as active is from 0.
-    pub difference: f64,
-    /// What the combination of least norm takes there: weights of pieces, in the order of the tie's own entries; empty
-    /// where there is no such combination.
-    pub weights: Vec<f64>,
-}
-
 /// What is known of the point where a run ended.
 #[derive(Debug)]
 pub struct Conclusion {
@@ -57,8 +37,10 @@ pub struct Conclusion {
     pub precision: Precision,
     /// The ties that count as met.
     pub active: Vec<Active>,
-    /// The verdict with both sets and a certificate.
+    /// The verdict with both sets.
     pub judgement: Option<Judgement>,
+    /// The verdict as data that can be checked again: that of the judgement, or that of a proof alone.
+    pub certificate: Option<Certificate>,
     /// Why there is no verdict, if there is none.
     pub unjudged: Option<String>,
 }
@@ -80,12 +62,40 @@ impl Conclusion {
     /// A point of which nothing is said, and why.
     pub fn without_verdict(variables: Vec<Tensor>, value: f64, why: String) -> Conclusion {
         let (precision, unjudged) = (Precision::Exact, Some(why));
-        Conclusion { variables, value, polished: None, precision, active: vec![], judgement: None, unjudged }
+        Conclusion {
+            variables,
+            value,
+            polished: None,
+            precision,
+            active: vec![],
+            judgement: None,
+            certificate: None,
+            unjudged,
+        }
     }
 
-    /// The verdict, if there is one.
+    /// The verdict, if there is one: that of the certificate, or `Undecided`.
     pub fn verdict(&self) -> Option<Verdict> {
-        self.judgement.as_ref().map(|j| j.verdict)
+        let judged = self.judgement.as_ref().map(|j| j.verdict);
+        self.certificate.as_ref().map(|c| c.verdict).or(judged)
+    }
+
+    /// Whether the point is critical for the function: 0 lies in the Clarke subdifferential, up to 10⁻¹⁰ relative, or a
+    /// point where it does is proved to lie near. None if that is undecided, or the point was not judged.
+    pub fn critical(&self) -> Option<bool> {
+        if self.proof().is_some() { Some(true) } else { self.judgement.as_ref().and_then(|j| j.clarke_critical) }
+    }
+
+    /// ‖Σ w v‖₂: the norm of the element of least norm of the Clarke subdifferential; for a point that was not judged that
+    /// of the combination that polishing found.
+    pub fn norm(&self) -> Option<f64> {
+        let judged = self.judgement.as_ref().map(|j| j.clarke_min.distance);
+        judged.or(self.polished.as_ref().map(|p| p.norm))
+    }
+
+    /// The proof that a critical point lies near the point, at which its ties are met exactly.
+    pub fn proof(&self) -> Option<&Proof> {
+        self.certificate.as_ref()?.proof.as_ref()
     }
 
     /// The largest difference that counts as active: 0 where all are exactly 0, or none is.
@@ -131,16 +141,30 @@ impl At {
     fn concluded(&self, polished: Option<Polished>, options: &ConcludeOptions) -> Result<Conclusion> {
         let met = self.ties(polished.as_ref().map_or(options.tolerance, |p| p.precision.tolerance()))?;
         // The set of what is active is the same, and the sets there are no larger than they need be.
-        let tolerance = met.iter().fold(0.0, |most: f64, t| most.max(t.distance));
-        let precision = if tolerance == 0.0 { Precision::Exact } else { Precision::Polished(tolerance) };
-        let unjudged = self.unjudged(met.len(), options);
+        let tolerance = precision(&met).tolerance();
+        let mut unjudged = self.unjudged(met.len(), options);
         let judgement = match unjudged {
             None => Some(self.judge(&SetOptions { tolerance, ..SetOptions::default() })?),
             Some(_) => None,
         };
-        let active = met.iter().map(|tie| active(tie, judgement.as_ref())).collect();
+        let proof = if options.judge == Some(false) { None } else { self.prove(tolerance)? };
+        let judged = judgement.as_ref().and_then(|j| j.certificate.clone());
+        let certificate = match (judged, proof) {
+            (Some(judged), Some(proof)) if matches!(judged.verdict, Verdict::ClarkeCritical | Verdict::Smooth) => {
+                Some(judged.with_proof(proof))
+            }
+            // A critical point lies nearer than what judging takes for 0 can tell, or than it could be looked for.
+            (_, Some(proof)) => Some(Certificate::proved(self, tolerance, proof)?),
+            (judged, None) => judged,
+        };
+        if certificate.is_some() {
+            unjudged = None;
+        }
+        let stated = certificate.as_ref().map(|c| (c.active.clone(), c.precision));
+        let (active, nearly) = stated.unwrap_or_else(|| (active(&met, std::iter::empty()), None));
+        let precision = nearly.unwrap_or_else(|| precision(&met));
         let (variables, value) = (self.variables(), self.value()?);
-        Ok(Conclusion { variables, value, polished, precision, active, judgement, unjudged })
+        Ok(Conclusion { variables, value, polished, precision, active, judgement, certificate, unjudged })
     }
 
     /// Why the point is not judged, if it is not.
@@ -168,28 +192,6 @@ impl At {
     fn variables(&self) -> Vec<Tensor> {
         let inputs = self.program.inputs().iter().filter(|i| !i.role.is_selection());
         std::iter::zip(inputs, &self.point).filter(|(i, _)| i.role.is_argument()).map(|(_, x)| x.clone()).collect()
-    }
-}
-
-/// A tie that is active, with the weights that the combination of least norm takes there.
-fn active(tie: &TieMet, judgement: Option<&Judgement>) -> Active {
-    let site = (tie.site.node, tie.site.number);
-    let index = tie.index.clone().unwrap_or_default();
-    let mut weights: Vec<f64> = vec![];
-    for (weight, _, witness) in judgement.iter().flat_map(|j| &j.clarke_min.weights) {
-        for chosen in witness.chosen.iter().filter(|c| c.tie == site && c.index == index) {
-            weights.resize(weights.len().max(chosen.values.len()), 0.0);
-            std::iter::zip(&mut weights, &chosen.values).for_each(|(sum, x)| *sum += weight * x);
-        }
-    }
-    Active {
-        op: tie.op.into(),
-        source: tie.source.clone(),
-        place: tie.place.to_string(),
-        index: tie.index.clone(),
-        pieces: tie.pieces,
-        difference: tie.distance,
-        weights,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A program at a point: the ties met, gradients under policies, and what is known there.
 
+mod active;
 mod along;
 mod artifact;
 mod certificate;
@@ -9,6 +10,7 @@ mod conclude;
 mod cost;
 mod cube;
 mod derivative;
+mod equations;
 mod evaluator;
 mod guard;
 mod image;
@@ -17,6 +19,7 @@ mod outline;
 mod partial;
 mod policy;
 mod polish;
+mod proof;
 mod residual;
 mod set_at;
 mod sets;
@@ -27,6 +30,7 @@ mod tangents;
 mod vector;
 mod verdict;
 
+pub use active::Active;
 pub use artifact::{Dependence, Difference};
 pub use certificate::{Certificate, Checked, Term};
 pub use check::{
@@ -35,12 +39,13 @@ pub use check::{
     Membership, Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule,
     Semismooth, Slopes, Tried, Unbounded, agreement, audit, check_conservative, check_operator, joined,
 };
-pub use conclude::{Active, ConcludeOptions, Conclusion};
+pub use conclude::{ConcludeOptions, Conclusion};
 pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;
 pub use polish::{Polished, Precision};
+pub use proof::Proof;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};
 pub use sets::Sets;
 pub use strata::{Kink, Strata};
