@@ -130,7 +130,8 @@ fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
     let at = problem.program()?.at(&problem.inputs(&outcome.best))?;
     // With many variables each verdict takes longer than the run.
     let few = problem.dimension() <= JUDGED;
-    let end = at.conclude(&ConcludeOptions { polish: Some(few), ..Default::default() });
+    let options = ConcludeOptions { polish: Some(few), convex: problem.convex, ..Default::default() };
+    let end = at.conclude(&options);
     let Some(verdict) = end.verdict() else {
         return Ok(if few { format!("not judged, {}", words::plural(end.active.len(), "tie")) } else { "—".into() });
     };

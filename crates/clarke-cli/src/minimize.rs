@@ -66,6 +66,9 @@ pub struct MinimizeArgs {
     /// Within which absolute distance ties count as met at the best point, where it was not polished
     #[arg(long, value_name = "DISTANCE", default_value_t = 1e-6, value_parser = distance, allow_negative_numbers = true)]
     pub tie_tol: f64,
+    /// Of a convex function: the radius of the ball around the solution over which f − min f is bounded
+    #[arg(long, value_name = "RADIUS", requires = "convex", value_parser = distance, allow_negative_numbers = true)]
+    pub ball: Option<f64>,
     /// Write the certificate of the verdict to a file, for `clarke verify`
     #[arg(long, value_name = "FILE.json")]
     pub certificate: Option<PathBuf>,
@@ -128,7 +131,13 @@ impl MinimizeArgs {
             // Whoever wants a certificate waits for it.
             _ => self.certificate.is_some().then_some(true),
         };
-        ConcludeOptions { polish: self.no_polish.then_some(false), judge, tolerance: self.tie_tol }
+        ConcludeOptions {
+            polish: self.no_polish.then_some(false),
+            judge,
+            tolerance: self.tie_tol,
+            convex: self.convex,
+            radius: self.ball,
+        }
     }
 }
 
@@ -528,7 +537,7 @@ mod tests {
                 r#""evaluations":{"values":0,"gradients":101,"terms":101},"measures":[["‖v‖",0.5]],"#,
                 r#""guarantee":"convergence is promised","#,
                 r#""conclusion":{"verdict":null,"unjudged":"it was not asked for","critical":null,"norm":null,"#,
-                r#""scale":null,"precision":"exact","largest":0.0,"proof":null,"active":[],"polished":false},"#,
+                r#""scale":null,"precision":"exact","largest":0.0,"proof":null,"bound":null,"active":[],"polished":false},"#,
                 r#""trace":[[0,9.0],[100,1.5]]}"#,
                 "\n"
             )

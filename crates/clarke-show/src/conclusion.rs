@@ -23,6 +23,8 @@ pub struct ConclusionReport {
     pub largest: f64,
     /// How near a critical point was proved to lie, at which all active differences are exactly 0.
     pub proof: Option<ProofReport>,
+    /// What is missing to the least value at most, for a function said to be convex.
+    pub bound: Option<BoundReport>,
     /// The ties that are active.
     pub active: Vec<Active>,
     /// Whether the point was moved onto its ties.
@@ -38,6 +40,15 @@ pub struct ProofReport {
     pub value: (f64, f64),
 }
 
+/// What is missing to the least value at most.
+#[derive(Debug, Clone, Serialize)]
+pub struct BoundReport {
+    /// f − min f is at most this.
+    pub missing: f64,
+    /// Over the ball of this radius around the solution; null: everywhere.
+    pub radius: Option<f64>,
+}
+
 impl ConclusionReport {
     /// From a conclusion.
     pub fn new(end: &Conclusion) -> ConclusionReport {
@@ -51,6 +62,7 @@ impl ConclusionReport {
             precision: end.precision.to_string(),
             largest: end.largest(),
             proof: end.proof().map(|p| ProofReport { radius: p.radius, value: p.value }),
+            bound: end.bound().map(|b| BoundReport { missing: b.missing, radius: b.radius }),
             active: end.active.clone(),
             polished: end.polished.is_some(),
         }
@@ -76,7 +88,11 @@ pub fn conclusion_text(end: &Conclusion) -> String {
         (_, None) => format!("‖Σ w v‖     {norm}\n"),
     };
     if let Some(proof) = end.proof() {
-        out += &format!("proved      within {} of the solution in every variable\n", words::short(proof.radius));
+        out += &format!("proved      within {} of the solution in every variable\n", up(proof.radius));
+    }
+    if let Some(bound) = end.bound() {
+        let over = bound.radius.map_or("everywhere".into(), |r| format!("over the ball of radius {}", words::short(r)));
+        out += &format!("bound       f − min f ≤ {} {over}, if f is convex\n", up(bound.missing));
     }
     if !end.active.is_empty() {
         let count = words::plural(end.active.len(), "active tie");
@@ -87,6 +103,16 @@ pub fn conclusion_text(end: &Conclusion) -> String {
     }
     out.push('\n');
     out + &words::paragraph(&meaning(end, verdict), 0)
+}
+
+/// A bound in two digits, rounded up.
+fn up(x: f64) -> String {
+    let short = format!("{x:.1e}");
+    match short.parse::<f64>() {
+        _ if x == 0.0 => "0".into(),
+        Ok(read) if read < x => format!("{:.1e}", x * 1.05),
+        _ => short,
+    }
 }
 
 /// The active ties with their weights.
@@ -131,7 +157,7 @@ fn meaning(end: &Conclusion, verdict: Verdict) -> String {
         all.push(format!(
             "Interval arithmetic proves that within {} in every variable there is exactly one point at which {ties}the weighted \
              gradients combine to 0 exactly; its value lies between {:?} and {:?}.",
-            words::short(proof.radius),
+            up(proof.radius),
             proof.value.0,
             proof.value.1
         ));

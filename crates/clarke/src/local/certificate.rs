@@ -8,7 +8,7 @@ use super::set_at::{Chosen, Layout, Nearest, Witness};
 use super::tangents::Tangents;
 use super::vector::{dot, flat, norm};
 use super::verdict::{Descent, Verdict};
-use super::{At, Policy, Precision, Proof, SetOptions};
+use super::{At, Bound, Policy, Precision, Proof, SetOptions};
 use crate::error::{Fault, Result};
 use crate::program::Program;
 use crate::program::tie::{Face, Pieces, Site};
@@ -52,6 +52,9 @@ pub struct Certificate {
     /// The proof that a critical point lies near this one, at which they are met exactly.
     #[serde(default)]
     pub proof: Option<Proof>,
+    /// What is missing to the least value at most, for a function that was said to be convex.
+    #[serde(default)]
+    pub bound: Option<Bound>,
 }
 
 /// An element of a set with its weight.
@@ -136,6 +139,7 @@ impl Certificate {
             active: active(&met, combination.iter().map(|t| (t.weight, &t.witness))),
             precision: Some(precision(&met)),
             proof: None,
+            bound: None,
             combination,
         })
     }
@@ -211,6 +215,9 @@ impl Check<'_> {
                 return Ok(refuted("the box of its proof proves nothing".into()));
             }
         }
+        if let Some(wrong) = self.bound()? {
+            return Ok(Some(wrong));
+        }
         let by_proof = c.proof.is_some() && c.combination.is_empty();
         if matches!(c.verdict, Verdict::ClarkeCritical | Verdict::SpuriousCritical)
             && !by_proof
@@ -245,6 +252,21 @@ impl Check<'_> {
             (found, _) => found,
         };
         Ok(if stated == expected { None } else { refuted(format!("ties are met {expected}, not {stated}")) })
+    }
+
+    /// What is missing to the least value, as far as convexity is taken for granted.
+    fn bound(&self) -> Result<Option<Checked>> {
+        let c = self.certificate;
+        let Some(stated) = &c.bound else { return Ok(None) };
+        let own = match (stated.radius, &c.proof) {
+            (None, Some(proof)) => self.at.bound_by(proof.value)?,
+            (None, None) => None,
+            (Some(radius), _) => {
+                self.at.bound_of(&self.at.program.value_and_gradient()?, stated.planes.clone(), radius)?
+            }
+        };
+        let weaker = own.is_some_and(|own| stated.missing >= own.missing && own.missing.is_finite());
+        Ok(if weaker { None } else { refuted("the bound on f − min f is not what its points give".into()) })
     }
 
     /// The weighted elements.

@@ -1,8 +1,10 @@
 //! The end of a run: the best point polished and judged, with what is known of it as data.
 
 use super::active::{Active, active, precision};
+use super::set_at::Witness;
+use super::vector::{flat, norm};
 use super::verdict::{Judgement, Verdict};
-use super::{At, Certificate, Evaluator, FiniteSum, Polished, Precision, Proof, SetOptions};
+use super::{At, Bound, Certificate, Evaluator, FiniteSum, Polished, Precision, Proof, SetOptions};
 use crate::error::{Result, plural};
 use crate::tensor::{Tensor, size};
 
@@ -16,11 +18,16 @@ pub struct ConcludeOptions {
     /// The absolute distance within which ties count as met at a point that was not polished. A polished one is judged
     /// with ties met as far as it meets them.
     pub tolerance: f64,
+    /// Whether the function is said to be convex: what is missing to its least value is then bounded.
+    pub convex: bool,
+    /// The radius of the ball around the point over which it is, where a minimizer is not proved to exist; None:
+    /// max(1, ‖x‖₂).
+    pub radius: Option<f64>,
 }
 
 impl Default for ConcludeOptions {
     fn default() -> ConcludeOptions {
-        ConcludeOptions { polish: None, judge: None, tolerance: 1e-6 }
+        ConcludeOptions { polish: None, judge: None, tolerance: 1e-6, convex: false, radius: None }
     }
 }
 
@@ -93,6 +100,11 @@ impl Conclusion {
         judged.or(self.polished.as_ref().map(|p| p.norm))
     }
 
+    /// What is missing to the least value at most, if the function was said to be convex.
+    pub fn bound(&self) -> Option<&Bound> {
+        self.certificate.as_ref()?.bound.as_ref()
+    }
+
     /// The proof that a critical point lies near the point, at which its ties are met exactly.
     pub fn proof(&self) -> Option<&Proof> {
         self.certificate.as_ref()?.proof.as_ref()
@@ -149,7 +161,7 @@ impl At {
         };
         let proof = if options.judge == Some(false) { None } else { self.prove(tolerance)? };
         let judged = judgement.as_ref().and_then(|j| j.certificate.clone());
-        let certificate = match (judged, proof) {
+        let mut certificate = match (judged, proof) {
             (Some(judged), Some(proof)) if matches!(judged.verdict, Verdict::ClarkeCritical | Verdict::Smooth) => {
                 Some(judged.with_proof(proof))
             }
@@ -157,14 +169,34 @@ impl At {
             (_, Some(proof)) => Some(Certificate::proved(self, tolerance, proof)?),
             (judged, None) => judged,
         };
-        if certificate.is_some() {
+        if let Some(certificate) = &mut certificate {
             unjudged = None;
+            certificate.bound = self.missing(certificate, judgement.as_ref(), options)?;
         }
         let stated = certificate.as_ref().map(|c| (c.active.clone(), c.precision));
         let (active, nearly) = stated.unwrap_or_else(|| (active(&met, std::iter::empty()), None));
         let precision = nearly.unwrap_or_else(|| precision(&met));
         let (variables, value) = (self.variables(), self.value()?);
         Ok(Conclusion { variables, value, polished, precision, active, judgement, certificate, unjudged })
+    }
+
+    /// What is missing to the least value, if the function is said to be convex.
+    fn missing(
+        &self,
+        certificate: &Certificate,
+        judgement: Option<&Judgement>,
+        options: &ConcludeOptions,
+    ) -> Result<Option<Bound>> {
+        if !options.convex {
+            return Ok(None);
+        }
+        if let Some(proof) = &certificate.proof {
+            return self.bound_by(proof.value);
+        }
+        let Some(judged) = judgement else { return Ok(None) };
+        let combination: Vec<&Witness> = judged.clarke_min.weights.iter().map(|(_, _, witness)| witness).collect();
+        let radius = options.radius.unwrap_or_else(|| norm(&flat(&self.variables())).max(1.0));
+        self.bound(certificate.tolerance, radius, &combination)
     }
 
     /// Why the point is not judged, if it is not.
@@ -189,7 +221,7 @@ impl At {
     }
 
     /// The values of the variables.
-    fn variables(&self) -> Vec<Tensor> {
+    pub(super) fn variables(&self) -> Vec<Tensor> {
         let inputs = self.program.inputs().iter().filter(|i| !i.role.is_selection());
         std::iter::zip(inputs, &self.point).filter(|(i, _)| i.role.is_argument()).map(|(_, x)| x.clone()).collect()
     }

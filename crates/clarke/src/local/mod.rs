@@ -3,6 +3,7 @@
 mod active;
 mod along;
 mod artifact;
+mod bound;
 mod certificate;
 mod check;
 mod conclude;
@@ -32,6 +33,7 @@ mod verdict;
 
 pub use active::Active;
 pub use artifact::{Dependence, Difference};
+pub use bound::{Bound, Plane};
 pub use certificate::{Certificate, Checked, Term};
 pub use check::{
     Agreed, Agreement, AuditOptions, AuditReport, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative,

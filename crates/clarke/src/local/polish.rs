@@ -50,9 +50,15 @@ impl fmt::Display for Precision {
         match self {
             Precision::Exact => f.write_str("exact"),
             Precision::Polished(tau) => write!(f, "polished({tau:.1e})"),
-            Precision::Proved { radius, .. } => write!(f, "exact within {radius:.1e}"),
+            Precision::Proved { radius, .. } => write!(f, "exact within {}", upward(*radius)),
         }
     }
+}
+
+/// A bound in two digits, rounded up.
+fn upward(x: f64) -> String {
+    let short = format!("{x:.1e}");
+    if short.parse().is_ok_and(|read: f64| read >= x) { short } else { format!("{:.1e}", x * 1.05) }
 }
 
 impl Precision {

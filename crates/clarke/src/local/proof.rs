@@ -372,7 +372,7 @@ impl Boxed<'_> {
 }
 
 /// All selections of a tie.
-fn free(input: &crate::program::Input) -> Boxes {
+pub(super) fn free(input: &crate::program::Input) -> Boxes {
     let segment = match &input.role {
         Role::Selection(site) => site.as_ref().is_some_and(|s| s.tie.tie().is_some_and(|t| t.is_interval())),
         _ => false,
