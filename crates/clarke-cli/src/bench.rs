@@ -6,7 +6,7 @@ use crate::progress::interrupted;
 use crate::report::{Exit, put};
 use clap::{Args, Subcommand};
 use clarke::optim::{Outcome, Run, minimize};
-use clarke::{Precision, SetOptions, Verdict};
+use clarke::{ConcludeOptions, Verdict};
 use clarke_show::words;
 use serde::Serialize;
 use std::sync::atomic::AtomicBool;
@@ -125,42 +125,27 @@ fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> R
     })
 }
 
-/// Above, judging takes too long.
-const JUDGED: usize = 100;
-
-/// The most ties that are judged, for the same reason: where they stand one behind the other all choices may matter.
-const TIES: usize = 20;
-
-/// The verdict at the best point, polished if it can be.
+/// The verdict at the best point, polished if it can be, in short.
 fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
-    if problem.dimension() > JUDGED {
-        return Ok("—".into());
-    }
-    let program = problem.program()?;
-    let at = program.at(&problem.inputs(&outcome.best))?;
-    let Some(polished) = at.polish()? else {
-        return Ok(at.judge(&SetOptions::default())?.verdict.to_string());
+    let at = problem.program()?.at(&problem.inputs(&outcome.best))?;
+    // With many variables each verdict takes longer than the run.
+    let few = problem.dimension() <= JUDGED;
+    let options = ConcludeOptions { polish: Some(few), convex: problem.convex, ..Default::default() };
+    let end = at.conclude(&options);
+    let Some(verdict) = end.verdict() else {
+        return Ok(if few { format!("not judged, {}", words::plural(end.active.len(), "tie")) } else { "—".into() });
     };
-    let tolerance = polished.precision.tolerance();
-    let at = program.at(&polished.point)?;
-    let ties = at.ties(tolerance)?.len();
-    if ties > TIES {
-        return Ok(format!("not judged, {ties} ties"));
-    }
-    let judged = at.judge(&SetOptions { tolerance, ..SetOptions::default() })?;
-    if judged.verdict == Verdict::Smooth {
-        return Ok(format!("smooth, gradient {:.0e}", polished.norm));
-    }
-    let critical = match judged.clarke_critical {
-        Some(true) => "critical",
-        Some(false) => "not critical",
-        None => "undecided",
+    let critical = match (verdict, end.critical()) {
+        (Verdict::Smooth, _) => format!("smooth, gradient {:.0e}", end.norm().unwrap_or(f64::NAN)),
+        (_, Some(true)) => "critical".into(),
+        (_, Some(false)) => "not critical".into(),
+        (_, None) => "undecided".into(),
     };
-    Ok(match polished.precision {
-        Precision::Exact => format!("{critical}, exact"),
-        Precision::Polished(tau) => format!("{critical}, polished({tau:.0e})"),
-    })
+    Ok(format!("{critical}, {}", end.precision))
 }
+
+/// Above, points are not polished.
+const JUDGED: usize = 100;
 
 fn header() -> String {
     format!(

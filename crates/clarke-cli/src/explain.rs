@@ -115,7 +115,7 @@ fn proof_missing(judged: &Result<Judgement, clarke::Error>) -> bool {
 }
 
 /// A certificate as text.
-fn certified(proof: &Certificate) -> Result<String, Exit> {
+pub fn certified(proof: &Certificate) -> Result<String, Exit> {
     let text = serde_json::to_string_pretty(proof).map_err(|e| Exit::failed(format!("cannot write JSON: {e}")))?;
     Ok(text + "\n")
 }

@@ -1,16 +1,17 @@
 //! `clarke minimize`: minimize an expression over some of its inputs, with data from files.
 
 use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
+use crate::explain::certified;
 use crate::methods;
-use crate::output::{Format, OutFile, json};
+use crate::output::{Format, OutFile, Target, json};
 use crate::page::minimize::RunPage;
 use crate::page::watched::Watched;
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{Convex, Event, Facts, Method, Oracle, Outcome, Run};
-use clarke::{Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
-use clarke_show::{Named, words};
+use clarke::optim::{AnyMethod, Convex, Event, Facts, Method, Oracle, Outcome, Run};
+use clarke::{ConcludeOptions, Conclusion, Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
+use clarke_show::{ConclusionReport, Named, conclusion_text, words};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -32,9 +33,10 @@ pub struct MinimizeArgs {
     /// How many steps are made (20000 unless given)
     #[arg(long, value_name = "N", value_parser = steps, allow_negative_numbers = true)]
     pub steps: Option<u64>,
-    /// How it is minimized: `clarke methods` lists the methods with their options
-    #[arg(long, value_name = "NAME", default_value = "subgradient")]
-    pub method: String,
+    /// How it is minimized: `clarke methods` lists the methods with their options (auto unless given; subgradient where
+    /// --step is given)
+    #[arg(long, value_name = "NAME")]
+    pub method: Option<String>,
     /// An option of the method: beta=0.9
     #[arg(long = "option", value_name = "NAME=VALUE", allow_hyphen_values = true)]
     pub options: Vec<String>,
@@ -58,6 +60,24 @@ pub struct MinimizeArgs {
     /// What is picked at ties: min-norm (the default), pytorch, jax, tensorflow, step=0.5, random(7), along([1,0])
     #[arg(long, value_name = "POLICY")]
     pub policy: Option<String>,
+    /// Leave the best point where the method found it, next to ties and not on them
+    #[arg(long)]
+    pub no_polish: bool,
+    /// Judge the best point even where that may take long: with more than 20 ties or 100 variables
+    #[arg(long, conflicts_with = "no_certify")]
+    pub certify: bool,
+    /// Do not judge the best point
+    #[arg(long)]
+    pub no_certify: bool,
+    /// Within which absolute distance ties count as met at the best point, where it was not polished
+    #[arg(long, value_name = "DISTANCE", default_value_t = 1e-6, value_parser = distance, allow_negative_numbers = true)]
+    pub tie_tol: f64,
+    /// Of a convex function: the radius of the ball around the solution over which f − min f is bounded
+    #[arg(long, value_name = "RADIUS", requires = "convex", value_parser = distance, allow_negative_numbers = true)]
+    pub ball: Option<f64>,
+    /// Write the certificate of the verdict to a file, for `clarke verify`
+    #[arg(long, value_name = "FILE.json")]
+    pub certificate: Option<PathBuf>,
     /// Save the solution: *.json, or *.npy where there is one variable
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -68,6 +88,11 @@ pub struct MinimizeArgs {
 
 fn steps(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or("it is not a whole number from 1 on".into())
+}
+
+fn distance(text: &str) -> Result<f64, String> {
+    let read = text.parse().ok().filter(|x: &f64| *x >= 0.0 && x.is_finite());
+    read.ok_or("it is not a finite number from 0 on".into())
 }
 
 fn seed(text: &str) -> Result<u64, String> {
@@ -85,6 +110,8 @@ pub struct Task {
     pub start: Bindings,
     /// Where the solution is saved.
     pub out: Option<OutFile>,
+    /// Where the certificate is written.
+    pub certificate: Option<Target>,
 }
 
 impl MinimizeArgs {
@@ -93,7 +120,30 @@ impl MinimizeArgs {
         let data = self.data.read()?;
         let (variables, start) = variables(&self.over, &self.from, &data)?;
         let out = self.out.as_deref().map(|path| OutFile::check(path, variables.len())).transpose()?;
-        Ok(Task { data, variables, start, out })
+        let certificate = self.certificate.as_deref().map(|path| Target::check("--certificate", path)).transpose()?;
+        Ok(Task { data, variables, start, out, certificate })
+    }
+
+    /// The method's name.
+    pub fn method_name(&self) -> &str {
+        self.method.as_deref().unwrap_or(if self.step.is_some() { "subgradient" } else { "auto" })
+    }
+
+    /// What is done with the best point.
+    fn conclude(&self) -> ConcludeOptions {
+        let judge = match (self.certify, self.no_certify) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            // Whoever wants a certificate waits for it.
+            _ => self.certificate.is_some().then_some(true),
+        };
+        ConcludeOptions {
+            polish: self.no_polish.then_some(false),
+            judge,
+            tolerance: self.tie_tol,
+            convex: self.convex,
+            radius: self.ball,
+        }
     }
 }
 
@@ -113,7 +163,8 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     task.start.warn_unused(&args.expression, "named in --over");
     let names: Vec<&str> = task.variables.iter().map(|v| v.name.as_str()).collect();
     let program = program.varying(&names)?;
-    let method = methods::build(clarke::optim::entry(&args.method)?, &args.options, args.step.as_deref(), args.seed)?;
+    let method =
+        methods::build(clarke::optim::entry(args.method_name())?, &args.options, args.step.as_deref(), args.seed)?;
     let policy = policy(args, &program)?;
     let mut function = Function::new(&program, &task.data, &args.each, policy)?;
     let mut said;
@@ -124,7 +175,9 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
         function.oracle()
     };
     let guarantee = method.guarantee(Facts::of(oracle));
-    for violated in &guarantee.violated {
+    // What is said of a method that nobody chose stands at the end.
+    let chosen = args.method.is_some() || args.step.is_some();
+    for violated in guarantee.violated.iter().filter(|_| chosen) {
         warn(violated);
     }
     let steps = args.steps.unwrap_or(STEPS);
@@ -145,7 +198,10 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
         page.along(&mut watched, outcome.as_ref().ok(), &program, &task.data, &args.each, seconds);
     }
     match outcome {
-        Ok(outcome) => finish(args, &task, &function, outcome, guarantee.text, seconds, page),
+        Ok(outcome) => {
+            let end = conclusion(args, &method, &function, &outcome);
+            finish(args, &task, outcome, end, guarantee.text, seconds, page)
+        }
         Err(error) => Err(failed(page, error.into(), None)),
     }
 }
@@ -212,6 +268,23 @@ impl Function {
             Function::Sum(sum) => sum.split(x),
         }
     }
+
+    fn conclude(&self, x: &[f64], value: f64, options: &ConcludeOptions) -> Conclusion {
+        match self {
+            Function::Whole(evaluator) => evaluator.conclude(x, value, options),
+            Function::Sum(sum) => sum.conclude(x, value, options),
+        }
+    }
+}
+
+/// What is known of the best point; nothing after a failure, and nothing of what a regularizer of the method's own adds.
+fn conclusion(args: &MinimizeArgs, method: &AnyMethod, function: &Function, outcome: &Outcome) -> Conclusion {
+    let why = match (&outcome.failure, method.alters()) {
+        (None, false) => return function.conclude(&outcome.best, outcome.best_value, &args.conclude()),
+        (Some(_), _) => "the run failed",
+        (None, true) => "the method's own regularizer or constraint is no part of the expression",
+    };
+    Conclusion::without_verdict(function.split(&outcome.best), outcome.best_value, why.into())
 }
 
 /// The policy; random ones start from `--seed`.
@@ -227,14 +300,14 @@ fn policy(args: &MinimizeArgs, program: &Program) -> Result<Policy, Exit> {
 fn finish(
     args: &MinimizeArgs,
     task: &Task,
-    function: &Function,
     outcome: Outcome,
+    end: Conclusion,
     guarantee: String,
     seconds: f64,
     page: Option<RunPage>,
 ) -> Result<(), Exit> {
     let names = task.variables.iter().map(|v| v.name.clone());
-    let solution = Named(names.zip(function.split(&outcome.best)).collect());
+    let solution = Named(names.zip(end.variables.iter().cloned()).collect());
     let saved = match &task.out {
         Some(out) => {
             out.save(&solution)?;
@@ -259,14 +332,19 @@ fn finish(
             .maybe_hint(advice.map(str::to_string));
         return Err(failed(page, exit, Some(&solution)));
     }
+    let certificate = end.certificate.as_ref();
+    if let (Some(target), Some(certificate)) = (&task.certificate, certificate) {
+        target.save(certified(certificate)?.as_bytes())?;
+    }
+    let unproved = task.certificate.is_some() && certificate.is_none();
     let report = MinimizeReport {
         status: outcome.status.to_string(),
         value: outcome.value,
-        best_value: outcome.best_value,
+        best_value: end.value,
         solution,
         steps: outcome.steps,
         seconds,
-        method: args.method.clone(),
+        method: args.method_name().into(),
         evaluations: Evaluations {
             values: outcome.evaluations.values,
             gradients: outcome.evaluations.gradients,
@@ -274,14 +352,23 @@ fn finish(
         },
         measures: outcome.measures.iter().map(|m| (m.name.into(), m.value)).collect(),
         guarantee,
+        conclusion: ConclusionReport::new(&end),
         trace: outcome.trace,
         expression: args.expression.clone(),
+        certificate: conclusion_text(&end),
         saved,
     };
     if let Some(page) = page {
         page.done(&report)?;
     }
-    put(&report.print(args.format)?)
+    put(&report.print(args.format)?)?;
+    match (&args.certificate, unproved) {
+        (Some(path), true) => {
+            let why = end.unjudged.unwrap_or("the verdict is undecided".into());
+            Err(Exit::failed(format!("{} was not written: {why}", path.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What `clarke minimize` says. The JSON has these fields in this order, those for the text alone left out.
@@ -291,9 +378,9 @@ pub struct MinimizeReport {
     pub status: String,
     /// The value at the last iterate.
     pub value: f64,
-    /// The least value met.
+    /// The value at the solution: the least value met, or that at the point it was polished to.
     pub best_value: f64,
-    /// Where the least value was met, by name.
+    /// Where that is, by name.
     pub solution: Named,
     /// How many steps were made.
     pub steps: u64,
@@ -307,11 +394,16 @@ pub struct MinimizeReport {
     pub measures: Vec<(String, f64)>,
     /// What the theory promises of this run.
     pub guarantee: String,
+    /// What is known of the solution.
+    pub conclusion: ConclusionReport,
     /// Step and value, thinned.
     pub trace: Vec<(u64, f64)>,
     /// The expression as given.
     #[serde(skip)]
     pub expression: String,
+    /// What is known of the solution, in words.
+    #[serde(skip)]
+    pub certificate: String,
     /// Where the solution was saved.
     #[serde(skip)]
     pub saved: Option<PathBuf>,
@@ -368,7 +460,7 @@ pub fn text(report: &MinimizeReport) -> String {
     if let Some(path) = &report.saved {
         out += &format!("\nsaved to {}\n", path.display());
     }
-    out.push('\n');
+    out += &format!("\nCertificate\n{}\n", report.certificate);
     out + &words::paragraph(&format!("Guarantee: {}.", report.guarantee.trim_end_matches('.')), 0)
 }
 
@@ -410,7 +502,7 @@ mod tests {
     fn options_of_the_method_are_read() {
         let built = |words: &[&str]| {
             let args = args(&[&["abs(b)", "--over", "b"], words].concat()).unwrap();
-            let entry = clarke::optim::entry(&args.method).map_err(|e| e.to_string())?;
+            let entry = clarke::optim::entry(args.method_name()).map_err(|e| e.to_string())?;
             methods::build(entry, &args.options, args.step.as_deref(), args.seed)
                 .map(|m| format!("{m:?}"))
                 .map_err(|e| e.render(false))
@@ -429,6 +521,10 @@ mod tests {
         }
     }
 
+    fn end() -> Conclusion {
+        Conclusion::without_verdict(vec![], 1.25, "it was not asked for".into())
+    }
+
     fn report() -> MinimizeReport {
         MinimizeReport {
             status: "steps done".into(),
@@ -441,8 +537,10 @@ mod tests {
             evaluations: Evaluations { values: 0, gradients: 101, terms: 101 },
             measures: vec![("‖v‖".into(), 0.5)],
             guarantee: "convergence is promised".into(),
+            conclusion: ConclusionReport::new(&end()),
             trace: vec![(0, 9.0), (100, 1.5)],
             expression: "norm1(w) +\n b".into(),
+            certificate: conclusion_text(&end()),
             saved: None,
         }
     }
@@ -456,6 +554,8 @@ mod tests {
                 r#""steps":100,"seconds":0.125,"method":"heavy-ball","#,
                 r#""evaluations":{"values":0,"gradients":101,"terms":101},"measures":[["‖v‖",0.5]],"#,
                 r#""guarantee":"convergence is promised","#,
+                r#""conclusion":{"verdict":null,"unjudged":"it was not asked for","critical":null,"norm":null,"#,
+                r#""scale":null,"precision":"exact","largest":0.0,"proof":null,"bound":null,"active":[],"polished":false},"#,
                 r#""trace":[[0,9.0],[100,1.5]]}"#,
                 "\n"
             )
@@ -478,6 +578,9 @@ w = [1, 0]
 b = -2
 
 saved to w.json
+
+Certificate
+No verdict on this point: it was not asked for.
 
 Guarantee: convergence is promised.
 ";

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | explain a program at a point | [`Explanation`] |
 //! | say what a set or a judgement is | [`set_text`], [`judgement_text`] |
+//! | say what is known of the point where a run ended | [`ConclusionReport`], [`conclusion_text`] |
 //! | draw a function of one or two numbers, or a set | [`picture`], [`set_picture`] |
 //! | say what a check of a gradient found | [`check_json`] |
 //! | report a run as a page, and compare runs | [`report`] |
@@ -17,6 +18,7 @@
 #![warn(missing_docs)]
 
 mod check;
+mod conclusion;
 mod explain;
 mod json;
 mod plot;
@@ -24,6 +26,7 @@ pub mod report;
 pub mod words;
 
 pub use check::check_json;
+pub use conclusion::{ConclusionReport, conclusion_text};
 pub use explain::{
     Backprop, Entry, Explanation, Least, SetReport, SetsReport, TieMet, Written, judgement_text, set_text,
 };

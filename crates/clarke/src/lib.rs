@@ -65,9 +65,10 @@ pub mod text;
 
 pub use error::{Error, Fault, Place, Result};
 pub use local::{
-    At, Certificate, Checked, Chosen, Containment, Dependence, Derivative, DerivativeWorkspace, Descent, Difference,
-    Element, Evaluator, FiniteSum, Judgement, Kink, Known, Layout, Lipschitz, Mode, Nearest, Policy, Polished,
-    Precision, Raise, Samples, SetAt, SetOptions, Sets, Strata, Support, Tameness, Term, TieMet, Verdict, Witness,
+    Active, At, Bound, Certificate, Checked, Chosen, ConcludeOptions, Conclusion, Containment, Dependence, Derivative,
+    DerivativeWorkspace, Descent, Difference, Element, Evaluator, FiniteSum, Judgement, Kink, Known, Layout, Lipschitz,
+    Mode, Nearest, Plane, Policy, Polished, Precision, Proof, Raise, Samples, SetAt, SetOptions, Sets, Strata, Support,
+    Tameness, Term, TieMet, Verdict, Witness,
 };
 pub use local::{CheckOptions, CheckReport, GradientRule, PolicyRule, check_conservative, check_operator};
 pub use local::{Odd, Rounded, TieCounter};

@@ -27,7 +27,7 @@ impl RunPage {
     pub fn check(args: &MinimizeArgs) -> Result<Option<RunPage>, Exit> {
         let Some(path) = &args.report else { return Ok(None) };
         let page = Page::check("--report", path)?;
-        let mut report = Report::new("minimize", format!("Minimization by {}", args.method), subject(args));
+        let mut report = Report::new("minimize", format!("Minimization by {}", args.method_name()), subject(args));
         report.name = name(args);
         let mut section = Section { title: "How it was made".into(), blocks: vec![] };
         section.facts("Settings", settings(args));
@@ -81,6 +81,7 @@ impl RunPage {
         let values = [("last value".to_string(), words::number(said.value)), ("ended".into(), said.ended().into())];
         end.facts("", values.into_iter().chain(measured));
         self.report.sections.push(end);
+        self.report.section("Certificate").code(said.certificate.trim_end());
         self.report.section("Guarantee").text(format!("{}.", said.guarantee.trim_end_matches('.')));
         self.save(Some(&said.solution))
     }
@@ -190,7 +191,7 @@ fn subject(args: &MinimizeArgs) -> String {
 fn name(args: &MinimizeArgs) -> String {
     let step = args.step.iter().map(|rule| format!("step {rule}"));
     let set: Vec<String> = args.options.iter().cloned().chain(step).collect();
-    if set.is_empty() { args.method.clone() } else { format!("{} ({})", args.method, set.join(", ")) }
+    if set.is_empty() { args.method_name().to_string() } else { format!("{} ({})", args.method_name(), set.join(", ")) }
 }
 
 /// Every setting, given or not.
@@ -199,8 +200,8 @@ fn settings(args: &MinimizeArgs) -> Vec<(String, String)> {
         let option = args.options.iter().filter_map(|o| o.split_once('=')).find(|(n, _)| n.trim() == name);
         option.map(|(_, value)| value.trim().to_string()).or((name == "step").then(|| args.step.clone()).flatten())
     };
-    let mut all = vec![("method".to_string(), args.method.clone())];
-    if let Ok(entry) = clarke::optim::entry(&args.method) {
+    let mut all = vec![("method".to_string(), args.method_name().to_string())];
+    if let Ok(entry) = clarke::optim::entry(args.method_name()) {
         all.push(("formula".into(), entry.formula.into()));
         all.extend(
             entry

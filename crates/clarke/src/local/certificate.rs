@@ -3,11 +3,12 @@
 //! The checker shares with the search nothing but the definition of the program: elements are computed anew by the slow
 //! twin, weights are added up, directions are followed, and bounds over a set are shown by trying all of its choices.
 
+use super::active::{Active, active, precision};
 use super::set_at::{Chosen, Layout, Nearest, Witness};
 use super::tangents::Tangents;
 use super::vector::{dot, flat, norm};
 use super::verdict::{Descent, Verdict};
-use super::{At, Policy, SetOptions};
+use super::{At, Bound, Policy, Precision, Proof, SetOptions};
 use crate::error::{Fault, Result};
 use crate::program::Program;
 use crate::program::tie::{Face, Pieces, Site};
@@ -27,6 +28,9 @@ pub struct Certificate {
     pub program: String,
     /// The inputs' names, shapes and numbers.
     pub point: Vec<(String, Vec<usize>, Vec<f64>)>,
+    /// The names of the variables; empty: all inputs.
+    #[serde(default)]
+    pub variables: Vec<String>,
     /// Within which absolute distance ties counted as met.
     pub tolerance: f64,
     /// For a critical point: weights, and elements of the set of which the weighted sum vanishes.
@@ -39,6 +43,18 @@ pub struct Certificate {
     /// set along it: of the Clarke subdifferential for a spurious point, of the conservative gradient for one that is not
     /// critical.
     pub descent: Option<(Vec<f64>, f64)>,
+    /// The ties that count as met, each with what the combination takes there.
+    #[serde(default)]
+    pub active: Vec<Active>,
+    /// How nearly they are met; None in certificates of earlier versions.
+    #[serde(default)]
+    pub precision: Option<Precision>,
+    /// The proof that a critical point lies near this one, at which they are met exactly.
+    #[serde(default)]
+    pub proof: Option<Proof>,
+    /// What is missing to the least value at most, for a function that was said to be convex.
+    #[serde(default)]
+    pub bound: Option<Bound>,
 }
 
 /// An element of a set with its weight.
@@ -81,28 +97,61 @@ impl Certificate {
         for (weight, element, witness) in proof.weights.iter().filter(|_| critical) {
             combination.push(Term { weight: *weight, element: layout.join(element)?, witness: witness.clone() });
         }
-        let inputs = at.program.inputs().iter().filter(|i| !i.role.is_selection());
-        let entry = |(i, x): (&crate::program::Input, &Tensor)| (i.name.clone(), x.shape().to_vec(), x.data().to_vec());
         let flat = |d: &Descent| Ok::<_, crate::Error>((layout.join(&d.direction)?, d.bound));
         Ok(Some(Certificate {
-            verdict,
-            program: at.program.to_string(),
-            point: std::iter::zip(inputs, &at.point).map(entry).collect(),
-            tolerance: options.tolerance,
-            combination,
             residual: if critical { proof.distance } else { 0.0 },
             scale: proof.scale,
             descent: descent.map(flat).transpose()?,
+            ..Certificate::of(at, verdict, options.tolerance, combination)?
         }))
     }
 
+    /// That a critical point lies near the point, by its proof alone.
+    pub(super) fn proved(at: &At, tolerance: f64, proof: Proof) -> Result<Certificate> {
+        let verdict = if at.ties(tolerance)?.is_empty() { Verdict::Smooth } else { Verdict::ClarkeCritical };
+        let own = Certificate::of(at, verdict, tolerance, vec![])?;
+        Ok(own.with_proof(proof))
+    }
+
+    /// With the proof that a critical point lies near the point.
+    pub(super) fn with_proof(self, proof: Proof) -> Certificate {
+        let precision = match self.precision {
+            Some(Precision::Polished(tau)) => Some(Precision::Proved { tau, radius: proof.radius }),
+            other => other,
+        };
+        Certificate { precision, proof: Some(proof), ..self }
+    }
+
+    /// What all have: the point, and which ties count as met.
+    fn of(at: &At, verdict: Verdict, tolerance: f64, combination: Vec<Term>) -> Result<Certificate> {
+        let inputs = at.program.inputs().iter().filter(|i| !i.role.is_selection());
+        let entry = |(i, x): (&crate::program::Input, &Tensor)| (i.name.clone(), x.shape().to_vec(), x.data().to_vec());
+        let met = at.ties(tolerance)?;
+        Ok(Certificate {
+            verdict,
+            program: at.program.to_string(),
+            point: std::iter::zip(inputs, &at.point).map(entry).collect(),
+            variables: at.layout_of_gradient().names,
+            tolerance,
+            residual: 0.0,
+            scale: 0.0,
+            descent: None,
+            active: active(&met, combination.iter().map(|t| (t.weight, &t.witness))),
+            precision: Some(precision(&met)),
+            proof: None,
+            bound: None,
+            combination,
+        })
+    }
+
     /// Checks the certificate against a program, which must be the one it is of, with operators made of programs written
-    /// out.
+    /// out; the variables are made those of the certificate.
     ///
     /// Verified are: that no tie is met (smooth); that each element of the combination is what the slow twin returns for
     /// its choices, which lie in the ties' sets, that for a Clarke critical point the direction given leads to it (or the
     /// function is regular), and
-    /// that the weights, positive and of sum 1, combine them to the residual stated; that all choices at the ties keep
+    /// that the weights, positive and of sum 1, combine them to the residual stated; that the active set is the one stated,
+    /// and met as nearly; that the box of a proof, if there is one, proves what it states; that all choices at the ties keep
     /// below the bound along the direction of descent, for a spurious point those that some direction realizes.
     /// Unverified where that would take too many choices, or sets of infinitely many elements are in the way, or for a
     /// function that is not regular a tolerance. Errors: a point that does not fit the program; those of [`At::gradient`].
@@ -117,6 +166,8 @@ impl Certificate {
             }
             point.push(Tensor::new(shape, data.clone())?);
         }
+        let names: Vec<&str> = self.variables.iter().map(String::as_str).collect();
+        let program = if names.is_empty() { program.clone() } else { program.varying(&names)? };
         let at = program.at(&point)?;
         if at.program.to_string() != self.program {
             return Ok(Checked::Refuted("it is of another program".into()));
@@ -155,7 +206,21 @@ impl Check<'_> {
         if (met == 0) != (c.verdict == Verdict::Smooth) {
             return Ok(refuted(format!("{met} ties are met")));
         }
+        if let Some(wrong) = self.active()? {
+            return Ok(Some(wrong));
+        }
+        if let Some(proof) = &c.proof {
+            let critical = matches!(c.verdict, Verdict::ClarkeCritical | Verdict::Smooth);
+            if !critical || !self.at.holds(c.tolerance, proof)? {
+                return Ok(refuted("the box of its proof proves nothing".into()));
+            }
+        }
+        if let Some(wrong) = self.bound()? {
+            return Ok(Some(wrong));
+        }
+        let by_proof = c.proof.is_some() && c.combination.is_empty();
         if matches!(c.verdict, Verdict::ClarkeCritical | Verdict::SpuriousCritical)
+            && !by_proof
             && let Some(wrong) = self.combination()?
         {
             return Ok(Some(wrong));
@@ -165,6 +230,43 @@ impl Check<'_> {
             (None, Verdict::SpuriousCritical | Verdict::NotCritical) => Ok(refuted("it names no direction".into())),
             _ => Ok(None),
         }
+    }
+
+    /// The active set, and how nearly its ties are met; certificates of earlier versions name none.
+    fn active(&self) -> Result<Option<Checked>> {
+        let c = self.certificate;
+        let Some(stated) = c.precision else { return Ok(None) };
+        let met = self.at.ties(c.tolerance)?;
+        let own = active(&met, c.combination.iter().map(|t| (t.weight, &t.witness)));
+        // Texts and places depend on how the program is given.
+        let same = |a: &Active, b: &Active| {
+            (&a.op, &a.index, a.pieces, a.difference) == (&b.op, &b.index, b.pieces, b.difference)
+                && a.weights == b.weights
+        };
+        if own.len() != c.active.len() || !std::iter::zip(&own, &c.active).all(|(a, b)| same(a, b)) {
+            return Ok(refuted("the active set is not the one stated".into()));
+        }
+        let found = precision(&met);
+        let expected = match (found, &c.proof) {
+            (Precision::Polished(tau), Some(proof)) => Precision::Proved { tau, radius: proof.radius },
+            (found, _) => found,
+        };
+        Ok(if stated == expected { None } else { refuted(format!("ties are met {expected}, not {stated}")) })
+    }
+
+    /// What is missing to the least value, as far as convexity is taken for granted.
+    fn bound(&self) -> Result<Option<Checked>> {
+        let c = self.certificate;
+        let Some(stated) = &c.bound else { return Ok(None) };
+        let own = match (stated.radius, &c.proof) {
+            (None, Some(proof)) => self.at.bound_by(proof.value)?,
+            (None, None) => None,
+            (Some(radius), _) => {
+                self.at.bound_of(&self.at.program.value_and_gradient()?, stated.planes.clone(), radius)?
+            }
+        };
+        let weaker = own.is_some_and(|own| stated.missing >= own.missing && own.missing.is_finite());
+        Ok(if weaker { None } else { refuted("the bound on f − min f is not what its points give".into()) })
     }
 
     /// The weighted elements.

@@ -1,13 +1,17 @@
 //! A program at a point: the ties met, gradients under policies, and what is known there.
 
+mod active;
 mod along;
 mod artifact;
+mod bound;
 mod certificate;
 mod check;
+mod conclude;
 #[cfg(test)]
 mod cost;
 mod cube;
 mod derivative;
+mod equations;
 mod evaluator;
 mod guard;
 mod image;
@@ -16,6 +20,7 @@ mod outline;
 mod partial;
 mod policy;
 mod polish;
+mod proof;
 mod residual;
 mod rounded;
 mod samples;
@@ -28,7 +33,9 @@ mod tangents;
 mod vector;
 mod verdict;
 
+pub use active::Active;
 pub use artifact::{Dependence, Difference};
+pub use bound::{Bound, Plane};
 pub use certificate::{Certificate, Checked, Term};
 pub use check::{
     Agreed, Agreement, AuditOptions, AuditReport, Bounded, CheckOptions, CheckReport, ClosedGraph, Conservative,
@@ -36,11 +43,13 @@ pub use check::{
     Membership, Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule,
     Semismooth, Slopes, Tried, Unbounded, agreement, audit, check_conservative, check_operator, joined,
 };
+pub use conclude::{ConcludeOptions, Conclusion};
 pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;
 pub use image::SetOptions;
 pub use policy::Policy;
 pub use polish::{Polished, Precision};
+pub use proof::Proof;
 pub use rounded::{Odd, Rounded, TieCounter};
 pub use samples::Samples;
 pub use set_at::{Chosen, Containment, Element, Known, Layout, Nearest, SetAt, Support, Witness};

@@ -1,16 +1,16 @@
 //! Polishing: Newton's method on the ties that a point nearly meets, towards a point that meets them and is critical.
 
 use super::At;
-use super::along::tie_nodes;
-use super::residual::{Residual, TieAt};
+use super::equations::{Equations, Weight};
 use super::vector::{flat, minus, norm};
 use crate::error::Result;
-use crate::program::tie::{Pieces, Site};
-use crate::program::{Builder, Kind, Program, Role, Var};
+use crate::program::Program;
 use crate::run::{Compiled, Workspace};
-use crate::tensor::{Tensor, size};
+use crate::tensor::Tensor;
 use faer::Mat;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use std::fmt;
 
 /// A point near which a program was looked at, moved onto its ties.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,12 +28,37 @@ pub struct Polished {
 }
 
 /// How far a point is from meeting the ties that count as met.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Every active difference is 0 in the arithmetic used.
     Exact,
     /// The largest active difference is this τ > 0; sets and verdicts there are of the point enlarged by it.
     Polished(f64),
+    /// The largest active difference is τ, and a critical point at which all of them are exactly 0 is proved to lie within
+    /// a radius of this one ([`Proof`](super::Proof)).
+    Proved {
+        /// τ.
+        tau: f64,
+        /// The radius, in every variable.
+        radius: f64,
+    },
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Precision::Exact => f.write_str("exact"),
+            Precision::Polished(tau) => write!(f, "polished({tau:.1e})"),
+            Precision::Proved { radius, .. } => write!(f, "exact within {}", upward(*radius)),
+        }
+    }
+}
+
+/// A bound in two digits, rounded up.
+fn upward(x: f64) -> String {
+    let short = format!("{x:.1e}");
+    if short.parse().is_ok_and(|read: f64| read >= x) { short } else { format!("{:.1e}", x * 1.05) }
 }
 
 impl Precision {
@@ -41,16 +66,13 @@ impl Precision {
     pub fn tolerance(self) -> f64 {
         match self {
             Precision::Exact => 0.0,
-            Precision::Polished(tau) => tau,
+            Precision::Polished(tau) | Precision::Proved { tau, .. } => tau,
         }
     }
 }
 
 /// The tolerances within which differences are taken for active, one after the other.
 const WITHIN: [f64; 8] = [1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3];
-
-/// The most unknowns: a step factors a matrix of their square.
-const MOST: usize = 400;
 
 /// Steps of Newton's method.
 const STEPS: usize = 12;
@@ -119,40 +141,31 @@ impl At {
         {
             return Ok(Some(found));
         }
-        self.polished(system, z, allowed)
+        // What is 0 up to rounding of the other entries is meant to be 0: sparse solutions look so.
+        let largest = z[..system.n].iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let clean = |(k, x): (usize, &f64)| if k < system.n && x.abs() <= f64::EPSILON * largest { 0.0 } else { *x };
+        let clean: Vec<f64> = z.iter().enumerate().map(clean).collect();
+        self.polished(system, &clean, allowed)
     }
 
     fn polished(&self, system: &mut System, z: &[f64], allowed: f64) -> Result<Option<Polished>> {
-        let point = system.point(z);
+        let point = system.of.point_at(z);
         let Ok(at) = At::of(&self.program, &self.derived, &point) else { return Ok(None) };
         let value = at.value()?;
         let spread = system.spread(z);
         let precision = if spread == 0.0 { Precision::Exact } else { Precision::Polished(spread) };
-        let (norm, active) = (norm(&system.derivative(z)), system.weights.len());
+        let (norm, active) = (norm(&system.derivative(z)), system.of.weights.len());
         Ok((value <= allowed).then_some(Polished { point, value, norm, active, precision }))
     }
 }
 
-/// Unknown weights of one face: the entry of the tie's value that an unknown is, and the entry that takes what is left
-/// to a sum of 1, where there is one.
-struct Weight {
-    tie: usize,
-    entry: usize,
-    rest: Option<usize>,
-}
-
-/// The equations, in z = (x, w).
+/// The equations, compiled.
 struct System {
+    of: Equations,
     /// (inputs, values of ties) ↦ the gradient.
     gradient: (Compiled<f64>, Workspace<f64>),
     /// inputs ↦ the arguments of the ties.
     arguments: (Compiled<f64>, Workspace<f64>),
-    /// Values of all inputs, and which of them are variables.
-    point: Vec<Tensor>,
-    variables: Vec<usize>,
-    /// Values of the ties, outside of what is unknown.
-    base: Vec<Tensor>,
-    weights: Vec<Weight>,
     n: usize,
     /// The largest norm of a gradient that is combined, when last computed.
     scale: f64,
@@ -161,83 +174,31 @@ struct System {
 impl System {
     /// None if there are too many unknowns, or ties that are no differences.
     fn new(at: &At, within: f64) -> Result<Option<System>> {
-        let gradient = &at.gradient_program()?.0;
-        let residual = Residual::new(gradient, &at.point, within)?;
-        let mut weights = vec![];
-        for (tie, t) in residual.ties.iter().enumerate() {
-            for face in &t.faces {
-                match &face.pieces {
-                    Pieces::Segment => weights.push(Weight { tie, entry: face.entries[0], rest: None }),
-                    Pieces::Simplex => {
-                        let rest = Some(face.entries[0]);
-                        weights.extend(face.entries[1..].iter().map(|&entry| Weight { tie, entry, rest }));
-                    }
-                    Pieces::List(_) | Pieces::Body { .. } | Pieces::Unknown => return Ok(None),
-                }
-            }
-        }
-        let inputs = at.program.inputs().iter().filter(|i| !i.role.is_selection());
-        let variables: Vec<usize> = inputs.enumerate().filter(|(_, i)| i.role.is_argument()).map(|(k, _)| k).collect();
-        let n = variables.iter().map(|&k| size(at.point[k].shape())).sum();
-        if n + weights.len() > MOST || residual.partial {
-            return Ok(None);
-        }
-        let compile = |program: Program| {
+        let Some(of) = Equations::new(at, within)? else { return Ok(None) };
+        let compile = |program: &Program| {
             let compiled = program.compile_with::<f64>(&|_| 0.0);
             let workspace = compiled.workspace();
             (compiled, workspace)
         };
-        let arguments = compile(arguments_of(at, &residual.ties)?);
-        let gradient = compile(with_ties_free(gradient, &residual.ties)?);
-        let base = residual.base();
-        Ok(Some(System { gradient, arguments, point: at.point.clone(), variables, base, weights, n, scale: 1.0 }))
-    }
-
-    /// x where the point is, and the weights of the default convention.
-    fn start(&self) -> Vec<f64> {
-        let x = self.variables.iter().flat_map(|&k| self.point[k].data().iter().copied());
-        let w = self.weights.iter().map(|w| self.base[w.tie].data()[w.entry]);
-        x.chain(w).collect()
-    }
-
-    /// Values of all inputs at z.
-    fn point(&self, z: &[f64]) -> Vec<Tensor> {
-        let mut point = self.point.clone();
-        let mut at = 0;
-        for &k in &self.variables {
-            let count = size(point[k].shape());
-            point[k].data_mut().copy_from_slice(&z[at..at + count]);
-            at += count;
-        }
-        point
+        let (gradient, arguments, n) = (compile(&of.gradient), compile(&of.arguments), of.n);
+        Ok(Some(System { of, gradient, arguments, n, scale: 1.0 }))
     }
 
     /// G(x, w).
     fn derivative(&mut self, z: &[f64]) -> Vec<f64> {
-        let mut values = self.base.clone();
-        let entries = |w: &Weight| w.rest.map(|rest| (w.tie, rest));
-        for (tie, rest) in self.weights.iter().filter_map(entries) {
-            values[tie].data_mut()[rest] = 1.0;
-        }
-        for (w, t) in self.weights.iter().zip(&z[self.n..]) {
-            values[w.tie].data_mut()[w.entry] = *t;
-            if let Some(rest) = w.rest {
-                values[w.tie].data_mut()[rest] -= t;
-            }
-        }
-        let inputs: Vec<Tensor> = self.point(z).into_iter().chain(values).collect();
+        let inputs: Vec<Tensor> = self.of.point_at(z).into_iter().chain(self.of.values(&z[self.n..])).collect();
         flat(&call(&mut self.gradient, &inputs))
     }
 
     /// The active differences u_a(x).
     fn differences(&mut self, z: &[f64]) -> Vec<f64> {
-        let inputs = self.point(z);
+        let inputs = self.of.point_at(z);
         let arguments = call(&mut self.arguments, &inputs);
         let of = |w: &Weight| {
             let u = arguments[w.tie].data();
             u[w.entry] - w.rest.map_or(0.0, |rest| u[rest])
         };
-        self.weights.iter().map(of).collect()
+        self.of.weights.iter().map(of).collect()
     }
 
     /// The largest difference of two pieces that tie.
@@ -245,7 +206,7 @@ impl System {
         let differences = self.differences(z);
         let mut ranges: HashMap<(usize, usize), (f64, f64)> = HashMap::new();
         let mut largest = 0.0f64;
-        for (w, u) in self.weights.iter().zip(differences) {
+        for (w, u) in self.of.weights.iter().zip(differences) {
             // All pieces of a maximum are compared with its first one; those of other ties stand alone.
             let Some(rest) = w.rest else {
                 largest = largest.max(u.abs());
@@ -268,7 +229,7 @@ impl System {
     /// The z of least ‖G‖ relative to the gradients that are combined, with that number, unless the iterates left where
     /// differences are active.
     fn newton(&mut self, within: f64) -> Option<(f64, Vec<f64>)> {
-        let mut z = self.start();
+        let mut z = self.of.start();
         let reach = (100.0 * within + 1e-4) * norm(&z[..self.n]).max(1.0);
         let start = z.clone();
         let mut best: Option<(f64, Vec<f64>)> = None;
@@ -299,7 +260,7 @@ impl System {
 
     /// The largest norm of a gradient that is combined, and of the gradient of a difference; 1 where there is none.
     fn scales(&self, jacobian: &Mat<f64>, f: &[f64]) -> (f64, f64) {
-        let (n, m) = (self.n, self.weights.len());
+        let (n, m) = (self.n, self.of.weights.len());
         let column = |j: usize| (0..n).map(|i| jacobian[(i, n + j)].powi(2)).sum::<f64>().sqrt();
         let row = |i: usize| (0..n).map(|j| jacobian[(n + i, j)].powi(2)).sum::<f64>().sqrt();
         let combined = (0..m).map(column).fold(norm(&f[..n]).max(1e-300), f64::max);
@@ -347,54 +308,4 @@ fn call((compiled, workspace): &mut (Compiled<f64>, Workspace<f64>), inputs: &[T
     let mut outputs: Vec<&mut [f64]> = out.iter_mut().map(|t| t.data_mut()).collect();
     compiled.run(workspace, &inputs, &mut outputs);
     out
-}
-
-/// What tells a tie among those of a linearization.
-fn key(site: &Site) -> (usize, usize) {
-    (site.node, site.number)
-}
-
-/// The arguments of ties as a program of the inputs.
-fn arguments_of(at: &At, ties: &[TieAt]) -> Result<Program> {
-    let linear = at.linear()?;
-    let nodes: HashMap<(usize, usize), usize> =
-        tie_nodes(&linear.program).iter().map(|(site, u)| (key(site), *u)).collect();
-    let arguments: Vec<usize> = ties.iter().map(|t| nodes[&key(&t.site)]).collect();
-    linear.primal(&arguments)
-}
-
-/// A gradient program in which the values of some ties are inputs, after all others.
-fn with_ties_free(gradient: &Program, ties: &[TieAt]) -> Result<Program> {
-    let builder = Builder::merging();
-    let inputs: Vec<Var<'_>> = gradient
-        .inputs()
-        .iter()
-        .map(|input| match input.role.is_selection() {
-            true => builder.constant(input.default_selection()),
-            false => builder.input(&input.name, &input.shape, input.role.clone()),
-        })
-        .collect();
-    let free: HashMap<(usize, usize), Var<'_>> = ties
-        .iter()
-        .enumerate()
-        .map(|(k, t)| (key(&t.site), builder.input(&format!("t{k}"), t.base.shape(), Role::Data)))
-        .collect();
-    let own = |args: &[usize]| match &gradient.nodes()[*args.get(1)?].kind {
-        Kind::Input(k) => match &gradient.inputs()[*k].role {
-            Role::Selection(site) => free.get(&key(site.as_ref()?)).copied(),
-            _ => None,
-        },
-        _ => None,
-    };
-    let mut images: Vec<Var<'_>> = vec![];
-    for node in gradient.nodes() {
-        let image = match &node.kind {
-            Kind::Input(k) => inputs[*k],
-            Kind::Apply { op, args } if op.tie().is_some() => own(args).unwrap_or_else(|| builder.copy(node, &images)),
-            _ => builder.copy(node, &images),
-        };
-        images.push(image);
-    }
-    let outputs: Vec<Var<'_>> = gradient.outputs().iter().map(|&k| images[k]).collect();
-    builder.finish(&outputs)
 }

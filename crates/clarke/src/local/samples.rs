@@ -106,6 +106,13 @@ impl Samples {
         }
     }
 
+    /// All of them, written out.
+    pub(super) fn to_tensor(&self) -> Result<Tensor> {
+        let mut all = vec![];
+        self.write(&(0..self.count()).collect::<Vec<_>>(), &mut all);
+        Tensor::new(&self.shape, all)
+    }
+
     /// The numbers of samples that lie one after another, where they lie.
     pub(super) fn consecutive(&self, samples: Range<usize>) -> Option<&[f64]> {
         let width = self.width();

@@ -147,6 +147,23 @@ impl FiniteSum {
         self.engines[0].1.split(x)
     }
 
+    /// How many numbers the samples hold.
+    pub(super) fn numbers(&self) -> usize {
+        self.samples.iter().map(|s| s.count() * s.width()).sum()
+    }
+
+    /// The mean over all samples as one program, and values for its inputs. Errors: what the program of a batch refuses.
+    pub(super) fn whole(&self, x: &[f64]) -> Result<(Program, Vec<Tensor>)> {
+        let program = (self.program)(self.count)?;
+        let value = |(input, source): (&crate::program::Input, &Source)| match source {
+            Source::Variable(at, _) => Ok(Tensor::from_fn(&input.shape, |k| x[at + k])),
+            Source::Shared(array) => Ok(array.clone()),
+            Source::Samples(k) => self.samples[*k].to_tensor(),
+        };
+        let point = std::iter::zip(program.inputs(), &self.sources).map(value).collect::<Result<Vec<_>>>()?;
+        Ok((program, point))
+    }
+
     /// The mean over all samples. Errors: as [`FiniteSum::value_and_gradient`].
     pub fn value(&mut self, x: &[f64]) -> Result<f64> {
         let mut sum = 0.0;

@@ -318,6 +318,10 @@ impl<U: Update> Method for FirstOrder<U> {
         all
     }
 
+    fn alters(&self) -> bool {
+        self.setup.prox.is_some()
+    }
+
     fn guarantee(&self, facts: Facts) -> Guarantee {
         self.update.guarantee(&self.setup, facts)
     }

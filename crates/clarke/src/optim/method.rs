@@ -41,6 +41,12 @@ pub trait Method: fmt::Debug + Send + Sync {
         vec![]
     }
 
+    /// Whether it minimizes another function than the oracle's: with a regularizer or a constraint of its own. What the
+    /// calculus says of the oracle's function then says nothing of where a run ends.
+    fn alters(&self) -> bool {
+        false
+    }
+
     /// What the theory gives for this method on a function of which this is known, or which condition is missing.
     fn guarantee(&self, facts: Facts) -> Guarantee;
 }
@@ -143,6 +149,7 @@ trait Erased: fmt::Debug + Send + Sync {
     fn current<'a>(&self, state: &'a AnyState) -> (&'a [f64], f64);
     fn finish(&self, oracle: &mut dyn Oracle, state: &mut AnyState) -> Result<()>;
     fn measures(&self, state: &AnyState) -> Vec<Measure>;
+    fn alters(&self) -> bool;
     fn guarantee(&self, facts: Facts) -> Guarantee;
     fn save(&self, state: &AnyState) -> Vec<u8>;
     fn load(&self, bytes: &[u8]) -> Option<AnyState>;
@@ -181,6 +188,10 @@ impl<M: Method<State: Serialize + DeserializeOwned>> Erased for M {
 
     fn measures(&self, state: &AnyState) -> Vec<Measure> {
         Method::measures(self, state.of::<M>())
+    }
+
+    fn alters(&self) -> bool {
+        Method::alters(self)
     }
 
     fn guarantee(&self, facts: Facts) -> Guarantee {
@@ -222,6 +233,10 @@ impl Method for AnyMethod {
 
     fn measures(&self, state: &AnyState) -> Vec<Measure> {
         self.0.measures(state)
+    }
+
+    fn alters(&self) -> bool {
+        self.0.alters()
     }
 
     fn guarantee(&self, facts: Facts) -> Guarantee {

@@ -1,0 +1,169 @@
+//! What is known of the point where a run ended, as data and in words.
+
+use crate::words::{self, align};
+use clarke::{Active, Conclusion, Verdict};
+use serde::Serialize;
+
+/// A conclusion as data: the fields of the JSON.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConclusionReport {
+    /// The verdict; None if the point was not judged.
+    pub verdict: Option<String>,
+    /// Why there is none.
+    pub unjudged: Option<String>,
+    /// Whether 0 is in the Clarke subdifferential; None if undecided.
+    pub critical: Option<bool>,
+    /// ‖Σ w v‖₂ of the combination of least norm of limiting gradients.
+    pub norm: Option<f64>,
+    /// The largest norm of such a gradient.
+    pub scale: Option<f64>,
+    /// How the ties are met: `exact`, or `polished(τ)`.
+    pub precision: String,
+    /// The largest active difference, max |u|.
+    pub largest: f64,
+    /// How near a critical point was proved to lie, at which all active differences are exactly 0.
+    pub proof: Option<ProofReport>,
+    /// What is missing to the least value at most, for a function said to be convex.
+    pub bound: Option<BoundReport>,
+    /// The ties that are active.
+    pub active: Vec<Active>,
+    /// Whether the point was moved onto its ties.
+    pub polished: bool,
+}
+
+/// What was proved.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProofReport {
+    /// No variable of the critical point is further from the solution than this.
+    pub radius: f64,
+    /// Bounds of the value there.
+    pub value: (f64, f64),
+}
+
+/// What is missing to the least value at most.
+#[derive(Debug, Clone, Serialize)]
+pub struct BoundReport {
+    /// f − min f is at most this.
+    pub missing: f64,
+    /// Over the ball of this radius around the solution; null: everywhere.
+    pub radius: Option<f64>,
+}
+
+impl ConclusionReport {
+    /// From a conclusion.
+    pub fn new(end: &Conclusion) -> ConclusionReport {
+        let judged = end.judgement.as_ref();
+        ConclusionReport {
+            verdict: end.verdict().map(|v| v.to_string()),
+            unjudged: end.unjudged.clone(),
+            critical: end.critical(),
+            norm: end.norm(),
+            scale: judged.map(|j| j.clarke_min.scale),
+            precision: end.precision.to_string(),
+            largest: end.largest(),
+            proof: end.proof().map(|p| ProofReport { radius: p.radius, value: p.value }),
+            bound: end.bound().map(|b| BoundReport { missing: b.missing, radius: b.radius }),
+            active: end.active.clone(),
+            polished: end.polished.is_some(),
+        }
+    }
+}
+
+/// How many active ties the text lists.
+const LISTED: usize = 12;
+
+/// A conclusion in words: what it is, how it is known, and which ties are active.
+pub fn conclusion_text(end: &Conclusion) -> String {
+    let Some(verdict) = end.verdict() else {
+        let why = end.unjudged.as_deref().unwrap_or("it was not asked for");
+        return words::paragraph(&format!("No verdict on this point: {why}."), 0);
+    };
+    let mut out = format!("verdict     {verdict}\n");
+    let norm = words::short(end.norm().unwrap_or(f64::NAN));
+    out += &match (verdict, &end.judgement) {
+        (Verdict::Smooth, _) => format!("‖∇f‖        {norm}\n"),
+        (_, Some(judged)) => {
+            format!("‖Σ w v‖     {norm}, of gradients v of norm up to {}\n", words::short(judged.clarke_min.scale))
+        }
+        (_, None) => format!("‖Σ w v‖     {norm}\n"),
+    };
+    if let Some(proof) = end.proof() {
+        out += &format!("proved      within {} of the solution in every variable\n", up(proof.radius));
+    }
+    if let Some(bound) = end.bound() {
+        let over = bound.radius.map_or("everywhere".into(), |r| format!("over the ball of radius {}", words::short(r)));
+        out += &format!("bound       f − min f ≤ {} {over}, if f is convex\n", up(bound.missing));
+    }
+    if !end.active.is_empty() {
+        let count = words::plural(end.active.len(), "active tie");
+        out += &format!("max |u|     {} over {count}\n", words::short(end.largest()));
+        out += &format!("precision   {}\n", end.precision);
+        out.push('\n');
+        out += &table(&end.active);
+    }
+    out.push('\n');
+    out + &words::paragraph(&meaning(end, verdict), 0)
+}
+
+/// A bound in two digits, rounded up.
+fn up(x: f64) -> String {
+    let short = format!("{x:.1e}");
+    match short.parse::<f64>() {
+        _ if x == 0.0 => "0".into(),
+        Ok(read) if read < x => format!("{:.1e}", x * 1.05),
+        _ => short,
+    }
+}
+
+/// The active ties with their weights.
+fn table(active: &[Active]) -> String {
+    let row = |a: &Active| {
+        let index = a.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
+        let weights: Vec<String> = a.weights.iter().take(4).map(|w| words::short(*w)).collect();
+        let more = if a.weights.len() > 4 { ", …" } else { "" };
+        vec![words::clipped(&a.source, 40), index, words::short(a.difference), weights.join(", ") + more]
+    };
+    let rows: Vec<Vec<String>> = active.iter().take(LISTED).map(row).collect();
+    let left = active.len().saturating_sub(LISTED);
+    let rest = if left > 0 { format!("  and {left} more\n") } else { String::new() };
+    align(&["active", "element", "|u|", "weights"], &rows) + &rest
+}
+
+/// The verdict in some sentences.
+fn meaning(end: &Conclusion, verdict: Verdict) -> String {
+    let mut all = vec![match verdict {
+        Verdict::Smooth => "No tie is met: the derivative is the ordinary gradient.".to_string(),
+        Verdict::ClarkeCritical => "The point is critical: a combination of limiting gradients vanishes, so that 0 lies in the \
+                                    Clarke subdifferential, as it does at every local minimum."
+            .into(),
+        Verdict::SpuriousCritical => "The point is critical only for the formula: 0 lies in the conservative gradient of the \
+                                      program as written, and not in the Clarke subdifferential; the function descends from \
+                                      here."
+            .into(),
+        Verdict::NotCritical => {
+            "The point is not critical: there is a direction along which the function descends.".into()
+        }
+        Verdict::Undecided => {
+            "Whether 0 lies in the Clarke subdifferential was not decided within the budget.".into()
+        }
+    }];
+    all.extend(match (end.active.is_empty(), end.precision.tolerance()) {
+        (true, _) => None,
+        (_, 0.0) => Some("Every active difference is exactly 0 in the arithmetic used.".into()),
+        (_, tau) => Some(format!("Differences of up to {} count as ties.", words::short(tau))),
+    });
+    if let Some(proof) = end.proof() {
+        let ties = if end.active.is_empty() { "" } else { "all active differences are exactly 0 and " };
+        all.push(format!(
+            "Interval arithmetic proves that within {} in every variable there is exactly one point at which {ties}the weighted \
+             gradients combine to 0 exactly; its value lies between {:?} and {:?}.",
+            up(proof.radius),
+            proof.value.0,
+            proof.value.1
+        ));
+    }
+    if end.polished.is_some() {
+        all.push("The point was moved there from the best one met, by Newton's method on the active ties.".into());
+    }
+    all.join(" ")
+}
