@@ -1,5 +1,6 @@
 //! Chores of the repository: `cargo xtask test` checks everything, `cargo xtask docs` writes what is generated.
 
+mod browser;
 mod oracle;
 mod python;
 mod soak;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
 fn test() -> Result<(), Failure> {
     cargo("format", &["fmt", "--all", "--check"])?;
     cargo("clippy", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    browser::provide();
     cargo("unit, integration and doc tests", &["test", "--workspace"])?;
     oracle::compare()?;
     python::check()?;
