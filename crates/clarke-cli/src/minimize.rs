@@ -359,7 +359,7 @@ fn finish(
         saved,
     };
     if let Some(page) = page {
-        page.done(&report)?;
+        page.done(&report, &end)?;
     }
     put(&report.print(args.format)?)?;
     match (&args.certificate, unproved) {

@@ -145,7 +145,7 @@ fn runs_are_compared() {
     run("bundle", &b);
     assert_eq!(printed(&["report", &a, &b, "--out", &out]), format!("2 runs in {out}\n"));
     let page = std::fs::read_to_string(&both).unwrap();
-    for part in ["2 runs compared", "slow: subgradient", "quick: bundle", "Settings: where the runs differ"] {
+    for part in ["2 runs compared", ">subgradient<", ">bundle<", "Settings: where the runs differ"] {
         assert!(shown(&page).contains(part), "{part}");
     }
     assert!(!shown(&page).contains("Different objectives"));
@@ -153,6 +153,7 @@ fn runs_are_compared() {
     pictures(&page);
     // A page of several counts as each of them.
     assert_eq!(printed(&["report", &out, &a, "--out", &out]), format!("3 runs in {out}\n"));
+    assert!(shown(&std::fs::read_to_string(&both).unwrap()).contains(">slow: subgradient<"), "told apart by its file");
     if let Some(browser) = Browser::find("compared reports in a browser") {
         assert_eq!(browser.open(&both).1, Vec::<String>::new());
         assert_eq!(browser.widths(&page, &[360, 1200]), [360, 1200]);

@@ -1,5 +1,6 @@
 //! What is known of the point where a run ended, as data and in words.
 
+use crate::report::{Block, Section};
 use crate::words::{self, align};
 use clarke::{Active, Conclusion, Verdict};
 use serde::Serialize;
@@ -78,31 +79,56 @@ pub fn conclusion_text(end: &Conclusion) -> String {
         let why = end.unjudged.as_deref().unwrap_or("it was not asked for");
         return words::paragraph(&format!("No verdict on this point: {why}."), 0);
     };
-    let mut out = format!("verdict     {verdict}\n");
-    let norm = words::short(end.norm().unwrap_or(f64::NAN));
-    out += &match (verdict, &end.judgement) {
-        (Verdict::Smooth, _) => format!("‖∇f‖        {norm}\n"),
-        (_, Some(judged)) => {
-            format!("‖Σ w v‖     {norm}, of gradients v of norm up to {}\n", words::short(judged.clarke_min.scale))
-        }
-        (_, None) => format!("‖Σ w v‖     {norm}\n"),
-    };
-    if let Some(proof) = end.proof() {
-        out += &format!("proved      within {} of the solution in every variable\n", up(proof.radius));
-    }
-    if let Some(bound) = end.bound() {
-        let over = bound.radius.map_or("everywhere".into(), |r| format!("over the ball of radius {}", words::short(r)));
-        out += &format!("bound       f − min f ≤ {} {over}, if f is convex\n", up(bound.missing));
-    }
+    let line = |(name, said): (&str, String)| format!("{name:<12}{said}\n");
+    let mut out: String = facts(end, verdict).into_iter().map(line).collect();
     if !end.active.is_empty() {
-        let count = words::plural(end.active.len(), "active tie");
-        out += &format!("max |u|     {} over {count}\n", words::short(end.largest()));
-        out += &format!("precision   {}\n", end.precision);
         out.push('\n');
-        out += &table(&end.active);
+        out += &align(&TITLES, &rows(&end.active));
+        out += &more(&end.active).map_or(String::new(), |more| format!("  {more}\n"));
     }
     out.push('\n');
     out + &words::paragraph(&meaning(end, verdict), 0)
+}
+
+/// The same for a report: its sentences, its numbers, and the active ties.
+pub fn conclusion_blocks(end: &Conclusion) -> Vec<Block> {
+    let mut section = Section::default();
+    let Some(verdict) = end.verdict() else {
+        section.text(conclusion_text(end));
+        return section.blocks;
+    };
+    section.text(meaning(end, verdict)).facts("", facts(end, verdict));
+    if !end.active.is_empty() {
+        section.table("Active ties", &TITLES, rows(&end.active));
+        if let Some(more) = more(&end.active) {
+            section.text(more);
+        }
+    }
+    section.blocks
+}
+
+/// What a conclusion is, and how it is known, by name.
+fn facts(end: &Conclusion, verdict: Verdict) -> Vec<(&'static str, String)> {
+    let norm = words::short(end.norm().unwrap_or(f64::NAN));
+    let mut all = vec![("verdict", verdict.to_string())];
+    all.push(match (verdict, &end.judgement) {
+        (Verdict::Smooth, _) => ("‖∇f‖", norm),
+        (_, Some(judged)) => {
+            ("‖Σ w v‖", format!("{norm}, of gradients v of norm up to {}", words::short(judged.clarke_min.scale)))
+        }
+        (_, None) => ("‖Σ w v‖", norm),
+    });
+    all.extend(end.proof().map(|p| ("proved", format!("within {} of the solution in every variable", up(p.radius)))));
+    all.extend(end.bound().map(|bound| {
+        let over = bound.radius.map_or("everywhere".into(), |r| format!("over the ball of radius {}", words::short(r)));
+        ("bound", format!("f − min f ≤ {} {over}, if f is convex", up(bound.missing)))
+    }));
+    if !end.active.is_empty() {
+        let count = words::plural(end.active.len(), "active tie");
+        all.push(("max |u|", format!("{} over {count}", words::short(end.largest()))));
+        all.push(("precision", end.precision.to_string()));
+    }
+    all
 }
 
 /// A bound in two digits, rounded up.
@@ -115,18 +141,22 @@ fn up(x: f64) -> String {
     }
 }
 
+const TITLES: [&str; 4] = ["active", "element", "|u|", "weights"];
+
 /// The active ties with their weights.
-fn table(active: &[Active]) -> String {
+fn rows(active: &[Active]) -> Vec<Vec<String>> {
     let row = |a: &Active| {
         let index = a.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
         let weights: Vec<String> = a.weights.iter().take(4).map(|w| words::short(*w)).collect();
         let more = if a.weights.len() > 4 { ", …" } else { "" };
         vec![words::clipped(&a.source, 40), index, words::short(a.difference), weights.join(", ") + more]
     };
-    let rows: Vec<Vec<String>> = active.iter().take(LISTED).map(row).collect();
-    let left = active.len().saturating_sub(LISTED);
-    let rest = if left > 0 { format!("  and {left} more\n") } else { String::new() };
-    align(&["active", "element", "|u|", "weights"], &rows) + &rest
+    active.iter().take(LISTED).map(row).collect()
+}
+
+/// How many are not listed.
+fn more(active: &[Active]) -> Option<String> {
+    Some(active.len().saturating_sub(LISTED)).filter(|left| *left > 0).map(|left| format!("and {left} more"))
 }
 
 /// The verdict in some sentences.

@@ -26,7 +26,7 @@ pub mod report;
 pub mod words;
 
 pub use check::check_json;
-pub use conclusion::{ConclusionReport, conclusion_text};
+pub use conclusion::{ConclusionReport, conclusion_blocks, conclusion_text};
 pub use explain::{
     Backprop, Entry, Explanation, Least, SetReport, SetsReport, TieMet, Written, judgement_text, set_text,
 };

@@ -3,12 +3,12 @@
 use super::watched::{Ties, Watched};
 use super::{Page, made};
 use crate::bind::Bindings;
-use crate::minimize::{MinimizeArgs, MinimizeReport};
+use crate::minimize::{Evaluations, MinimizeArgs, MinimizeReport};
 use crate::report::Exit;
 use clarke::optim::Outcome;
-use clarke::{Program, Tensor};
+use clarke::{Conclusion, Program, Tensor};
 use clarke_show::report::{Report, Section};
-use clarke_show::{Named, words};
+use clarke_show::{Named, conclusion_blocks, words};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,11 +29,11 @@ impl RunPage {
         let page = Page::check("--report", path)?;
         let mut report = Report::new("minimize", format!("Minimization by {}", args.method_name()), subject(args));
         report.name = name(args);
-        let mut section = Section { title: "How it was made".into(), blocks: vec![] };
-        section.facts("Settings", settings(args));
-        made(&mut section, files(args).iter().map(PathBuf::as_path));
+        let mut how = Section { title: "How it was made".into(), blocks: vec![] };
+        how.facts("Settings", settings(args));
+        made(&mut how, files(args).iter().map(PathBuf::as_path));
         let along = Section { title: "Along the run".into(), blocks: vec![] };
-        Ok(Some(RunPage { page, report, along, made: section, tiles: vec![] }))
+        Ok(Some(RunPage { page, report, along, made: how, tiles: vec![] }))
     }
 
     /// What was seen along the way, and the ties there. `each` names the data that differ from sample to sample, of which the
@@ -56,33 +56,41 @@ impl RunPage {
         self.along.chart(watched.values(start, end));
         ties.tell(&mut self.along, of.as_deref());
         if let Some(outcome) = outcome {
-            let counts = outcome.evaluations;
             let tile = |name: &str, value: String| (name.to_string(), value);
             self.tiles = vec![
                 tile("best value", words::number(outcome.best_value)),
                 tile("method", self.report.name.clone()),
                 tile("steps", outcome.steps.to_string()),
                 tile("time", time(seconds)),
-                tile("values, gradients", format!("{}, {}", counts.values, counts.gradients)),
             ];
             self.tiles.extend(
-                ties.last().map(|[exact, close]| {
-                    tile("ties at the last iterate", format!("{exact} met, {close} within 10⁻⁶"))
-                }),
+                ties.last()
+                    .map(|[exact, close]| tile("ties at the end", format!("{exact} exactly, {close} within 10⁻⁶"))),
             );
         }
     }
 
     /// Saves the page of a run that ended.
-    pub fn done(mut self, said: &MinimizeReport) -> Result<(), Exit> {
+    pub fn done(mut self, said: &MinimizeReport, end: &Conclusion) -> Result<(), Exit> {
+        // The solution may be better than what the run met: it may have been polished.
+        self.tiles[0].1 = words::number(said.best_value);
+        self.along.charts().filter(|chart| chart.id == "value").for_each(|chart| chart.least = Some(said.best_value));
+        self.tiles
+            .extend(end.verdict().map(|verdict| ("verdict".to_string(), format!("{verdict}, {}", end.precision))));
         self.tiles.insert(1, ("ended".into(), said.ended().split(':').next().unwrap_or_default().into()));
-        let mut end = Section { title: "The end".into(), blocks: vec![] };
+        let mut last = Section { title: "The end".into(), blocks: vec![] };
         let measured = said.measures.iter().map(|(name, value)| (format!("measured {name}"), words::number(*value)));
-        let values = [("last value".to_string(), words::number(said.value)), ("ended".into(), said.ended().into())];
-        end.facts("", values.into_iter().chain(measured));
-        self.report.sections.push(end);
-        self.report.section("Certificate").code(said.certificate.trim_end());
-        self.report.section("Guarantee").text(format!("{}.", said.guarantee.trim_end_matches('.')));
+        let counts = said.evaluations;
+        let values = [
+            ("ended".to_string(), said.ended().to_string()),
+            ("last value".into(), words::number(said.value)),
+            ("evaluated".into(), evaluated(counts)),
+        ];
+        last.facts("", values.into_iter().chain(measured));
+        self.report.sections.push(last);
+        let certificate = self.report.section("Certificate");
+        certificate.blocks = conclusion_blocks(end);
+        self.report.section("Guarantee").text(sentence(&said.guarantee));
         self.save(Some(&said.solution))
     }
 
@@ -158,17 +166,16 @@ const LISTED: usize = 64;
 
 /// A solution: an entry a row where they are few, arrays in short where they are many.
 fn entries(section: &mut Section, solution: &Named) {
-    for (name, value) in &solution.0 {
-        let all = value.data();
-        match all.len() {
-            1..=LISTED => {
-                let row = |(k, x): (usize, &f64)| vec![words::entry_name(name, value.shape(), k), words::number(*x)];
-                section.table("", &["entry", "value"], all.iter().enumerate().map(row).collect());
-            }
-            _ => {
-                section.facts("", [(name.clone(), words::array(value, 0))]);
-            }
-        }
+    let (few, many): (Vec<_>, Vec<_>) = solution.0.iter().partition(|(_, value)| value.data().len() <= LISTED);
+    let row = |name: &str, shape: &[usize], k: usize, x: f64| vec![words::entry_name(name, shape, k), words::number(x)];
+    let of = |(name, value): &&(String, Tensor)| -> Vec<Vec<String>> {
+        value.data().iter().enumerate().map(|(k, x)| row(name, value.shape(), k, *x)).collect()
+    };
+    if !few.is_empty() {
+        section.table("", &["entry", "value"], few.iter().flat_map(of).collect());
+    }
+    if !many.is_empty() {
+        section.facts("", many.iter().map(|(name, value)| (name.clone(), words::array(value, 0))));
     }
 }
 
@@ -228,6 +235,21 @@ fn files(args: &MinimizeArgs) -> Vec<PathBuf> {
         args.data.csv.iter().cloned().chain(named.map(|p| Path::new(p.trim()).into())).collect();
     all.dedup();
     all
+}
+
+fn evaluated(counts: Evaluations) -> String {
+    let gradients = words::plural(counts.gradients as usize, "gradient");
+    let values =
+        if counts.values > 0 { format!(", {}", words::plural(counts.values as usize, "value")) } else { String::new() };
+    let terms =
+        if counts.terms != counts.gradients { format!(", of {} terms together", counts.terms) } else { String::new() };
+    format!("{gradients}{values}{terms}")
+}
+
+/// A phrase as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).chain(['.']).collect())
 }
 
 fn time(seconds: f64) -> String {

@@ -7,7 +7,7 @@ pub mod watched;
 
 use crate::output::{Target, extension};
 use crate::report::Exit;
-use clarke_show::report::{Report, Section};
+use clarke_show::report::{Block, Report, Section};
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
@@ -35,9 +35,10 @@ impl Page {
     }
 }
 
-/// What made the run: the command, the version, the machine, the time, and the files that it read.
+/// What a section says of how a run was made, beside its settings: the command, the version, the machine, the time, and the
+/// files that were read, each with its size and checksum.
 pub fn made<'a>(section: &mut Section, files: impl IntoIterator<Item = &'a Path>) {
-    section.code(command());
+    section.blocks.insert(0, Block::Code(command()));
     let build = if cfg!(debug_assertions) { ", built for debugging" } else { "" };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let system = format!("{} on {}", std::env::consts::OS, std::env::consts::ARCH);

@@ -21,9 +21,15 @@ pub struct OverlayArgs {
 pub fn run(args: &OverlayArgs) -> Result<(), Exit> {
     let page = Page::check("--out", &args.out)?;
     let mut all: Vec<Report> = vec![];
+    let mut stems: Vec<String> = vec![];
     for file in &args.files {
-        all.extend(reports(file)?);
+        let own = reports(file)?;
+        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        // What is a page of several already has names that differ.
+        stems.extend(own.iter().map(|_| if own.len() == 1 { stem.clone() } else { String::new() }));
+        all.extend(own);
     }
+    name_apart(&mut all, &stems);
     if all.iter().any(|r| r.subject != all[0].subject) {
         warn("these runs have different objectives: their values cannot be compared, and the page says so");
     }
@@ -40,15 +46,19 @@ fn reports(file: &Path) -> Result<Vec<Report>, Exit> {
     })?;
     // What is no text is no page.
     let text = String::from_utf8(bytes).unwrap_or_default();
-    let mut reports = read(&text).map_err(|error: ReportError| {
+    read(&text).map_err(|error: ReportError| {
         let said = error.to_string();
         let (what, hint) = said.split_once("; ").unwrap_or((&said, ""));
         Exit::input(format!("{shown}: {what}")).hint(hint)
-    })?;
-    if let [one] = &mut reports[..] {
-        // Runs that are called alike are told by their files.
-        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        one.name = format!("{stem}: {}", one.name);
+    })
+}
+
+/// Runs that are called alike are told apart by their files.
+fn name_apart(all: &mut [Report], stems: &[String]) {
+    let names: Vec<String> = all.iter().map(|r| r.name.clone()).collect();
+    for (report, stem) in std::iter::zip(all, stems) {
+        if !stem.is_empty() && names.iter().filter(|name| **name == report.name).count() > 1 {
+            report.name = format!("{stem}: {}", report.name);
+        }
     }
-    Ok(reports)
 }

@@ -8,38 +8,62 @@ use std::time::{Duration, Instant};
 
 /// The most values that are kept.
 const VALUES: usize = 1000;
-/// The most points at which ties are counted.
-const POINTS: usize = 200;
+/// Half of the most points at which ties are counted.
+const POINTS: usize = 100;
 /// How many numbers the points kept may have together.
 const NUMBERS: usize = 1 << 24;
 /// How close to a tie counts as close, on the arguments of the operators.
 const CLOSE: f64 = 1e-6;
 
-/// Every `stride`-th of what comes along; the stride doubles whenever that becomes too much.
+/// Every `stride`-th of what comes along; the stride doubles whenever that becomes too much. Beside these some of the early
+/// ones, each a part later than the one before it, since most happens early.
 #[derive(Debug)]
 struct Thinned<T> {
     most: usize,
     stride: u64,
     kept: Vec<(u64, T)>,
+    early: Vec<(u64, T)>,
+    next: u64,
 }
 
 impl<T> Thinned<T> {
     fn new(most: usize) -> Thinned<T> {
-        Thinned { most: most.max(2), stride: 1, kept: vec![] }
+        Thinned { most: most.max(2), stride: 1, kept: vec![], early: vec![], next: 1 }
     }
 
     fn offer(&mut self, step: u64, make: impl FnOnce() -> T) {
         if !step.is_multiple_of(self.stride) {
+            // There are at most as many of these as of the others.
+            if step >= self.next && self.early.len() < self.most {
+                self.early.push((step, make()));
+                self.next = step + step / 4 + 1;
+            }
             return;
         }
         if self.kept.len() >= self.most {
             self.stride *= 2;
-            self.kept.retain(|(k, _)| k.is_multiple_of(self.stride));
+            for (k, kept) in std::mem::take(&mut self.kept) {
+                match k {
+                    k if k.is_multiple_of(self.stride) => self.kept.push((k, kept)),
+                    k if k >= self.next && self.early.len() < self.most => {
+                        self.early.push((k, kept));
+                        self.next = k + k / 4 + 1;
+                    }
+                    _ => {}
+                }
+            }
             if !step.is_multiple_of(self.stride) {
                 return;
             }
         }
         self.kept.push((step, make()));
+    }
+
+    /// What was kept, in order.
+    fn all(&self) -> Vec<&(u64, T)> {
+        let mut all: Vec<&(u64, T)> = self.kept.iter().chain(&self.early).collect();
+        all.sort_by_key(|(step, _)| *step);
+        all
     }
 }
 
@@ -54,7 +78,7 @@ pub struct Watched {
 impl Watched {
     /// Of a run that starts at x.
     pub fn new(start: &[f64]) -> Watched {
-        let most = (NUMBERS / start.len().max(1)).min(POINTS);
+        let most = (NUMBERS / 2 / start.len().max(1)).min(POINTS);
         let mut points = Thinned::new(most);
         points.offer(0, || start.to_vec());
         Watched { values: Thinned::new(VALUES), points }
@@ -68,7 +92,7 @@ impl Watched {
 
     /// The last point, where the run has ended.
     pub fn ended(&mut self, step: u64, x: &[f64]) {
-        if self.points.kept.last().is_none_or(|(k, _)| *k < step) {
+        if self.points.all().last().is_none_or(|(k, _)| *k < step) {
             self.points.kept.push((step, x.to_vec()));
         }
     }
@@ -76,7 +100,7 @@ impl Watched {
     /// The value along the run, with its start and its end: `(step, value, best value)`.
     pub fn values(&self, start: Option<f64>, end: Option<(u64, f64, f64)>) -> Chart {
         let mut all: Vec<(f64, f64, f64)> = start.into_iter().map(|value| (0.0, value, value)).collect();
-        all.extend(self.values.kept.iter().map(|(step, (value, best))| (*step as f64, *value, *best)));
+        all.extend(self.values.all().iter().map(|(step, (value, best))| (*step as f64, *value, *best)));
         if let Some((step, value, best)) = end {
             all.retain(|(k, ..)| *k < step as f64);
             all.push((step as f64, value, best));
@@ -89,13 +113,13 @@ impl Watched {
     /// The ties met at the points kept, of a program with the inputs that `inputs` makes of a point. It ends early where it
     /// would take longer than `patience`: the points are then fewer, and spread over the run all the same.
     pub fn ties(&self, program: &Program, inputs: impl Fn(&[f64]) -> Vec<Tensor>, patience: Duration) -> Ties {
-        let (clock, mut at) = (Instant::now(), None::<At>);
+        let (clock, mut at, points) = (Instant::now(), None::<At>, self.points.all());
         let mut counted: Vec<(u64, Count)> = vec![];
-        for k in spread(self.points.kept.len()) {
+        for k in spread(points.len()) {
             if counted.len() > 1 && clock.elapsed() > patience {
                 break;
             }
-            let (step, x) = &self.points.kept[k];
+            let (step, x) = points[k];
             let there = inputs(x);
             // Where the program has no value, or an operator no derivative, there are no ties to count.
             let Ok(now) = at.as_ref().map_or_else(|| program.at(&there), |at| at.moved(&there)) else { continue };
@@ -172,8 +196,8 @@ impl Ties {
         );
         section.chart(
             Chart::new("ties", "Ties met along the run", "step", "ties met", Scale::Linear)
-                .series(Series::new("exactly", line(0)))
                 .series(Series::new("within 10⁻⁶", line(1)))
+                .series(Series::new("exactly", line(0)))
                 .note(note),
         );
         let mut written: Vec<(&Written, [usize; 2])> = vec![];
@@ -221,16 +245,19 @@ mod tests {
     fn few_points_are_kept_from_start_to_end() {
         for steps in [1, 7, 199, 200, 1000, 12_345] {
             let watched = run(steps, |k| k as f64);
-            let kept = &watched.points.kept;
-            assert!(kept.len() <= POINTS + 1 && kept.len() as u64 > (steps + 1).min(POINTS as u64) / 2, "{steps}");
+            let kept = watched.points.all();
+            assert!(kept.len() <= 2 * POINTS + 1 && kept.len() as u64 > (steps + 1).min(POINTS as u64) / 2, "{steps}");
             assert_eq!((kept[0].0, kept[kept.len() - 1].0), (0, steps));
-            assert!(kept.iter().all(|(k, x)| x[0] == *k as f64) && kept.is_sorted_by_key(|(k, _)| *k));
-            assert!(watched.values.kept.len() <= VALUES);
+            assert!(kept.iter().all(|(k, x)| x[0] == *k as f64) && kept.windows(2).all(|w| w[0].0 < w[1].0));
+            // The early part is there however long the run is.
+            let early = kept.iter().filter(|(k, _)| *k <= 60).count();
+            assert!(early as u64 >= steps.min(8), "{steps}: {early}");
+            assert!(watched.values.all().len() <= 2 * VALUES);
         }
         let large = vec![0.0; NUMBERS];
         let mut watched = Watched::new(&large);
         (1..20).for_each(|step| watched.at(&Event { step, x: &large, value: 0.0, best_value: 0.0 }));
-        assert!(watched.points.kept.len() <= 2, "memory is bounded");
+        assert!(watched.points.all().len() <= 4, "memory is bounded");
     }
 
     #[test]

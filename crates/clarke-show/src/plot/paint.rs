@@ -187,11 +187,20 @@ impl Scene {
 
     /// What the backend has no word for: the dashes of lines.
     fn dash(&self, svg: String) -> String {
-        self.dashes.iter().filter(|(_, lengths)| !lengths.is_empty()).fold(svg, |svg, (Colour(r, g, b, _), lengths)| {
-            let line = format!("opacity=\"1\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\"");
-            let lengths: Vec<String> = lengths.iter().map(|l| (l * FINE).round().to_string()).collect();
-            svg.replace(&line, &format!("{line} stroke-dasharray=\"{}\"", lengths.join(" ")))
-        })
+        let mut parts = svg.split("<polyline ");
+        let mut out = parts.next().unwrap_or_default().to_string();
+        for part in parts {
+            let style = &part[..part.find("points=").unwrap_or(0)];
+            let drawn_so = |Colour(r, g, b, _): &Colour| style.contains(&format!("stroke=\"#{r:02X}{g:02X}{b:02X}\""));
+            let dashed = self.dashes.iter().find(|(colour, _)| style.contains(" opacity=\"1\"") && drawn_so(colour));
+            out += "<polyline ";
+            if let Some((_, lengths)) = dashed.filter(|(_, lengths)| !lengths.is_empty()) {
+                let lengths: Vec<String> = lengths.iter().map(|l| (l * FINE).round().to_string()).collect();
+                out += &format!("stroke-dasharray=\"{}\" ", lengths.join(" "));
+            }
+            out += part;
+        }
+        out
     }
 
     /// Two pixels for each unit of length, each the mean of some: what the pixels' backend draws is not smooth.

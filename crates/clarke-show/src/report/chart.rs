@@ -32,6 +32,7 @@ const VALUES: Axes = Axes { height: false, log_x: false, log_y: false };
 const LOG: Axes = Axes { log_y: true, ..VALUES };
 const HEIGHT: Axes = Axes { height: true, ..LOG };
 const RATE: Axes = Axes { log_x: true, ..HEIGHT };
+const EARLY: Axes = Axes { log_x: true, ..VALUES };
 
 impl Axes {
     /// What the view is called where the reader chooses.
@@ -40,6 +41,7 @@ impl Axes {
             RATE => "both axes logarithmic",
             HEIGHT => "height, logarithmic",
             LOG => "logarithmic",
+            EARLY => "early part wide",
             _ => "values",
         }
     }
@@ -85,11 +87,21 @@ impl<'a> Drawing<'a> {
 
     /// The pictures, in the order in which they are offered: at least one.
     pub fn views(&self) -> Result<Vec<View>, PictureError> {
-        let offered: &[Axes] = match self.chart.scale {
-            Scale::Linear => &[VALUES],
-            Scale::Log => &[LOG, VALUES],
-            Scale::Height => &[HEIGHT, RATE, VALUES],
+        let mut offered: Vec<Axes> = match self.chart.scale {
+            Scale::Linear => vec![VALUES],
+            Scale::Log => vec![LOG, VALUES],
+            Scale::Height => vec![HEIGHT, RATE, VALUES],
         };
+        let reach = |l: &Drawn| l.line.points.last().map_or(0.0, |p| p.0);
+        let (least, most) =
+            self.lines.iter().map(reach).fold((f64::INFINITY, 0.0_f64), |(a, b), r| (a.min(r), b.max(r)));
+        if self.chart.scale == Scale::Linear && most >= 100.0 {
+            offered.push(EARLY);
+        }
+        // Runs of very different length are seen together on a logarithmic axis only.
+        if least < 0.2 * most {
+            offered.sort_by_key(|axes| !axes.log_x);
+        }
         // Axes on which nothing, or a single point, has a place are not offered.
         let seen = |axes: &&Axes| {
             **axes == VALUES || self.lines.iter().any(|l| l.pieces(**axes).iter().flatten().nth(1).is_some())
@@ -150,9 +162,12 @@ impl<'a> Drawing<'a> {
             }
             Scale::Height if any => {
                 let level = self.chart.level("");
-                let known = self.chart.least.is_some_and(|least| least <= level);
-                let what = if known { "which no value can be below" } else { "the least value drawn" };
-                notes.push(format!("Heights are measured from {}, {what}.", words::number(level)));
+                let drawn = self.lines.iter().flat_map(|l| &l.line.points).any(|p| p.1 == level);
+                let reached = if drawn { "; a line that reaches it goes to the lower edge" } else { "" };
+                notes.push(format!(
+                    "Heights are measured from {}, the least value known{reached}.",
+                    words::number(level)
+                ));
             }
             _ => {}
         }
@@ -225,7 +240,9 @@ impl Drawn<'_> {
         let (mut pieces, mut piece) = (vec![], vec![]);
         for &(x, y) in &self.line.points {
             let y = if axes.height { y - self.heights } else { y };
-            let placed = x.is_finite() && y.is_finite() && !(axes.log_x && x <= 0.0) && !(axes.log_y && y <= 0.0);
+            // What reaches the least value is drawn at the lower edge, for which 0 stands here.
+            let low = y < 0.0 || (y == 0.0 && !axes.height) || (y == 0.0 && self.line.style == Style::Pale);
+            let placed = x.is_finite() && y.is_finite() && !(axes.log_x && x <= 0.0) && !(axes.log_y && low);
             match placed {
                 true => piece.push((x, y)),
                 false => pieces.push(std::mem::take(&mut piece)),
@@ -239,7 +256,7 @@ impl Drawn<'_> {
     fn draw(&self, scene: &mut Scene, panel: &Panel, x: &Axis, y: &Axis, pieces: &[Vec<(f64, f64)>]) {
         let points = pieces.iter().map(Vec::len).sum::<usize>();
         for piece in pieces {
-            let placed = piece.iter().filter_map(|p| Some((x.place(p.0)?, y.place(p.1)?)));
+            let placed = piece.iter().filter_map(|p| Some((x.place(p.0)?, y.place(p.1).unwrap_or(y.range.0))));
             let kept = thinned(panel, placed.collect());
             self.stroked(scene, |scene, line, colour| panel.curve(scene, &kept, line, colour));
             let (colour, _) = self.ink();
@@ -260,7 +277,7 @@ impl Drawn<'_> {
                 scene.dashed(colour, dashes);
                 draw(scene, 2.0, colour);
             }
-            Style::Pale => draw(scene, 1.0, colour.veil(0.4)),
+            Style::Pale => draw(scene, 1.0, colour.veil(0.5)),
         }
     }
 

@@ -68,7 +68,7 @@ fn charts(names: &[String], reports: &[Report], apart: bool) -> Vec<Chart> {
                 all.len() - 1
             });
             let into = &mut all[at];
-            into.least = into.least.into_iter().chain(chart.least).reduce(f64::max);
+            into.least = into.least.into_iter().chain(chart.least).reduce(f64::min);
             // Where a run has one line in full, the run's name is enough.
             let alone = chart.series.iter().filter(|line| line.style == Style::Line).count() == 1;
             let named = |line: &Series| Series {

@@ -118,8 +118,8 @@ pub struct Chart {
     pub y: String,
     /// How it is drawn.
     pub scale: Scale,
-    /// A value below which no line can go, if one is known: heights are measured from it, otherwise from the least value
-    /// drawn.
+    /// A value that may be lower than those of the lines, if one is known, as that of a polished solution: heights are
+    /// measured from the lowest of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least: Option<f64>,
     /// The lines.
@@ -222,6 +222,11 @@ impl Section {
     /// A chart.
     pub fn chart(&mut self, chart: Chart) -> &mut Section {
         self.block(Block::Chart(chart))
+    }
+
+    /// The charts, to be added to.
+    pub fn charts(&mut self) -> impl Iterator<Item = &mut Chart> {
+        self.blocks.iter_mut().filter_map(|block| if let Block::Chart(chart) = block { Some(chart) } else { None })
     }
 
     fn block(&mut self, block: Block) -> &mut Section {
