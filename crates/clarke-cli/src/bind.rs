@@ -132,10 +132,10 @@ pub fn parse(expression: &str, given: &Bindings, inputs: &[(&str, &[usize])], op
 #[derive(Debug, Clone, Args)]
 pub struct DataArgs {
     /// A table: binds X, a matrix of its columns, and with --y one of them to y
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "table")]
     pub csv: Option<PathBuf>,
     /// The column of the table that is y; X is all others, in their order
-    #[arg(long, value_name = "COLUMN", requires = "csv")]
+    #[arg(long, value_name = "COLUMN", requires = "table")]
     pub y: Option<String>,
     /// Shift and scale every column of X (never y) to mean 0 and population standard deviation 1
     #[arg(long, requires = "csv")]

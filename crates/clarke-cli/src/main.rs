@@ -5,6 +5,7 @@ mod bind;
 mod check;
 mod data;
 mod dataset;
+mod each;
 mod explain;
 mod methods;
 mod minimize;

@@ -1,6 +1,7 @@
 //! `clarke minimize`: minimize an expression over some of its inputs, with data from files.
 
 use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
+use crate::each::Each;
 use crate::explain::certified;
 use crate::methods;
 use crate::output::{Format, OutFile, Target, json};
@@ -48,6 +49,13 @@ pub struct MinimizeArgs {
     /// mean over all samples is minimized, and methods may take batches
     #[arg(long, value_name = "NAME")]
     pub each: Vec<String>,
+    /// Samples from a file, as `clarke train` takes them: the expression is the loss of one, with the features X, a vector,
+    /// and the target y, and the mean over all is minimized; --y names the target where the file does not
+    #[arg(long, value_name = "FILE", group = "table", conflicts_with_all = ["csv", "each"])]
+    pub samples: Option<PathBuf>,
+    /// Samples beyond so many megabytes lie in files, mapped into memory
+    #[arg(long, value_name = "MB", default_value_t = 1024, requires = "samples")]
+    pub memory: usize,
     /// The expression is convex in the variables: guarantees then rest on your word
     #[arg(long)]
     pub convex: bool,
@@ -157,7 +165,8 @@ pub const STEPS: u64 = 20_000;
 pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let task = args.task()?;
     let mut page = RunPage::check(args)?;
-    let one = one_sample(&task.data, &args.each)?;
+    let each = Each::of(args, &task.data)?;
+    let one = each.as_ref().map_or_else(|| Ok(task.data.clone()), |each| each.one(&task.data))?;
     let program = parse(&args.expression, &one, &task.start.shapes(), "--let")?;
     task.data.warn_unused(&args.expression, "given a value");
     task.start.warn_unused(&args.expression, "named in --over");
@@ -166,7 +175,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let method =
         methods::build(clarke::optim::entry(args.method_name())?, &args.options, args.step.as_deref(), args.seed)?;
     let policy = policy(args, &program)?;
-    let mut function = Function::new(&program, &task.data, &args.each, policy)?;
+    let mut function = Function::new(&program, &task.data, each.as_ref(), policy)?;
     let mut said;
     let oracle: &mut dyn Oracle = if args.convex {
         said = Convex(function.oracle());
@@ -195,7 +204,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let seconds = clock.elapsed().as_secs_f64();
     progress.done();
     if let (Some(page), Some(mut watched)) = (&mut page, watched) {
-        page.along(&mut watched, outcome.as_ref().ok(), &program, &task.data, &args.each, seconds);
+        page.along(&mut watched, outcome.as_ref().ok(), &program, &task.data, each.as_ref(), seconds);
     }
     match outcome {
         Ok(outcome) => {
@@ -214,25 +223,6 @@ fn failed(page: Option<RunPage>, exit: Exit, best: Option<&Named>) -> Exit {
     }
 }
 
-/// The data with the first entry of what differs from sample to sample.
-fn one_sample(data: &Bindings, each: &[String]) -> Result<Bindings, Exit> {
-    let mut one = data.clone();
-    for name in each {
-        let Some(array) = data.get(name) else {
-            return Err(Exit::input(format!("--each names `{name}`, which has no array for a value"))
-                .hint(format!("--let {name}=… gives it one")));
-        };
-        let [count, rest @ ..] = array.shape() else {
-            return Err(Exit::input(format!("--each names `{name}`, which is one number: it has no samples")));
-        };
-        if *count == 0 {
-            return Err(Exit::input(format!("--each names `{name}`, which has no samples")));
-        }
-        one.replace(name, Tensor::from_fn(rest, |k| array.data()[k]));
-    }
-    Ok(one)
-}
-
 /// What is minimized.
 enum Function {
     Whole(Box<Evaluator>),
@@ -240,18 +230,14 @@ enum Function {
 }
 
 impl Function {
-    fn new(program: &Program, data: &Bindings, each: &[String], policy: Policy) -> Result<Function, Exit> {
-        if each.is_empty() {
+    fn new(program: &Program, data: &Bindings, each: Option<&Each>, policy: Policy) -> Result<Function, Exit> {
+        let Some(each) = each else {
             let data: Vec<Tensor> = data.iter().map(|(_, v)| v.clone()).collect();
             return Ok(Function::Whole(Box::new(Evaluator::new(program, &data, policy)?)));
-        }
-        let (mut samples, mut shared) = (vec![], vec![]);
-        for (name, value) in data.iter() {
-            match each.iter().any(|e| e == name) {
-                true => samples.push((name, Samples::try_from(value.clone())?)),
-                false => shared.push((name, value.clone())),
-            }
-        }
+        };
+        let shared: Vec<(&str, Tensor)> =
+            data.iter().filter(|(name, _)| !each.has(name)).map(|(name, value)| (name, value.clone())).collect();
+        let samples: Vec<(&str, Samples)> = each.arrays().collect();
         Ok(Function::Sum(Box::new(FiniteSum::new(program, &samples, &shared, policy)?)))
     }
 

@@ -309,3 +309,40 @@ fn what_is_printed_says_what_was_done() {
     let help = printed(&["train", "--help"]);
     assert!(help.contains("mlp:64-32-10"));
 }
+
+#[test]
+fn minimize_takes_the_same_samples() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let points = points();
+    let csv: String = points.iter().map(|(a, b, y)| format!("{a:?},{b:?},{y}\n")).collect();
+    fs::write(at("p.csv"), format!("a,b,inside\n{csv}")).unwrap();
+    let svm: String = points.iter().map(|(a, b, y)| format!("{y} 1:{a:?} 2:{b:?}\n")).collect();
+    fs::write(at("p.svm"), svm).unwrap();
+    let base = [
+        "minimize",
+        "hinge((2*y - 1) * (w @ X + c))",
+        "--over",
+        "w[2]",
+        "--over",
+        "c",
+        "--convex",
+        "--method",
+        "incremental",
+    ];
+    let more = ["--step", "1/(k+1)^0.75", "--option", "batch=16", "--steps", "200", "--no-certify"];
+    let (table, sparse) = (at("p.csv"), at("p.svm"));
+    let solution = |source: &[&str]| run(&[&base[..], &more, source].concat())["solution"].clone();
+    let each = solution(&["--csv", text(&table), "--y", "inside", "--each", "X", "--each", "y"]);
+    for source in [
+        &["--samples", text(&table), "--y", "inside"][..],
+        &["--samples", text(&sparse)],
+        &["--samples", text(&table), "--y", "inside", "--memory", "0"],
+    ] {
+        assert_eq!(solution(source), each, "{source:?}");
+    }
+    let said = refused(&[&base[..], &["--samples", text(&table)]].concat());
+    assert!(said.contains("--y names the column of the targets"), "{said}");
+    let said = refused(&[&base[..], &["--samples", text(&sparse), "--let", "X=1"]].concat());
+    assert!(said.contains("`X` is given twice: by --let and by --samples"), "{said}");
+}

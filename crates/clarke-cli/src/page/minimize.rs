@@ -3,6 +3,7 @@
 use super::watched::{Ties, Watched};
 use super::{Page, made};
 use crate::bind::Bindings;
+use crate::each::Each;
 use crate::minimize::{Evaluations, MinimizeArgs, MinimizeReport};
 use crate::report::Exit;
 use clarke::optim::Outcome;
@@ -44,7 +45,7 @@ impl RunPage {
         outcome: Option<&Outcome>,
         program: &Program,
         data: &Bindings,
-        each: &[String],
+        each: Option<&Each>,
         seconds: f64,
     ) {
         if let Some(outcome) = outcome {
@@ -125,23 +126,20 @@ fn ties(
     watched: &Watched,
     program: &Program,
     data: &Bindings,
-    each: &[String],
+    each: Option<&Each>,
     seconds: f64,
 ) -> (Ties, Option<String>) {
     let patience = Duration::from_secs_f64((0.1 * seconds).clamp(0.5, 20.0));
-    let differs = |name: &str| each.iter().any(|e| e == name);
-    let count = data.iter().find(|(name, _)| differs(name)).and_then(|(_, x)| x.shape().first().copied());
+    let differs = |name: &str| each.is_some_and(|each| each.has(name));
+    let count = each.map(Each::count);
     let taken = count.map(|n| n.min(SAMPLES));
     let inputs: Vec<(String, Vec<usize>)> =
         program.inputs().iter().map(|i| (i.name.clone(), i.shape.clone())).collect();
     let fixed: Vec<Option<Tensor>> = inputs
         .iter()
-        .map(|(name, shape)| {
-            let value = data.get(name)?;
-            Some(match taken {
-                Some(n) if differs(name) => Tensor::from_fn(&[&[n], &shape[..]].concat(), |k| value.data()[k]),
-                _ => value.clone(),
-            })
+        .map(|(name, _)| {
+            let first = each.zip(taken).and_then(|(each, n)| each.first(name, n).ok().flatten());
+            first.or_else(|| data.get(name).cloned())
         })
         .collect();
     let point = |x: &[f64]| {
@@ -182,10 +180,13 @@ fn entries(section: &mut Section, solution: &Named) {
 /// The objective, with what is said of its samples and data: only runs of the same are compared.
 fn subject(args: &MinimizeArgs) -> String {
     let over = args.over.iter().map(|v| v.trim()).collect::<Vec<_>>().join(", ");
-    let mean =
-        if args.each.is_empty() { String::new() } else { format!("mean over samples ({}) of ", args.each.join(", ")) };
+    let mean = match (&args.samples, &args.each[..]) {
+        (None, []) => String::new(),
+        (Some(_), _) => "mean over samples (X, y) of ".into(),
+        (None, names) => format!("mean over samples ({}) of ", names.join(", ")),
+    };
     let mut lines = vec![format!("minimize {mean}{}", args.expression.trim()), format!("over {over}")];
-    let table = args.data.csv.iter().map(|path| {
+    let table = args.data.csv.iter().chain(&args.samples).map(|path| {
         let y = args.data.y.iter().map(|y| format!(", y = {y}")).collect::<String>();
         format!("data {}{y}{}", path.display(), if args.data.standardize { ", standardized" } else { "" })
     });
@@ -232,7 +233,7 @@ fn files(args: &MinimizeArgs) -> Vec<PathBuf> {
     let named =
         args.data.lets.iter().chain(&args.from).filter_map(|given| given.split_once('=')?.1.trim().strip_prefix('@'));
     let mut all: Vec<PathBuf> =
-        args.data.csv.iter().cloned().chain(named.map(|p| Path::new(p.trim()).into())).collect();
+        args.data.csv.iter().chain(&args.samples).cloned().chain(named.map(|p| Path::new(p.trim()).into())).collect();
     all.dedup();
     all
 }
