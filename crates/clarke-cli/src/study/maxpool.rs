@@ -1,5 +1,6 @@
 //! `clarke study maxpool`: what depends on how the gradient of a maximum is shared.
 
+use super::chapters::{Chapter, Part, Story};
 use super::{ARITHMETIC, Common, Running, Source, positive, tables};
 use crate::report::Exit;
 use clap::Args;
@@ -12,8 +13,8 @@ use serde::Serialize;
 pub struct MaxpoolArgs {
     #[command(flatten)]
     common: Common,
-    /// Images a minibatch
-    #[arg(long, value_name = "N", default_value_t = 128)]
+    /// Images a minibatch, where both programs are compared (64 in trainings)
+    #[arg(long, value_name = "N", default_value_t = 16)]
     batch: usize,
     /// The values of β that are trained with: β·(even split) + (1 − β)·(all to the first)
     #[arg(
@@ -42,6 +43,7 @@ pub struct Maxpool {
 pub fn run(args: &MaxpoolArgs) -> Result<(), Exit> {
     let common = &args.common;
     positive("--batch", &[args.batch])?;
+    let page = common.page()?;
     let (images, name) = common.images()?;
     let (tries, starts) = (common.count(common.runs, 30, 3), common.count(common.starts, 3, 1));
     let epochs = common.count(common.epochs, 15, 1);
@@ -53,7 +55,8 @@ pub fn run(args: &MaxpoolArgs) -> Result<(), Exit> {
     let running = Running::begin(floats.len() * (tries + starts))?;
     let zones = running.part(|watch| pools(&images, &options, watch).map(Some))?;
     let seed = common.seed;
-    let train = TrainOptions { net, batch: batch.min(64), epochs, rate: 0.02, momentum: 0.9, floats, starts, seed };
+    let train =
+        TrainOptions { net, batch: 64.min(images.count()), epochs, rate: RATE, momentum: 0.9, floats, starts, seed };
     let training = running.part(|watch| betas(&images, &train, &args.beta, watch))?;
     let result = Maxpool {
         source: Source::new(name, &images),
@@ -64,38 +67,55 @@ pub fn run(args: &MaxpoolArgs) -> Result<(), Exit> {
         epochs,
         training,
     };
-    common.print(&result, text)
+    let settings = [
+        ("random weights", tries.to_string()),
+        ("trainings with each choice", starts.to_string()),
+        ("epochs", epochs.to_string()),
+    ];
+    common.tell(&result, story(&result, common.settings(&settings)), page)
 }
 
-fn text(result: &Maxpool) -> String {
-    let mut out = format!("The study of max pools on {}; seed {}\n\n", result.source.text(), result.seed);
-    out += &words::paragraph(ARITHMETIC, 0);
-    if result.interrupted {
-        out += "\nInterrupted: this is what was done until then.\n";
-    }
+fn story<'a>(result: &'a Maxpool, settings: Vec<(String, String)>) -> Story<'a> {
+    let text = |text: &str| Part::Text(text.into());
+    let mut chapters = vec![];
     if let Some(pools) = &result.pools {
-        out +=
-            &format!("\nNative (all to the first) and minimal (even split): {}, batch {}\n\n", pools.net, pools.batch);
-        out += &tables::pools(pools);
+        chapters.push(Chapter::new(
+            format!("Native (all to the first) and minimal (even split): {}, batch {}", pools.net, pools.batch),
+            vec![tables::pools(pools), text(ZONES)],
+        ));
     }
-    out += "\n";
-    out += &words::paragraph(
-        "The norm is ‖g_native − g_minimal‖₁ over all weights. A window is tied for all weights where its largest entries \
-         come of equal patches (blank paper): both programs then have one derivative over the reals. τ is the largest norm of \
-         minibatches where no other window with positive entries is tied: what rounding alone does. Above τ lies the \
-         bifurcation zone, below it, where the norm is not 0, the compensation zone. Published: τ and the part of minibatches \
-         above it for VGG11 on CIFAR10 (Boustany 2024).",
-        0,
-    );
-    out += &format!(
-        "\nTest accuracy in % against β: β·(even split) + (1 − β)·(all to the first); {}, step size 0.02 for all\n\n",
-        words::plural(result.epochs, "epoch")
-    );
-    out += &tables::accuracies(&result.training, "β");
-    out += "\n";
-    out + &words::paragraph(
-        "Published (CIFAR10, VGG11 without batch normalization, SGD): in 32 bits 91.0 to 91.1 for β from 0 to 10³ and 26.2 for \
-         10⁴; in 16 bits 90.4 to 90.5 up to 100, 10 from 10³ on.",
-        0,
-    )
+    chapters.push(Chapter::new(
+        format!(
+            "Test accuracy in % against β: β·(even split) + (1 − β)·(all to the first); {}, step size {RATE} for all",
+            words::plural(result.epochs, "epoch")
+        ),
+        vec![tables::accuracies(&result.training, "β"), text(PUBLISHED)],
+    ));
+    let zones = result.pools.iter().flat_map(|p| &p.zones);
+    let tile = |zone: &clarke_train::study::PoolZone| {
+        let above = zone.bifurcation.map_or("—".into(), |b| format!("{:.1} %", 100.0 * b));
+        (format!("{}: above τ", zone.precision), above)
+    };
+    Story {
+        of: "max pools",
+        source: &result.source,
+        seed: result.seed,
+        interrupted: result.interrupted,
+        tiles: zones.map(tile).collect(),
+        settings,
+        chapters,
+    }
 }
+
+/// The step size of trainings.
+const RATE: f64 = 0.02;
+
+const ZONES: &str = "The norm is ‖g_native − g_minimal‖₁ over all weights; `relative`: its median, divided by ‖g_native‖₁. A \
+     window is tied for all weights where its largest entries come of equal patches (blank paper): both programs then have \
+     one derivative over the reals. Windows with positive entries are counted, a minibatch. τ is the largest norm of \
+     minibatches (so many) where no other window is tied: what rounding alone does; — where there is none. Above τ lies the \
+     bifurcation zone, below it, where the norm is not 0, the compensation zone. Published: τ and the part of minibatches \
+     above it for VGG11 on CIFAR10 (Boustany 2024).";
+
+const PUBLISHED: &str = "Published (CIFAR10, VGG11 without batch normalization, SGD): in 32 bits 91.0 to 91.1 for β from 0 to \
+     10³ and 26.2 for 10⁴; in 16 bits 90.4 to 90.5 up to 100, 10 from 10³ on.";

@@ -1,18 +1,21 @@
 //! `clarke study`: what conventions at ties do to training, measured.
 
+mod chapters;
 mod maxpool;
 mod relu0;
 mod tables;
 
 use crate::data::Table;
 use crate::output::{Format, json};
+use crate::page::Page;
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put};
+use chapters::Story;
 use clap::{Args, Subcommand};
 use clarke::Float;
 use clarke_train::study::{Images, Watch};
 use serde::Serialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What conventions at ties do to training, measured
@@ -58,6 +61,9 @@ pub struct Common {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Write a report, a page for a browser: tables, charts, settings and versions
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
 }
 
 /// What is said of the arithmetic, in every report.
@@ -85,12 +91,25 @@ impl Common {
         given.map_or(if self.quick { quick } else { usual }, |n| n as usize)
     }
 
-    /// Prints a result as text or JSON.
-    fn print<T: Serialize>(&self, result: &T, text: impl Fn(&T) -> String) -> Result<(), Exit> {
+    /// The page that was asked for, if one was. Checks, before any work is done, that it can be saved.
+    fn page(&self) -> Result<Option<Page>, Exit> {
+        self.report.as_deref().map(|path| Page::check("--report", path)).transpose()
+    }
+
+    /// What is set, for the page.
+    fn settings(&self, more: &[(&str, String)]) -> Vec<(String, String)> {
+        let floats = self.precision.iter().map(Float::to_string).collect::<Vec<_>>().join(", ");
+        let own = [("arithmetics", floats), ("seed", self.seed.to_string())];
+        own.iter().chain(more).map(|(name, value)| (name.to_string(), value.clone())).collect()
+    }
+
+    /// Prints a result as text or JSON, and saves its page.
+    fn tell<T: Serialize>(&self, result: &T, story: Story<'_>, page: Option<Page>) -> Result<(), Exit> {
         match self.format {
-            Format::Json => put(&json(result)?),
-            Format::Text => put(&text(result)),
+            Format::Json => put(&json(result)?)?,
+            Format::Text => put(&story.text())?,
         }
+        page.map_or(Ok(()), |page| story.save(&page, self.data.as_deref()))
     }
 }
 
@@ -151,21 +170,10 @@ impl Source {
     }
 }
 
-/// The formats of texts like `f16`, in the order of the table of formats.
-fn float(text: &str) -> Option<Float> {
-    text.parse().ok()
-}
-
 /// Refuses sizes of which nothing can be made.
 fn positive(option: &str, sizes: &[usize]) -> Result<(), Exit> {
     match sizes.iter().find(|n| **n == 0 || **n > 1 << 16) {
         Some(wrong) => Err(Exit::input(format!("{option} {wrong}: it is a whole number from 1 to {}", 1 << 16))),
         None => Ok(()),
     }
-}
-
-/// Refuses a report that cannot be written.
-#[allow(dead_code)]
-fn report_target(path: &Path) -> Result<crate::output::Target, Exit> {
-    crate::output::Target::check("--report", path)
 }

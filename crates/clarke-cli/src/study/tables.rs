@@ -1,8 +1,11 @@
-//! The tables of both studies as text.
+//! The tables and charts of both studies.
 
-use super::{Source, float};
+use super::Source;
+use super::chapters::{Part, Table};
+use clarke::Float;
+use clarke_show::report::{Chart, Scale, Series};
 use clarke_show::words;
-use clarke_train::study::{Group, PUBLISHED_THRESHOLD, Path, Pools, Rule, Zone, published};
+use clarke_train::study::{Accuracy, Group, PUBLISHED_THRESHOLD, Path, PoolZone, Pools, Rule, Zone, published};
 
 /// The images of MNIST.
 const MNIST: usize = 60_000;
@@ -15,15 +18,19 @@ fn tiny(x: f64) -> String {
     if x == 0.0 { "0".into() } else { format!("{x:.1e}") }
 }
 
+fn table(titles: &[&str], rows: Vec<Vec<String>>) -> Part {
+    Part::Table(Table { titles: titles.iter().map(|t| t.to_string()).collect(), rows })
+}
+
 fn or_dash<T>(x: Option<T>, show: impl Fn(T) -> String) -> String {
     x.map_or("—".into(), show)
 }
 
 /// Zones, a network in an arithmetic a line, with the published counts.
-pub fn zones(all: &[Zone], source: &Source) -> String {
+pub fn zones(all: &[Zone], source: &Source) -> Part {
     let row = |zone: &Zone| {
         let width = zone.net.split('-').nth(1).unwrap_or_default().parse().unwrap_or(0);
-        let counted = float(&zone.precision).and_then(|f| published(zone.layers, width, zone.batch, f));
+        let counted = zone.precision.parse::<Float>().ok().and_then(|f| published(zone.layers, width, zone.batch, f));
         let runs = zone.runs.len();
         vec![
             format!("{}×{width}", zone.layers),
@@ -52,11 +59,11 @@ pub fn zones(all: &[Zone], source: &Source) -> String {
         "released",
         "change",
     ];
-    words::align(&titles, &all.iter().map(row).collect::<Vec<_>>())
+    table(&titles, all.iter().map(row).collect())
 }
 
 /// Two weight paths in each arithmetic.
-pub fn paths(all: &[Path]) -> String {
+pub fn paths(all: &[Path]) -> Part {
     let row = |path: &Path| {
         let nearest = path.nearest.iter().copied().fold(f64::INFINITY, f64::min);
         vec![
@@ -72,11 +79,11 @@ pub fn paths(all: &[Path]) -> String {
     };
     let titles =
         ["network", "bits", "steps", "first tie", "gradients differ", "paths part", "least |argument|", "distance"];
-    words::align(&titles, &all.iter().map(row).collect::<Vec<_>>())
+    table(&titles, all.iter().map(row).collect())
 }
 
 /// Accuracies, an arithmetic and a rule a line, a value a column.
-pub fn accuracies(groups: &[Group], what: &str) -> String {
+pub fn accuracies(groups: &[Group], what: &str) -> Part {
     let mut rows = vec![];
     let mut titles = vec!["bits".to_string(), "rule".into(), "starts with ties".into()];
     for group in groups {
@@ -88,7 +95,7 @@ pub fn accuracies(groups: &[Group], what: &str) -> String {
             }
             let name = if rule == Rule::Chain { "chain" } else { "released" };
             let tied = format!("{} of {}", group.tied, first.accuracies.len());
-            let cell = |a: &&clarke_train::study::Accuracy| {
+            let cell = |a: &&Accuracy| {
                 let low = a.accuracies.iter().copied().fold(f64::INFINITY, f64::min);
                 let odd = if a.odd > 0 { format!(" ({} NaN)", a.odd) } else { String::new() };
                 format!("{:.1} ≥{:.1}{odd}", 100.0 * a.mean(), 100.0 * low)
@@ -97,13 +104,12 @@ pub fn accuracies(groups: &[Group], what: &str) -> String {
             rows.push([group.precision.clone(), name.into(), tied].into_iter().chain(cells).collect());
         }
     }
-    let titles: Vec<&str> = titles.iter().map(String::as_str).collect();
-    words::align(&titles, &rows)
+    Part::Table(Table { titles, rows })
 }
 
 /// Zones of maxima.
-pub fn pools(all: &Pools) -> String {
-    let row = |zone: &clarke_train::study::PoolZone| {
+pub fn pools(all: &Pools) -> Part {
+    let row = |zone: &PoolZone| {
         let known = PUBLISHED_THRESHOLD.iter().find(|(f, ..)| f.to_string() == zone.precision);
         let mut norms: Vec<f64> = zone.minibatches.iter().map(|m| m.norm / m.gradient).collect();
         norms.sort_by(f64::total_cmp);
@@ -111,9 +117,9 @@ pub fn pools(all: &Pools) -> String {
             zone.precision.clone(),
             format!("{:.1}", zone.structural),
             tiny(zone.accidental),
-            format!("{} ({})", tiny(zone.threshold), zone.without),
-            percent(zone.bifurcation),
-            percent(zone.compensation),
+            format!("{} ({})", or_dash(zone.threshold, tiny), zone.without),
+            or_dash(zone.bifurcation, percent),
+            or_dash(zone.compensation, percent),
             percent(zone.equal),
             tiny(norms[norms.len() / 2]),
             or_dash(known, |(_, tau, _)| tiny(*tau)),
@@ -132,5 +138,35 @@ pub fn pools(all: &Pools) -> String {
         "published τ",
         "above",
     ];
-    words::align(&titles, &all.zones.iter().map(row).collect::<Vec<_>>())
+    table(&titles, all.zones.iter().map(row).collect())
+}
+
+/// The two paths of each arithmetic, step after step.
+pub fn path_charts(all: &[Path]) -> Vec<Part> {
+    let steps = |values: &[f64]| values.iter().enumerate().map(|(k, x)| (k as f64, *x)).collect::<Vec<_>>();
+    let chart = |id: &str, title: &str, of: &dyn Fn(&Path) -> &[f64]| {
+        let chart = Chart::new(id, title, "step", "", Scale::Log);
+        Part::Chart(all.iter().fold(chart, |c, path| c.series(Series::new(path.precision.clone(), steps(of(path))))))
+    };
+    vec![
+        chart("nearest", "The least |argument of relu| of a minibatch, until the paths part", &|p| &p.nearest),
+        chart("distance", "The largest difference of two weights", &|p| &p.distance),
+    ]
+}
+
+/// Mean accuracies against a value; over its logarithm where the values are spread.
+pub fn accuracy_chart(id: &str, groups: &[Group], what: &str) -> Part {
+    let mut chart = Chart::new(id, "Mean test accuracy", what, "accuracy", Scale::Linear);
+    for group in groups {
+        for rule in [Rule::Chain, Rule::Released] {
+            let own = group.accuracies.iter().filter(|a| a.rule == rule);
+            let mut points: Vec<(f64, f64)> = own.map(|a| (a.value, a.mean())).collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            if !points.is_empty() {
+                let name = if rule == Rule::Chain { "chain rule" } else { "released rule" };
+                chart = chart.series(Series::new(format!("{}, {name}", group.precision), points));
+            }
+        }
+    }
+    Part::Chart(chart)
 }

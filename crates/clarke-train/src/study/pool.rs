@@ -45,16 +45,16 @@ pub struct Pools {
 pub struct PoolZone {
     /// The arithmetic.
     pub precision: String,
-    /// τ; 0 if every minibatch had an accidental tie.
-    pub threshold: f64,
+    /// τ; None if every minibatch had an accidental tie.
+    pub threshold: Option<f64>,
     /// Minibatches that τ was taken from.
     pub without: usize,
     /// The part of minibatches with norm 0.
     pub equal: f64,
-    /// The part between 0 and τ.
-    pub compensation: f64,
-    /// The part above τ.
-    pub bifurcation: f64,
+    /// The part between 0 and τ, if that is known.
+    pub compensation: Option<f64>,
+    /// The part above τ, if that is known.
+    pub bifurcation: Option<f64>,
     /// Windows whose largest entry is positive and tied, a minibatch: by accident.
     pub accidental: f64,
     /// The same, tied for all weights.
@@ -130,7 +130,7 @@ pub fn pools(images: &Images, options: &PoolOptions, watch: &Watch<'_>) -> Resul
 
 fn summary(float: Float, minibatches: Vec<PoolRun>) -> PoolZone {
     let without = minibatches.iter().filter(|m| m.accidental == 0);
-    let threshold = without.clone().fold(0.0, |t: f64, m| t.max(m.norm));
+    let threshold = without.clone().map(|m| m.norm).reduce(f64::max);
     let part =
         |of: &dyn Fn(&PoolRun) -> bool| minibatches.iter().filter(|m| of(m)).count() as f64 / minibatches.len() as f64;
     let mean =
@@ -140,8 +140,8 @@ fn summary(float: Float, minibatches: Vec<PoolRun>) -> PoolZone {
         threshold,
         without: without.count(),
         equal: part(&|m| m.norm == 0.0),
-        compensation: part(&|m| m.norm > 0.0 && m.norm <= threshold),
-        bifurcation: part(&|m| m.norm > threshold),
+        compensation: threshold.map(|t| part(&|m| m.norm > 0.0 && m.norm <= t)),
+        bifurcation: threshold.map(|t| part(&|m| m.norm > t)),
         accidental: mean(&|m| m.accidental),
         structural: mean(&|m| m.structural),
         minibatches,
@@ -240,9 +240,11 @@ mod tests {
         // Ties of different patches need coarse numbers; blank patches tie everywhere.
         assert_eq!(double.accidental, 0.0);
         assert!(half.accidental > 0.0 && double.structural > 0.0);
-        assert_eq!(double.bifurcation, 0.0);
+        assert_eq!(double.bifurcation, Some(0.0));
         for zone in [half, single, double] {
-            assert!((zone.equal + zone.compensation + zone.bifurcation - 1.0).abs() < 1e-12);
+            if let (Some(compensation), Some(bifurcation)) = (zone.compensation, zone.bifurcation) {
+                assert!((zone.equal + compensation + bifurcation - 1.0).abs() < 1e-12);
+            }
             assert_eq!(zone.minibatches.len(), 40);
         }
         // What rounding alone does is of the size of the unit roundoff.
