@@ -101,14 +101,11 @@ impl At {
         Judgement::new(py, judged)
     }
 
-    /// The point moved onto its ties: the values of all inputs, the value, the norm of the weighted derivative, how many
-    /// differences are active, and how far they are from 0; None if that improves nothing.
-    #[allow(clippy::type_complexity)] // it is read in one place
-    fn polish<'py>(&self, py: Python<'py>) -> PyResult<Option<(Arrays<'py>, f64, f64, usize, f64)>> {
-        let found = py.detach(|| self.inner.polish()).raised(py)?;
-        let Some(found) = found else { return Ok(None) };
-        let tolerance = found.precision.tolerance();
-        Ok(Some((arrays(py, &found.point)?, found.value, found.norm, found.active, tolerance)))
+    /// What is known of the point as the end of a run.
+    fn conclude(&self, py: Python<'_>, wanted: Wanted) -> PyResult<Conclusion> {
+        let options = conclude_options(wanted);
+        let end = py.detach(|| self.inner.conclude(&options));
+        Conclusion::new(py, end)
     }
 
     /// The directional derivative.
@@ -269,6 +266,117 @@ impl Judgement {
             descent: judged.descent,
             certificate: judged.certificate,
         })
+    }
+}
+
+/// What is done with the best point: whether it is polished, whether it is judged, the tolerance of ties, whether the
+/// function is said to be convex, the radius of the ball of the bound.
+pub type Wanted = (Option<bool>, Option<bool>, f64, bool, Option<f64>);
+
+/// What is done with the best point, as the library takes it.
+pub fn conclude_options((polish, judge, tolerance, convex, radius): Wanted) -> clarke::ConcludeOptions {
+    clarke::ConcludeOptions { polish, judge, tolerance, convex, radius }
+}
+
+/// An active tie: operator, its text, its place, index, pieces, |u|, weights.
+type Active = (String, String, String, Option<Vec<usize>>, Option<u64>, f64, Vec<f64>);
+
+/// What is known of the point where a run ended.
+#[pyclass(frozen, module = "clarke._clarke")]
+pub struct Conclusion {
+    end: clarke::Conclusion,
+    /// The verdict with both sets.
+    #[pyo3(get)]
+    judgement: Option<Py<Judgement>>,
+    /// The verdict.
+    #[pyo3(get)]
+    verdict: Option<String>,
+    /// Whether 0 is in the Clarke subdifferential.
+    #[pyo3(get)]
+    critical: Option<bool>,
+    /// The norm of the combination of least norm.
+    #[pyo3(get)]
+    norm: Option<f64>,
+    /// All of it in words.
+    #[pyo3(get)]
+    text: String,
+}
+
+#[pymethods]
+impl Conclusion {
+    /// The point, one array for each variable.
+    #[getter]
+    fn variables<'py>(&self, py: Python<'py>) -> PyResult<Arrays<'py>> {
+        arrays(py, &self.end.variables)
+    }
+
+    /// The value there.
+    #[getter]
+    fn value(&self) -> f64 {
+        self.end.value
+    }
+
+    /// If the point was moved onto its ties: the norm of the weighted derivative, how many differences are active, and how
+    /// far they are from 0.
+    #[getter]
+    fn polished(&self) -> Option<(f64, usize, f64)> {
+        let found = self.end.polished.as_ref()?;
+        Some((found.norm, found.active, found.precision.tolerance()))
+    }
+
+    /// Why there is no verdict.
+    #[getter]
+    fn unjudged(&self) -> Option<String> {
+        self.end.unjudged.clone()
+    }
+
+    /// How nearly the ties are met.
+    #[getter]
+    fn precision(&self) -> String {
+        self.end.precision.to_string()
+    }
+
+    /// The largest active difference.
+    #[getter]
+    fn largest(&self) -> f64 {
+        self.end.largest()
+    }
+
+    /// The active ties.
+    #[getter]
+    fn active(&self) -> Vec<Active> {
+        let row = |a: &clarke::Active| {
+            let (index, weights) = (a.index.clone(), a.weights.clone());
+            (a.op.clone(), a.source.clone(), a.place.clone(), index, a.pieces, a.difference, weights)
+        };
+        self.end.active.iter().map(row).collect()
+    }
+
+    /// How near a critical point was proved to lie, and bounds of the value there.
+    #[getter]
+    fn proof(&self) -> Option<(f64, f64, f64)> {
+        self.end.proof().map(|p| (p.radius, p.value.0, p.value.1))
+    }
+
+    /// What is missing to the least value at most, and the radius of the ball over which.
+    #[getter]
+    fn bound(&self) -> Option<(f64, Option<f64>)> {
+        self.end.bound().map(|b| (b.missing, b.radius))
+    }
+
+    /// The certificate.
+    #[getter]
+    fn certificate(&self) -> Option<Certificate> {
+        self.end.certificate.clone().map(|inner| Certificate { inner })
+    }
+}
+
+impl Conclusion {
+    pub fn new(py: Python<'_>, mut end: clarke::Conclusion) -> PyResult<Conclusion> {
+        let (critical, norm, text) = (end.critical(), end.norm(), clarke_show::conclusion_text(&end));
+        let verdict = end.verdict().map(|v| v.to_string());
+        let judgement = end.judgement.take().map(|j| Py::new(py, Judgement::new(py, j)?)).transpose()?;
+        Ok(Conclusion { end, judgement, verdict, critical, norm, text })
     }
 }
 

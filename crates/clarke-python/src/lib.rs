@@ -48,6 +48,7 @@ fn native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<at::At>()?;
     module.add_class::<at::Judgement>()?;
     module.add_class::<at::Certificate>()?;
+    module.add_class::<at::Conclusion>()?;
     module.add_class::<set::SetAt>()?;
     module.add_class::<explain::Explained>()?;
     module.add_function(wrap_pyfunction!(explain::set_picture, module)?)?;

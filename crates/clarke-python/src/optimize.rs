@@ -50,6 +50,12 @@ impl Plan {
         Ok(Plan { method, steps, convex, watch })
     }
 
+    /// Whether it minimizes more than the function: a regularizer or constraint of the method's own.
+    #[getter]
+    fn alters(&self) -> bool {
+        self.method.alters()
+    }
+
     /// Minimizes a mean over samples, from a start; returns the outcome as a dict.
     fn minimize_sum<'py>(
         &self,

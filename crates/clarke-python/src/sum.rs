@@ -1,5 +1,6 @@
 //! Means over samples, which are read where Python holds them.
 
+use crate::at::{Conclusion, Wanted, conclude_options};
 use crate::convert::{array, numbers, scalar, tensor};
 use crate::errors::{Raised, exception};
 use crate::program::{Policy, Program};
@@ -104,6 +105,20 @@ impl FiniteSum {
         let inputs = self.program.inputs().iter().filter(|i| i.role.is_argument());
         let parts = inputs.map(|i| array(py, &Tensor::from_fn(&i.shape, |_| *rest.next().unwrap_or(&0.0))));
         Ok((scalar(py, value)?, parts.collect::<PyResult<Vec<_>>>()?))
+    }
+
+    /// What is known of a point of the mean, with its value there, as the end of a run.
+    fn conclude(
+        &self,
+        py: Python<'_>,
+        point: Vec<Bound<'_, PyAny>>,
+        value: f64,
+        wanted: Wanted,
+        policy: &Policy,
+    ) -> PyResult<Conclusion> {
+        let (x, options) = (flat(&point)?, conclude_options(wanted));
+        let end = self.with(py, policy, |sum| Ok(sum.conclude(&x, value, &options)))?;
+        Conclusion::new(py, end)
     }
 }
 

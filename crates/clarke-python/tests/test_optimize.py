@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -92,5 +93,36 @@ def test_the_best_point_is_moved_onto_its_ties_and_judged() -> None:
     assert found.polished.active == 1 and found.polished.norm < 1e-10
     assert found.polished.tolerance < 1e-12
     assert found.verdict == "clarke critical"
+    end = found.conclusion
+    assert (end.verdict, end.critical, end.unjudged, len(end.active)) == ("clarke critical", True, None, 1)
+    assert end.active[0].op == "maximum" and end.largest == end.active[0].difference
+    assert end.proof.radius < 1e-14 and end.proof.low <= 2 - 2 * root <= end.proof.high + 1e-15
+    assert end.bound.radius is None and 0 <= end.bound.missing < 1e-14
+    assert end.certificate.check() and "exactly one point" in str(end)
+    assert repr(pickle.loads(pickle.dumps(end))) == repr(end)
+    assert end.to_dict()["certificate"]["verdict"] == "ClarkeCritical"
     rough = ck.minimize(f, np.array([3.0, -1.0]), method="bundle", convex=True, polish=False, certify=False)
     assert rough.polished is None and rough.verdict is None and rough.fun >= found.fun - 1e-12
+
+
+def test_a_bound_holds_over_the_ball_asked_for() -> None:
+    # Two ties in one dimension: nothing is proved, and the bound is over a ball.
+    f = ck.program(lambda x: np.abs(x) + np.abs(2.0 * x) + 1.0)
+    end = ck.minimize(f, 3.0, method="bundle", convex=True, ball=7.0).conclusion
+    assert end.proof is None and end.precision == "exact"
+    assert end.bound.radius == 7.0 and 0 <= end.bound.missing < 1e-9
+    assert ck.minimize(f, 3.0, method="bundle", convex=True, certify=False).conclusion.bound is None
+
+
+def test_what_the_method_adds_is_not_judged() -> None:
+    found = ck.minimize(lad, np.zeros(2), method="subgradient", step="1/(k+3)", steps=50, prox="l1(0.1)")
+    assert found.conclusion is None and found.verdict is None and found.polished is None
+
+
+def test_a_sum_is_polished_and_judged() -> None:
+    x, y = np.array([1.0, 2.0, 3.0]), np.array([1.0, 3.0, 3.5])
+    f = ck.FiniteSum(lambda w, a, b: np.abs(w * a - b), x, y)
+    found = ck.minimize(f, 0.0, method="bundle", convex=True)
+    assert found.conclusion.verdict == "clarke critical" and found.verdict is None
+    assert abs(found.x - 3.5 / 3) <= found.conclusion.proof.radius + 1e-15
+    assert f(found.x) == found.fun

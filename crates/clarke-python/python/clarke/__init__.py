@@ -21,6 +21,7 @@ from . import _numpy as _numpy  # Traced values learn what numpy's functions do 
 from . import _ops
 from ._check import Agreement, Audit, CheckReport, Finding, audit, check_conservative
 from ._clarke import Policy, Program, __version__
+from ._conclusion import Conclusion
 from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp
 from ._errors import (
     CallError,
@@ -66,6 +67,7 @@ __all__ = [
     "CheckReport",
     "clarke",
     "ClarkeError",
+    "Conclusion",
     "Condition",
     "conservative",
     "Containment",

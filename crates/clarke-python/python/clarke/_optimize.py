@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
 from typing import Any, Callable, NamedTuple
@@ -10,9 +9,10 @@ from typing import Any, Callable, NamedTuple
 import numpy as np
 
 from . import _clarke
+from ._conclusion import conclusion_of
 from ._errors import ClarkeError, InputError
 from ._function import Function, PolicyLike, policy_of, program
-from ._point import At
+from ._point_verdict import Verdict
 from ._sum import FiniteSum
 
 __all__ = ["Measure", "Method", "OptimizeResult", "Polished", "minimize", "methods"]
@@ -116,8 +116,12 @@ class OptimizeResult(dict[str, Any]):
     polished : Polished or None
         How far the point meets the ties it was moved onto; None if it was not.
     verdict
-        The verdict of the calculus at the best point, with its certificate, see `Function.verdict`; None if it was not asked
+        The verdict of the calculus at the best point, with both sets, see `Function.verdict`; None if it was not asked
         for, cannot be had there, or the function is a `FiniteSum`.
+    conclusion : Conclusion or None
+        What is known of the best point, with its certificate: the active ties, how nearly they are met, what is proved, and
+        for a convex function what is missing to the least value. None where nothing can be said: the method has a
+        regularizer or a constraint of its own.
     failure : ClarkeError or None
         Why a run failed; all else is of the points before it.
     seconds : float
@@ -159,6 +163,7 @@ def minimize(
     polish: bool = True,
     certify: bool | None = None,
     tie_tol: float = 1e-6,
+    ball: float | None = None,
     **options: float | str,
 ) -> OptimizeResult:
     """Minimizes a function of one number over its first argument.
@@ -187,13 +192,16 @@ def minimize(
         Whether a line of progress is shown on standard error; by default if that is a terminal.
     polish : bool
         Whether the best point is moved onto the ties next to it at the end, by Newton's method on the pieces that are active
-        there, if that is a better point.
+        there, if that is a better point and quick to find.
     certify : bool, optional
         Whether the point is judged at the end: is 0 in the conservative gradient, is it in the Clarke subdifferential. By
         default if that is quick: at most 20 ties and 100 variables. With many more the answer may take minutes.
     tie_tol : float
         How far from a tie still counts as met for that verdict, absolute, where the point was not polished: a polished one is
         judged with ties met as far as it meets them.
+    ball : float, optional
+        With ``convex``: the radius of the ball around the best point over which what is missing to the least value is
+        bounded, where no minimizer is proved to exist; by default 1 or the norm of the point, whichever is larger.
     **options
         The method's own parameters, see ``clarke.methods()[name].parameters``; ``_`` may stand for ``-`` in their names.
 
@@ -220,6 +228,8 @@ def minimize(
     >>> found = ck.minimize(lambda x: np.abs(A @ x - b).sum(), np.zeros(2), method="bundle", convex=True)
     >>> found.success, round(found.fun, 6)
     (True, 1.5)
+    >>> found.conclusion, found.conclusion.bound.missing < 1e-14
+    (<clarke.Conclusion 'clarke critical': 2 active ties, exact>, True)
     """
     settings = [(name.replace("_", "-"), _text(value)) for name, value in options.items()]
     limit = 20_000 if steps is None else steps
@@ -235,41 +245,37 @@ def minimize(
         if bar:
             bar.close()
     result = _result(outcome, unflatten, time.perf_counter() - clock)
-    if isinstance(own, Function):
-        with contextlib.suppress(ClarkeError):  # A run is not lost for what cannot be said of its point.
-            _conclude(result, own, args, polish, certify, tie_tol)
+    if plan.alters:
+        return result  # What is said of the function says nothing of it together with what the method adds.
+    # "Where that is quick" is what the native half makes of None.
+    wanted = None if polish else False, certify, float(tie_tol), convex, None if ball is None else float(ball)
+    try:
+        _conclude(result, own, args, wanted, policy_of(policy))
+    except ClarkeError:
+        pass  # A run is not lost for what cannot be said of its point.
     return result
 
 
-#: Up to how many ties and variables a point is judged unless that is asked for.
-_QUICK = (20, 100)
-
-
 def _conclude(
-    result: OptimizeResult, function: Function, args: tuple[Any, ...], polish: bool, certify: bool | None, tie_tol: float
+    result: OptimizeResult,
+    function: Function | FiniteSum,
+    args: tuple[Any, ...],
+    wanted: tuple[bool | None, bool | None, float, bool, float | None],
+    policy: _clarke.Policy,
 ) -> None:
     """Moves the best point onto its ties, and judges it there: each as asked for."""
-    here = function.at(result["x"], *args)
-    if polish and _polish(result, here):
+    if isinstance(function, FiniteSum):
+        made, leaves, unflatten = function._at(result["x"])
+        end = made.conclude(leaves, result["fun"], wanted, policy)
+        put, program = unflatten, None
+    else:
         here = function.at(result["x"], *args)
-    within = result["polished"].tolerance if result["polished"] else tie_tol
-    if certify is None:
-        certify = here._form.size <= _QUICK[1] and len(here.ties(within)) <= _QUICK[0]
-    if certify:
-        result["verdict"] = here.verdict(tol=within)
-
-
-def _polish(result: OptimizeResult, here: At) -> bool:
-    """Moves the best point onto its ties, if that is a better point."""
-    try:
-        found = here._native().polish()
-    except ClarkeError:
-        return False
-    if found is None:
-        return False
-    point, value, norm, active, tolerance = found
-    result.update(x=here._form.put(here._varying(point)), fun=value, polished=Polished(norm, active, tolerance))
-    return True
+        end, put, program = here._native().conclude(wanted), here._form.put, here._written(False)
+        if end.judgement is not None:
+            result["verdict"] = Verdict(end.judgement, here._form, program)
+    result["conclusion"] = conclusion_of(end, program)
+    if end.polished is not None:
+        result.update(x=put(end.variables), fun=end.value, polished=Polished(*end.polished))
 
 
 def _run(
@@ -332,6 +338,7 @@ def _result(outcome: dict[str, Any], unflatten: Callable[[Any], Any], seconds: f
         guarantee=outcome["guarantee"],
         polished=None,
         verdict=None,
+        conclusion=None,
         failure=outcome["failure"],
         seconds=seconds,
         last=unflatten(outcome["last"]),

@@ -157,6 +157,10 @@ class Certificate:
             raise InputError("a certificate read from text is checked against a program: give f.specialize(…)")
         return Checked(*self._native.check(program))
 
+    def __reduce__(self) -> Any:
+        # Programs stay in their process; what is pickled is the text.
+        return Certificate.parse, (self.text,)
+
     def __repr__(self) -> str:
         return f"<clarke.Certificate of {self.verdict!r}>"
 

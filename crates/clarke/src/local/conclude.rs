@@ -155,7 +155,7 @@ impl At {
         // The set of what is active is the same, and the sets there are no larger than they need be.
         let tolerance = precision(&met).tolerance();
         let mut unjudged = self.unjudged(met.len(), options);
-        let judgement = match unjudged {
+        let mut judgement = match unjudged {
             None => Some(self.judge(&SetOptions { tolerance, ..SetOptions::default() })?),
             Some(_) => None,
         };
@@ -172,6 +172,9 @@ impl At {
         if let Some(certificate) = &mut certificate {
             unjudged = None;
             certificate.bound = self.missing(certificate, judgement.as_ref(), options)?;
+            if let Some(judged) = &mut judgement {
+                judged.proved(certificate);
+            }
         }
         let stated = certificate.as_ref().map(|c| (c.active.clone(), c.precision));
         let (active, nearly) = stated.unwrap_or_else(|| (active(&met, std::iter::empty()), None));

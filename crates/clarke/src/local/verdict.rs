@@ -70,6 +70,17 @@ pub struct Judgement {
     pub certificate: Option<Certificate>,
 }
 
+impl Judgement {
+    /// What a certificate says more: one with a proof has the last word, since judging takes for 0 what is up to rounding.
+    pub(super) fn proved(&mut self, certificate: &Certificate) {
+        if certificate.proof.is_some() {
+            self.verdict = certificate.verdict;
+            (self.conservative_critical, self.clarke_critical, self.descent) = (Some(true), Some(true), None);
+        }
+        self.certificate = Some(certificate.clone());
+    }
+}
+
 impl At {
     /// Judges a scalar program at the point by both sets.
     ///
