@@ -9,7 +9,7 @@ use clarke::optim::{Outcome, Run, minimize};
 use clarke::{ConcludeOptions, Verdict};
 use clarke_show::words;
 use serde::Serialize;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Methods on problems whose solutions are known
@@ -82,13 +82,17 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
         put(&header())?;
     }
     let mut rows = vec![];
-    for problem in chosen {
+    'all: for problem in chosen {
         for method in methods {
             let row = one(problem, method, args.steps, &interrupted)?;
             if args.format == Format::Text {
                 put(&line(&row))?;
             }
             rows.push(row);
+            // What was run so far is printed; the last row says that it was interrupted.
+            if interrupted.load(Ordering::Relaxed) {
+                break 'all;
+            }
         }
         if args.format == Format::Text {
             problem.published.iter().try_for_each(|p| put(&published(problem, p)))?;

@@ -42,7 +42,7 @@ pub use line_search::WeakWolfe;
 pub use method::{AnyMethod, AnyState, Guarantee, Measure, Method, Status};
 pub use minimize::{Event, Outcome, Run, Running, minimize};
 pub use options::{Entry, Parameter, Range, Setting, Settings};
-pub use oracle::{Convex, Convexity, Evaluations, Facts, Oracle};
+pub use oracle::{Composite, Convex, Convexity, Evaluations, Facts, Oracle, Parts};
 pub use prox::{Affine, Prox};
 pub use rule::{Condition, StepRule};
 pub use sampler::{Batches, Order, Sampler};
