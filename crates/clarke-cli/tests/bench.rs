@@ -10,10 +10,7 @@ fn runs_are_rows_with_what_was_reached_and_a_verdict() {
     let rows = rows.as_array().expect("a list of rows");
     let names: Vec<(&str, &str)> =
         rows.iter().map(|r| (r["problem"].as_str().unwrap(), r["method"].as_str().unwrap())).collect();
-    assert_eq!(
-        names,
-        [("CB3", "bundle"), ("CB3", "bfgs"), ("Chained CB3 II", "bundle"), ("Chained CB3 II", "bfgs")]
-    );
+    assert_eq!(names, [("CB3", "bundle"), ("CB3", "bfgs"), ("Chained CB3 II", "bundle"), ("Chained CB3 II", "bfgs")]);
     for row in &rows[..2] {
         assert_eq!((&row["n"], &row["convex"], &row["start"]), (&2.into(), &true.into(), &20.0.into()));
         assert_eq!(row["reached"], row["missing"].as_f64().unwrap() <= 2e-6, "{row}");

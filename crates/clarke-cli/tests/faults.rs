@@ -41,8 +41,7 @@ fn broken(args: &[&str]) -> (String, Value) {
 
 #[test]
 fn a_run_that_diverges_saves_the_least_value_met() {
-    let (said, best) =
-        broken(&["minimize", "-x*x", "--over", "x", "--from", "x=1", "--steps", "1000", "--step", "1"]);
+    let (said, best) = broken(&["minimize", "-x*x", "--over", "x", "--from", "x=1", "--steps", "1000", "--step", "1"]);
     assert!(said.contains("fall without bound"), "{said}");
     assert!(best["x"].as_f64().is_some_and(|x| x.is_finite() && x.abs() > 1e50), "{best}");
 }
@@ -91,8 +90,20 @@ fn where_the_solution_cannot_be_saved_any_more_it_is_printed() {
     std::fs::create_dir(&folder).expect("a folder can be made");
     let out = folder.join("s.json").display().to_string();
     let child = started(&[
-        "minimize", "abs(x - 1)", "--over", "x", "--from", "x=3", "--steps", "1000000000", "--step", "1/(k+1)^0.5",
-        "--format", "json", "--out", &out,
+        "minimize",
+        "abs(x - 1)",
+        "--over",
+        "x",
+        "--from",
+        "x=3",
+        "--steps",
+        "1000000000",
+        "--step",
+        "1/(k+1)^0.5",
+        "--format",
+        "json",
+        "--out",
+        &out,
     ]);
     // The folder was checked before the run: then it goes away.
     std::thread::sleep(std::time::Duration::from_millis(1500));

@@ -3,7 +3,7 @@
 use super::Policy;
 use super::evaluator::Engine;
 use crate::derive::{linearize_with, unroll};
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::program::class::Level;
 use crate::program::op::{Curve, Linearity, Op};
 use crate::program::{Builder, Kind, Program, Role, Var};
@@ -35,11 +35,10 @@ pub struct Composition {
 impl Composition {
     /// The parts of a program, of which `data` are the arrays of the inputs that are no variables.
     ///
-    /// Errors: those of [`Evaluator::new`](super::Evaluator::new).
+    /// Errors: those of [`Evaluator::new`](super::Evaluator::new); a program of too many operators.
     pub(super) fn new(program: &Program, data: Vec<Tensor>, policy: Policy) -> Result<Composition> {
         let (inner, outer) = split(program)?;
-        let variables =
-            inner.inputs().iter().map(|i| i.role.is_argument().then(|| size(&i.shape))).collect::<Vec<_>>();
+        let variables = inner.inputs().iter().map(|i| i.role.is_argument().then(|| size(&i.shape))).collect::<Vec<_>>();
         let sizes = inner.output_shapes().iter().map(|s| size(s)).collect();
         // No tie moves c: whatever is filled in for selections that stand there is multiplied by 0.
         let compile = |p: &Program| p.compile_with::<f64>(&|_| 0.0);
@@ -142,10 +141,18 @@ fn parts(flat: &mut [f64], sizes: impl Iterator<Item = usize>) -> Vec<&mut [f64]
     all
 }
 
+/// The most operators, with loops written out: c is compiled three times.
+const MOST: usize = 2000;
+
 /// c as a program of the inputs, and h as one of the values of c, then of the inputs that are no variables.
 fn split(program: &Program) -> Result<(Program, Program)> {
     let program = unroll(program)?.prune();
     let nodes = program.nodes();
+    if nodes.len() > MOST {
+        let rule = format!("programs of at most {MOST} are taken apart");
+        let (op, parameter, value) = ("a composition".into(), "number of operators".into(), nodes.len().to_string());
+        return Err(Fault::Parameter { op, parameter, value, rule }.into());
+    }
     let mut behind = vec![false; nodes.len()];
     for input in linearize_with(&program, &[])?.program.inputs() {
         if let Role::Selection(Some(site)) = &input.role {
@@ -280,7 +287,11 @@ fn composed(op: &Arc<dyn Op>, args: &[(&Known, &[usize])], shape: &[usize]) -> R
     let function = match op.convex() {
         _ if curves.contains(&Some(Curvature::Unknown)) => Curvature::Unknown,
         _ if linear(op.as_ref(), &curves) => {
-            if all(&[Curvature::Affine]) { Curvature::Affine } else { through(op, args, &curves)? }
+            if all(&[Curvature::Affine]) {
+                Curvature::Affine
+            } else {
+                through(op, args, &curves)?
+            }
         }
         Curve::Convex | Curve::Increasing if all(&[Curvature::Affine]) => Curvature::Convex,
         Curve::Increasing if all(&[Curvature::Affine, Curvature::Convex]) => Curvature::Convex,

@@ -76,7 +76,8 @@ impl Evaluator {
     }
 
     /// The program as a composition h(c(x)) of what is behind its ties and what is before them; None if it cannot be taken
-    /// apart. It is made when it is first asked for, at about the cost of making the evaluator.
+    /// apart, or has more than 2000 operators once loops are written out. It is made when it is first asked for, at about the
+    /// cost of making the evaluator.
     pub fn parts(&self) -> Option<&Composition> {
         let make = || {
             let data = self.data.iter().flatten().cloned().collect();

@@ -6,8 +6,8 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Sample,
-    Transposition,
+    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param,
+    Sample, Transposition,
 };
 use crate::program::real::Scalar;
 

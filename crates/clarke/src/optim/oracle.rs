@@ -118,12 +118,7 @@ pub struct Facts {
 impl Facts {
     /// What an oracle says of its function.
     pub fn of(oracle: &dyn Oracle) -> Facts {
-        Facts {
-            level: oracle.level(),
-            convexity: oracle.convexity(),
-            terms: oracle.terms(),
-            parts: oracle.parts(),
-        }
+        Facts { level: oracle.level(), convexity: oracle.convexity(), terms: oracle.terms(), parts: oracle.parts() }
     }
 
     /// Whether the function is known to be definable.
