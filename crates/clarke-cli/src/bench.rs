@@ -5,11 +5,11 @@ use crate::problems::{Problem, Published, all};
 use crate::progress::interrupted;
 use crate::report::{Exit, put};
 use clap::{Args, Subcommand};
-use clarke::optim::{Outcome, Run, minimize};
+use clarke::optim::{Event, Outcome, Run, Status, minimize};
 use clarke::{ConcludeOptions, Verdict};
 use clarke_show::words;
 use serde::Serialize;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Methods on problems whose solutions are known
@@ -36,6 +36,9 @@ pub struct ProblemsArgs {
     /// Only problems whose name contains this
     #[arg(long, value_name = "NAME", default_value = "")]
     pub only: String,
+    /// End each run as soon as f − f* is within the bar
+    #[arg(long)]
+    pub until_reached: bool,
     /// How many steps are made at most
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
@@ -57,6 +60,8 @@ struct Row {
     missing: f64,
     /// Whether that is within the bar: 10⁻⁶ max(1, |f*|) for convex problems, else 10⁻⁴.
     reached: bool,
+    /// Values and gradients together until it was, to the end of the step.
+    until: Option<u64>,
     values: u64,
     gradients: u64,
     seconds: f64,
@@ -82,13 +87,17 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
         put(&header())?;
     }
     let mut rows = vec![];
-    for problem in chosen {
+    'all: for problem in chosen {
         for method in methods {
-            let row = one(problem, method, args.steps, &interrupted)?;
+            let row = one(problem, method, args, &interrupted)?;
             if args.format == Format::Text {
                 put(&line(&row))?;
             }
             rows.push(row);
+            // What was run so far is printed; the last row says that it was interrupted.
+            if interrupted.load(Ordering::Relaxed) {
+                break 'all;
+            }
         }
         if args.format == Format::Text {
             problem.published.iter().try_for_each(|p| put(&published(problem, p)))?;
@@ -101,14 +110,22 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
 }
 
 /// Minimizes, polishes, judges.
-fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> Result<Row, Exit> {
+fn one(problem: &Problem, name: &str, args: &ProblemsArgs, interrupted: &AtomicBool) -> Result<Row, Exit> {
     let method = clarke::optim::method(name, &[])?;
     let mut f = problem.function()?;
+    let (mut until, stop) = (None, AtomicBool::new(interrupted.load(Ordering::Relaxed)));
+    let watch = &mut |event: Event<'_>| {
+        if until.is_none() && event.best_value - problem.best <= problem.bar() {
+            until = Some(event.evaluations.values + event.evaluations.gradients);
+        }
+        let ends = interrupted.load(Ordering::Relaxed) || args.until_reached && until.is_some();
+        stop.store(ends, Ordering::Relaxed);
+    };
     let clock = Instant::now();
-    let run = Run { steps, interrupted, watch: &mut |_| {} };
-    let outcome = minimize(&method, &mut f, &problem.start, run)?;
+    let outcome = minimize(&method, &mut f, &problem.start, Run { steps: args.steps, interrupted: &stop, watch })?;
     let seconds = clock.elapsed().as_secs_f64();
     let missing = outcome.best_value - problem.best;
+    let ended = outcome.status == Status::Interrupted && !interrupted.load(Ordering::Relaxed);
     Ok(Row {
         problem: problem.name.clone(),
         n: problem.dimension(),
@@ -117,10 +134,11 @@ fn one(problem: &Problem, name: &str, steps: u64, interrupted: &AtomicBool) -> R
         start: problem.value,
         missing,
         reached: missing <= problem.bar(),
+        until,
         values: outcome.evaluations.values,
         gradients: outcome.evaluations.gradients,
         seconds,
-        status: outcome.status.to_string(),
+        status: if ended { "reached".into() } else { outcome.status.to_string() },
         verdict: verdict(problem, &outcome).unwrap_or_else(|error| error.to_string()),
     })
 }
@@ -149,23 +167,26 @@ const JUDGED: usize = 100;
 
 fn header() -> String {
     format!(
-        "{:<24}{:>5}  {:<18}{:>10}{:>8}{:>10}{:>9}  {:<12}{}\n",
-        "problem", "n", "method", "f − f*", "values", "gradients", "seconds", "status", "verdict"
+        "{:<24}{:>5}  {:<18}{:>10}{:>8}{:>8}{:>10}{:>9}  {:<12}{}\n",
+        "problem", "n", "method", "f − f*", "to bar", "values", "gradients", "seconds", "status", "verdict"
     )
 }
 
 fn line(row: &Row) -> String {
     let mark = if row.reached { ' ' } else { '!' };
+    let until = row.until.map_or("—".into(), |n| n.to_string());
+    let (values, gradients, seconds) = (row.values, row.gradients, row.seconds);
     format!(
-        "{:<24}{:>5}  {:<18}{:>9.1e}{mark}{:>8}{:>10}{:>9.3}  {:<12}{}\n",
-        row.problem, row.n, row.method, row.missing, row.values, row.gradients, row.seconds, row.status, row.verdict
+        "{:<24}{:>5}  {:<18}{:>9.1e}{mark}{until:>8}{values:>8}{gradients:>10}{seconds:>9.3}  {:<12}{}\n",
+        row.problem, row.n, row.method, row.missing, row.status, row.verdict
     )
 }
 
 fn published(problem: &Problem, p: &Published) -> String {
     let missing = p.last - problem.best;
+    let mark = if missing <= problem.bar() { ' ' } else { '!' };
     let name = format!("({})", p.direction);
-    format!("{:<24}{:>5}  {:<18.18}{:>9.1e} {:>8}{:>10}\n", "", "", name, missing, p.values, p.gradients)
+    format!("{:<24}{:>5}  {:<18.18}{:>9.1e}{mark}{:>8}{:>8}{:>10}\n", "", "", name, missing, "", p.values, p.gradients)
 }
 
 fn summary(rows: &[Row]) -> String {

@@ -294,13 +294,9 @@ fn finish(
 ) -> Result<(), Exit> {
     let names = task.variables.iter().map(|v| v.name.clone());
     let solution = Named(names.zip(end.variables.iter().cloned()).collect());
-    let saved = match &task.out {
-        Some(out) => {
-            out.save(&solution)?;
-            args.out.clone()
-        }
-        None => None,
-    };
+    // A solution that cannot be saved any more is not lost: it is printed, and the error comes after it.
+    let saving = task.out.as_ref().map_or(Ok(()), |out| out.save(&solution));
+    let saved = args.out.clone().filter(|_| saving.is_ok());
     if let Some(error) = outcome.failure {
         let best = words::number(outcome.best_value);
         let kept = match saved {
@@ -348,6 +344,7 @@ fn finish(
         page.done(&report, &end)?;
     }
     put(&report.print(args.format)?)?;
+    saving?;
     match (&args.certificate, unproved) {
         (Some(path), true) => {
             let why = end.unjudged.unwrap_or("the verdict is undecided".into());

@@ -1,6 +1,6 @@
 //! The test problems of `data/problems.json`: programs as text, with start, best known value, convexity.
 
-use clarke::optim::{Convexity, Oracle};
+use clarke::optim::{Composite, Convexity, Oracle, Parts};
 use clarke::program::class::Level;
 use clarke::{Evaluator, Policy, Program, Result, Tensor};
 use serde_json::Value;
@@ -133,6 +133,14 @@ impl Oracle for Function {
 
     fn convexity(&self) -> Convexity {
         if self.convex { Convexity::Convex } else { Convexity::Unknown }
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        Oracle::parts(&self.evaluator)
+    }
+
+    fn composite(&mut self) -> Option<&mut dyn Composite> {
+        self.evaluator.composite()
     }
 }
 

@@ -270,7 +270,7 @@ fn a_guarantee_is_a_statement_or_names_what_is_missing() {
     for entry in METHODS {
         for level in levels {
             for convexity in [Convexity::Unknown, Convexity::Convex] {
-                let guarantee = built(entry).guarantee(Facts { level, convexity, terms: 4 });
+                let guarantee = built(entry).guarantee(Facts { level, convexity, terms: 4, parts: None });
                 assert_eq!(guarantee.violated.is_empty(), !guarantee.text.starts_with("none ("), "{}", entry.name);
                 assert!(
                     guarantee.violated.iter().all(|v| v.contains([':', ';'])),

@@ -168,7 +168,8 @@ fn a_projected_method_stays_in_its_set() {
 fn conditions_of_the_theorem_for_proximal_steps_are_named() {
     let guarantee = |rule: &str, prox: Prox| {
         let setup = Setup { prox: Some(prox), ..Setup::new(rule.parse().unwrap()) };
-        let facts = clarke::optim::Facts { level: Level::PiecewiseLinear, convexity: Convexity::Convex, terms: 1 };
+        let facts =
+            clarke::optim::Facts { level: Level::PiecewiseLinear, convexity: Convexity::Convex, terms: 1, parts: None };
         FirstOrder::new(Subgradient, setup).unwrap().guarantee(facts)
     };
     assert!(guarantee("1/(k+1)^0.5", Prox::L1(1.0)).text.contains("Σ α_k² < ∞ is not satisfied"));

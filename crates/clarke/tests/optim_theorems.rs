@@ -322,7 +322,7 @@ fn guarantees_name_the_condition_that_is_missing() {
     use clarke::program::class::Level;
     let said = |name: &str, options: &[(&str, &str)], convexity: Convexity, terms: usize| {
         assert_eq!(entry(name).unwrap().name, name);
-        by_name(name, options).guarantee(Facts { level: Level::Semialgebraic, convexity, terms }).text
+        by_name(name, options).guarantee(Facts { level: Level::Semialgebraic, convexity, terms, parts: None }).text
     };
     let (unknown, convex) = (Convexity::Unknown, Convexity::Convex);
     for name in ["subgradient", "stochastic", "incremental", "heavy-ball", "inna"] {

@@ -33,7 +33,9 @@ impl TrainPage {
     pub fn at(&mut self, session: &Session<'_>) {
         let (step, x) = (session.steps(), session.weights());
         match &mut self.watched {
-            Some(watched) => watched.at(&Event { step, x, value: f64::NAN, best_value: f64::NAN }),
+            Some(watched) => {
+                watched.at(&Event { step, x, value: f64::NAN, best_value: f64::NAN, evaluations: Default::default() })
+            }
             None => self.watched = Some(Watched::new(x)),
         }
     }

@@ -235,7 +235,7 @@ mod tests {
     fn run(steps: u64, x: impl Fn(u64) -> f64) -> Watched {
         let mut watched = Watched::new(&[x(0)]);
         for step in 1..=steps {
-            watched.at(&Event { step, x: &[x(step)], value: 1.0, best_value: 1.0 });
+            watched.at(&Event { step, x: &[x(step)], value: 1.0, best_value: 1.0, evaluations: Default::default() });
         }
         watched.ended(steps, &[x(steps)]);
         watched
@@ -256,7 +256,9 @@ mod tests {
         }
         let large = vec![0.0; NUMBERS];
         let mut watched = Watched::new(&large);
-        (1..20).for_each(|step| watched.at(&Event { step, x: &large, value: 0.0, best_value: 0.0 }));
+        (1..20).for_each(|step| {
+            watched.at(&Event { step, x: &large, value: 0.0, best_value: 0.0, evaluations: Default::default() })
+        });
         assert!(watched.points.all().len() <= 4, "memory is bounded");
     }
 

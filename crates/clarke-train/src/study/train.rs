@@ -211,6 +211,9 @@ struct Training<'a> {
     watch: &'a Watch<'a>,
 }
 
+/// Pixels and labels.
+type Rows<'a> = (&'a [f64], &'a [f64]);
+
 struct Minibatches<'a> {
     of: &'a Training<'a>,
     next: usize,
@@ -238,7 +241,7 @@ impl Training<'_> {
 
 impl Minibatches<'_> {
     /// The number of a step and its pixels and labels.
-    fn next(&mut self) -> Option<(usize, (&[f64], &[f64]))> {
+    fn next(&mut self) -> Option<(usize, Rows<'_>)> {
         let (k, per_epoch) = (self.next, self.of.per_epoch());
         if k >= self.of.steps || self.of.watch.stopped() {
             return None;

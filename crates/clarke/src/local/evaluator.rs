@@ -1,11 +1,12 @@
 //! Value and gradient of a scalar program in a flat vector of its variables, compiled once, with errors that explain.
 
-use super::{Derivative, DerivativeWorkspace, Mode, Policy};
+use super::{Composition, Derivative, DerivativeWorkspace, Mode, Policy};
 use crate::error::{Error, Fault, Result};
 use crate::program::Program;
 use crate::program::tie::Site;
 use crate::run::{Compiled, Workspace, unbound};
 use crate::tensor::{Tensor, size};
+use std::sync::OnceLock;
 
 /// Evaluates a scalar program and its gradient under a policy, at points given as one flat vector: the program's
 /// variables, one after another, each in row-major order.
@@ -17,6 +18,9 @@ pub struct Evaluator {
     /// Arrays for the inputs that are no variables, by input.
     data: Vec<Option<Tensor>>,
     views: Views,
+    policy: Policy,
+    /// The program in parts, once somebody asked for them; None where there are none.
+    parts: OnceLock<Option<Box<Composition>>>,
 }
 
 impl Evaluator {
@@ -42,7 +46,8 @@ impl Evaluator {
         if given.next().is_some() {
             return Err(count_fault(program, data.len()));
         }
-        Ok(Evaluator { engine: Engine::new(program, policy)?, data: bound, views: Views::default() })
+        let engine = Engine::new(program, policy.clone())?;
+        Ok(Evaluator { engine, data: bound, views: Views::default(), policy, parts: OnceLock::new() })
     }
 
     /// The number of variables.
@@ -68,6 +73,23 @@ impl Evaluator {
             None => variables.next().expect("one array a variable"),
         };
         self.data.iter().map(input).collect()
+    }
+
+    /// The program as a composition h(c(x)) of what is behind its ties and what is before them; None if it cannot be taken
+    /// apart, or has more than 2000 operators once loops are written out. It is made when it is first asked for, at about the
+    /// cost of making the evaluator.
+    pub fn parts(&self) -> Option<&Composition> {
+        let make = || {
+            let data = self.data.iter().flatten().cloned().collect();
+            Composition::new(&self.engine.program, data, self.policy.clone()).ok().map(Box::new)
+        };
+        self.parts.get_or_init(make).as_deref()
+    }
+
+    /// The same, to be evaluated.
+    pub fn parts_mut(&mut self) -> Option<&mut Composition> {
+        self.parts();
+        self.parts.get_mut().and_then(|parts| parts.as_deref_mut())
     }
 
     /// The value at a point. Errors: it is not finite, with the operator at fault.

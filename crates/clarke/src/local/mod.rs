@@ -6,6 +6,7 @@ mod artifact;
 mod bound;
 mod certificate;
 mod check;
+mod composite;
 mod conclude;
 #[cfg(test)]
 mod cost;
@@ -43,6 +44,7 @@ pub use check::{
     Membership, Nearby, NotSemismooth, OperatorReport, Passed, PolicyRule, Refused, Refutation, ReverseRule,
     Semismooth, Slopes, Tried, Unbounded, agreement, audit, check_conservative, check_operator, joined,
 };
+pub use composite::Composition;
 pub use conclude::{ConcludeOptions, Conclusion};
 pub use derivative::{Derivative, DerivativeWorkspace, Mode};
 pub use evaluator::Evaluator;

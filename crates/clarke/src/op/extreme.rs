@@ -9,7 +9,7 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
+    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
@@ -27,6 +27,13 @@ impl Side {
         match self {
             Side::Largest => "max",
             Side::Smallest => "min",
+        }
+    }
+
+    fn curve(self) -> Curve {
+        match self {
+            Side::Largest => Curve::Increasing,
+            Side::Smallest => Curve::ConcaveIncreasing,
         }
     }
 
@@ -134,6 +141,10 @@ impl Op for Extreme {
         self.axes.shape_of_some(self.name(), args[0])
     }
 
+    fn convex(&self) -> Curve {
+        self.side.curve()
+    }
+
     fn class(&self, args: &[Class]) -> Class {
         args[0].piecewise_linear()
     }
@@ -189,6 +200,10 @@ impl Op for ExtremeOf {
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
         broadcast_all(self.name(), args)
+    }
+
+    fn convex(&self) -> Curve {
+        self.0.curve()
     }
 
     fn class(&self, args: &[Class]) -> Class {

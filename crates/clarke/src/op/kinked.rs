@@ -5,7 +5,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
-use crate::program::op::Sample;
+use crate::program::op::{Curve, Sample};
 use crate::program::real::Real;
 use crate::program::tie::{Choice, Convention};
 
@@ -31,6 +31,7 @@ impl Pointwise for Relu {
     const NAME: &'static str = "relu";
     const SIGNATURE: &'static str = "relu(x)";
     const FORMULA: &'static str = "max(x, 0)";
+    const CURVE: Curve = Curve::Increasing;
     const CLASS: &'static str = "piecewise linear";
     const TIES: &'static str = "[0, 1] at x = 0";
     const SOURCE: &'static str = "Bolte, Pauwels 2021, §5";
@@ -65,6 +66,7 @@ impl Pointwise for Abs {
     const NAME: &'static str = "abs";
     const SIGNATURE: &'static str = "abs(x)";
     const FORMULA: &'static str = "|x|";
+    const CURVE: Curve = Curve::Convex;
     const CLASS: &'static str = "piecewise linear";
     const TIES: &'static str = "[-1, 1] at x = 0";
     const SOURCE: &'static str = "Clarke 1990, Example 2.2.8";
@@ -330,6 +332,7 @@ impl Pointwise<2> for Maximum {
     const NAME: &'static str = "maximum";
     const SIGNATURE: &'static str = "maximum(a, b)";
     const FORMULA: &'static str = "the larger of a and b";
+    const CURVE: Curve = Curve::Increasing;
     const CLASS: &'static str = "piecewise linear";
     const TIES: &'static str = "{(s, 1 − s): 0 ≤ s ≤ 1} at a = b";
     const SOURCE: &'static str = "Clarke 1990, Proposition 2.3.12";
@@ -367,6 +370,7 @@ impl Pointwise<2> for Minimum {
     const NAME: &'static str = "minimum";
     const SIGNATURE: &'static str = "minimum(a, b)";
     const FORMULA: &'static str = "the smaller of a and b";
+    const CURVE: Curve = Curve::ConcaveIncreasing;
     const CLASS: &'static str = "piecewise linear";
     const TIES: &'static str = "{(s, 1 − s): 0 ≤ s ≤ 1} at a = b";
     const SOURCE: &'static str = "Clarke 1990, Proposition 2.3.12, for −min(a, b) = max(−a, −b)";

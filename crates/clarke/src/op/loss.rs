@@ -5,7 +5,7 @@ use super::pointwise::{Elementwise, Pointwise, finite, parameter};
 use crate::error::Fault;
 use crate::program::Var;
 use crate::program::class::Class;
-use crate::program::op::Sample;
+use crate::program::op::{Curve, Sample};
 use crate::program::real::Real;
 use crate::program::tie::{Choice, Convention};
 
@@ -38,6 +38,7 @@ impl Pointwise for Huber {
     const NAME: &'static str = "huber";
     const SIGNATURE: &'static str = "huber(x, delta=1)";
     const FORMULA: &'static str = "x²/2 if |x| ≤ delta, else delta · (|x| − delta/2)";
+    const CURVE: Curve = Curve::Convex;
     const CLASS: &'static str = "piecewise polynomial";
     const SOURCE: &'static str = "Huber 1964";
     const SAMPLES: &'static [Sample] = &[Sample::new("huber(x)", X), Sample::new("huber(x, delta=0.5)", X)];
@@ -84,6 +85,7 @@ impl Pointwise for Hinge {
     const NAME: &'static str = "hinge";
     const SIGNATURE: &'static str = "hinge(x)";
     const FORMULA: &'static str = "max(0, 1 − x)";
+    const CURVE: Curve = Curve::Convex;
     const CLASS: &'static str = "piecewise linear";
     const TIES: &'static str = "[-1, 0] at x = 1";
     const SOURCE: &'static str = "Cortes, Vapnik 1995";
@@ -122,6 +124,7 @@ impl Pointwise for Pinball {
     const NAME: &'static str = "pinball";
     const SIGNATURE: &'static str = "pinball(x, q)";
     const FORMULA: &'static str = "max(q · x, (q − 1) · x)";
+    const CURVE: Curve = Curve::Convex;
     const CLASS: &'static str = "piecewise linear";
     const TIES: &'static str = "[q − 1, q] at x = 0";
     const SOURCE: &'static str = "Koenker, Bassett 1978";

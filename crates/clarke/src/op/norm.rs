@@ -10,7 +10,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
+    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
@@ -176,6 +176,10 @@ impl Op for Norm2 {
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
         self.axes.shape("norm2", args[0])
+    }
+
+    fn convex(&self) -> Curve {
+        Curve::Convex
     }
 
     fn class(&self, args: &[Class]) -> Class {

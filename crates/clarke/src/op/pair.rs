@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::program::Var;
 use crate::program::class::{Class, Level};
 use crate::program::interval::Interval;
-use crate::program::op::{Linearization, Sample};
+use crate::program::op::{Curve, Linearization, Sample};
 use crate::program::real::Real;
 use crate::program::tie::{Choice, Convention};
 
@@ -110,6 +110,7 @@ impl Pointwise<2> for Hypot {
     const NAME: &'static str = "hypot";
     const SIGNATURE: &'static str = "hypot(a, b)";
     const FORMULA: &'static str = "√(a² + b²)";
+    const CURVE: Curve = Curve::Convex;
     const CLASS: &'static str = "semialgebraic";
     const TIES: &'static str = "the unit disc at (0, 0)";
     const SOURCE: &'static str = "numpy.hypot; Rockafellar, Wets 1998, Exercise 8.27";

@@ -6,7 +6,7 @@ use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::interval::Interval;
 use crate::program::op::{
-    Batching, Boundary, Entry, Execution, Linearity, Linearization, Notation, Op, Param, Recordable, Sample,
+    Batching, Boundary, Curve, Entry, Execution, Linearity, Linearization, Notation, Op, Param, Recordable, Sample,
     Transposition,
 };
 use crate::program::real::Real;
@@ -38,6 +38,8 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
     const NOTATION: Notation = Notation::Call;
     /// In which arguments it is linear.
     const LINEARITY: Linearity = Linearity::None;
+    /// What is known of its convexity, see [`Op::convex`].
+    const CURVE: Curve = Curve::Unknown;
     /// Whether it is the guarded product, see [`Op::guards`].
     const GUARDS: bool = false;
     /// How a call in program text is read: by default `NAME(x1, …, xN, param, …)`.
@@ -262,6 +264,10 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
 
     fn singular(&self) -> bool {
         self.0.singular()
+    }
+
+    fn convex(&self) -> Curve {
+        P::CURVE
     }
 
     fn guards(&self) -> bool {

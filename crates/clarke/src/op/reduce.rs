@@ -6,8 +6,8 @@ use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Sample,
-    Transposition,
+    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param,
+    Sample, Transposition,
 };
 use crate::program::real::Scalar;
 
@@ -195,6 +195,10 @@ impl Op for LogSumExp {
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
         self.0.shape_of_some("logsumexp", args[0])
+    }
+
+    fn convex(&self) -> Curve {
+        Curve::Increasing
     }
 
     fn class(&self, args: &[Class]) -> Class {

@@ -9,7 +9,7 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::{Class, Level};
-use crate::program::op::{Notation, Param, Sample};
+use crate::program::op::{Curve, Notation, Param, Sample};
 use crate::program::real::Real;
 
 const X: &[(&str, &[usize])] = &[("x", &[3])];
@@ -142,6 +142,7 @@ impl Pointwise for Exp {
     const NAME: &'static str = "exp";
     const SIGNATURE: &'static str = "exp(x)";
     const FORMULA: &'static str = "eˣ";
+    const CURVE: Curve = Curve::Increasing;
     const CLASS: &'static str = "definable";
     const SOURCE: &'static str = "numpy.exp; definable by Wilkie 1996";
     const SAMPLES: &'static [Sample] = &[Sample::new("exp(x)", X)];
@@ -167,6 +168,7 @@ impl Pointwise for Log {
     const NAME: &'static str = "log";
     const SIGNATURE: &'static str = "log(x)";
     const FORMULA: &'static str = "ln x";
+    const CURVE: Curve = Curve::ConcaveIncreasing;
     const CLASS: &'static str = "definable";
     const SOURCE: &'static str = "numpy.log; definable by Wilkie 1996";
     const SAMPLES: &'static [Sample] = &[Sample::new("log(x)", X).on(0.5, 2.0)];
@@ -199,6 +201,7 @@ impl Pointwise for Sqrt {
     const NAME: &'static str = "sqrt";
     const SIGNATURE: &'static str = "sqrt(x)";
     const FORMULA: &'static str = "√x";
+    const CURVE: Curve = Curve::ConcaveIncreasing;
     const CLASS: &'static str = "semialgebraic";
     const SOURCE: &'static str = "numpy.sqrt";
     const SAMPLES: &'static [Sample] = &[Sample::new("sqrt(x)", X).on(0.5, 2.0)];
@@ -258,6 +261,7 @@ impl Pointwise for Square {
     const NAME: &'static str = "square";
     const SIGNATURE: &'static str = "square(x)";
     const FORMULA: &'static str = "x²";
+    const CURVE: Curve = Curve::Convex;
     const CLASS: &'static str = "piecewise polynomial";
     const SOURCE: &'static str = "numpy.square";
     const SAMPLES: &'static [Sample] = &[Sample::new("square(x)", X)];
@@ -391,6 +395,7 @@ impl Pointwise for Softplus {
     const NAME: &'static str = "softplus";
     const SIGNATURE: &'static str = "softplus(x)";
     const FORMULA: &'static str = "ln(1 + eˣ)";
+    const CURVE: Curve = Curve::Increasing;
     const CLASS: &'static str = "definable";
     const SOURCE: &'static str = "Dugas, Bengio, Bélisle, Nadeau, Garcia 2001; definable by Wilkie 1996";
     const SAMPLES: &'static [Sample] = &[Sample::new("softplus(x)", X)];

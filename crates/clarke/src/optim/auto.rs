@@ -3,7 +3,9 @@
 use super::bfgs::{self, Bfgs};
 use super::bundle::Bundle;
 use super::sampling::SEED;
-use super::{AnyMethod, AnyState, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
+use super::{
+    AnyMethod, AnyState, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, ProxLinear, Range, Status,
+};
 use crate::error::Result;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,7 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 ///
 /// For functions of up to 200 variables said to be convex: the proximal bundle method, which ends with a bound on what is missing. If after
 /// `patience` steps it has not ended, or stalled, BFGS goes on, and the bundle method takes the measure at its end.
-/// For others: BFGS, whose every step is cheap and which needs no convexity, then the bundle method with a downshift if that stalled.
+/// For others: the prox-linear method for `patience` steps where what follows the ties is convex by structure, which keeps the kinks and
+/// takes few evaluations where minima are sharp; then BFGS, whose every step is cheap and which needs no convexity, then the
+/// bundle method with a downshift if that stalled.
 /// With more variables BFGS first in both cases, whose steps are cheaper; with more than it takes, the bundle method alone.
 ///
 /// Source: the composition is this library's own; HANSO (Overton) follows BFGS by gradient sampling in the same spirit.
@@ -33,9 +37,9 @@ impl Default for Auto {
 /// The method's line in the table.
 pub(super) const ENTRY: Entry = Entry {
     name: "auto",
-    about: "Bundle and BFGS in turn, in an order that depends on convexity and on the number of variables",
+    about: "Bundle, BFGS and prox-linear in turn, in an order that depends on convexity, structure and the number of variables",
     formula: "that of the method at work",
-    source: "see bundle and bfgs",
+    source: "see bundle, bfgs and prox-linear",
     parameters: &[&[
         Parameter {
             name: "tolerance",
@@ -64,6 +68,8 @@ pub struct State {
 struct Plan {
     auto: Auto,
     convex: bool,
+    /// Whether it is h(c(x)) with ties, and h convex by structure.
+    composite: bool,
     n: usize,
 }
 
@@ -108,13 +114,17 @@ fn patience(n: usize) -> u64 {
 impl Plan {
     /// The methods in turn, the first one last.
     fn stages(&self) -> Vec<(AnyMethod, u64)> {
-        let Plan { auto: Auto { tolerance, seed }, convex, n } = *self;
+        let Plan { auto: Auto { tolerance, seed }, convex, composite, n } = *self;
         let bundle = |steps| (AnyMethod::new(Bundle { tolerance, ..Bundle::default() }), steps);
         let bfgs = || (AnyMethod::new(Bfgs { tolerance, seed, ..Bfgs::default() }), u64::MAX);
         match convex {
             _ if n > bfgs::MOST => vec![bundle(u64::MAX)],
             true if n <= FEW => vec![bundle(patience(n)), bfgs(), bundle(patience(n))],
             true => vec![bundle(MEASURING), bfgs()],
+            false if n <= FEW && composite => {
+                let proximal = ProxLinear { tolerance: tolerance.max(ProxLinear::default().tolerance) };
+                vec![bundle(u64::MAX), bfgs(), (AnyMethod::new(proximal), patience(n))]
+            }
             false if n <= FEW => vec![bundle(u64::MAX), bfgs()],
             false => vec![bfgs()],
         }
@@ -125,7 +135,9 @@ impl Method for Auto {
     type State = State;
 
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
-        let plan = Plan { auto: self.clone(), convex: Facts::of(oracle).convex(), n: x.len() };
+        let facts = Facts::of(oracle);
+        let composite = facts.parts.is_some_and(|p| p.convex && !p.smooth);
+        let plan = Plan { auto: self.clone(), convex: facts.convex(), composite, n: x.len() };
         let mut stages = plan.stages();
         let (method, left) = stages.pop().expect("there is a stage");
         let state = method.init(oracle, x)?;

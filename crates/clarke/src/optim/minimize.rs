@@ -52,6 +52,8 @@ pub struct Event<'a> {
     pub value: f64,
     /// The least value met.
     pub best_value: f64,
+    /// How often the function was evaluated so far.
+    pub evaluations: Evaluations,
 }
 
 /// Runs a method from x: a [`Running`] that is advanced once. It also takes an [`AnyMethod`].
@@ -146,7 +148,7 @@ impl<'m, M: Method> Running<'m, M> {
             let (x, value) = self.method.current(&self.state);
             best.update(x, value);
             trace.push(*steps, value);
-            (run.watch)(Event { step: *steps, x, value, best_value: best.value });
+            (run.watch)(Event { step: *steps, x, value, best_value: best.value, evaluations: oracle.count });
         };
         (self.record.status, self.record.evaluations) = (status, oracle.count);
         status

@@ -1,7 +1,7 @@
 //! What a method is told of a function.
 
 use crate::error::{Fault, Result};
-use crate::local::{Evaluator, FiniteSum};
+use crate::local::{Composition, Evaluator, FiniteSum};
 use crate::program::class::Level;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +49,47 @@ pub trait Oracle {
     fn convexity(&self) -> Convexity {
         Convexity::Unknown
     }
+
+    /// What is known of the function as a composition h(c(x)) with a smooth c, if it can be evaluated as one.
+    fn parts(&self) -> Option<Parts> {
+        None
+    }
+
+    /// The function as such a composition: there if [`parts`](Oracle::parts) are.
+    fn composite(&mut self) -> Option<&mut dyn Composite> {
+        None
+    }
+}
+
+/// A function h(c(x)) in its parts: c: Rⁿ → Rᵐ is smooth, with Jacobian J(x).
+pub trait Composite {
+    /// m.
+    fn width(&mut self) -> usize;
+
+    /// c(x). Errors: an entry is not finite.
+    fn inner(&mut self, x: &[f64], c: &mut [f64]) -> Result<()>;
+
+    /// J(x) d, written to `out`. Errors: an entry is not finite.
+    fn forward(&mut self, x: &[f64], d: &[f64], out: &mut [f64]) -> Result<()>;
+
+    /// J(x)ᵀ w, written to `out`. Errors: an entry is not finite.
+    fn backward(&mut self, x: &[f64], w: &[f64], out: &mut [f64]) -> Result<()>;
+
+    /// h at a point of Rᵐ, and an element of a conservative gradient of h there, written to `element`.
+    ///
+    /// Errors: h or the element is not finite or does not exist there.
+    fn outer(&mut self, c: &[f64], element: &mut [f64]) -> Result<f64>;
+}
+
+/// What is known of a function h(c(x)) taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// The class of h.
+    pub level: Level,
+    /// Whether h is convex by the rules of compositions.
+    pub convex: bool,
+    /// Whether h is the identity, because the function has no ties.
+    pub smooth: bool,
 }
 
 /// Whether a function is convex, as far as known.
@@ -70,12 +111,14 @@ pub struct Facts {
     pub convexity: Convexity,
     /// The number of terms, 1 if it is no sum.
     pub terms: usize,
+    /// What is known of it as a composition h(c(x)), if it can be taken apart.
+    pub parts: Option<Parts>,
 }
 
 impl Facts {
     /// What an oracle says of its function.
     pub fn of(oracle: &dyn Oracle) -> Facts {
-        Facts { level: oracle.level(), convexity: oracle.convexity(), terms: oracle.terms() }
+        Facts { level: oracle.level(), convexity: oracle.convexity(), terms: oracle.terms(), parts: oracle.parts() }
     }
 
     /// Whether the function is known to be definable.
@@ -104,6 +147,40 @@ impl Oracle for Evaluator {
 
     fn level(&self) -> Level {
         self.program().class().level
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        let parts = Evaluator::parts(self)?;
+        Some(Parts { level: parts.level(), convex: parts.is_convex(), smooth: parts.is_smooth() })
+    }
+
+    fn composite(&mut self) -> Option<&mut dyn Composite> {
+        self.parts_mut().map(|parts| parts as _)
+    }
+}
+
+impl Composite for Composition {
+    fn width(&mut self) -> usize {
+        Composition::width(self)
+    }
+
+    fn inner(&mut self, x: &[f64], c: &mut [f64]) -> Result<()> {
+        Composition::inner(self, x, c);
+        finite("the smooth part", 0.0, c).map(|_| ())
+    }
+
+    fn forward(&mut self, x: &[f64], d: &[f64], out: &mut [f64]) -> Result<()> {
+        Composition::forward(self, x, d, out);
+        finite("the Jacobian of the smooth part", 0.0, out).map(|_| ())
+    }
+
+    fn backward(&mut self, x: &[f64], w: &[f64], out: &mut [f64]) -> Result<()> {
+        Composition::backward(self, x, w, out);
+        finite("the Jacobian of the smooth part", 0.0, out).map(|_| ())
+    }
+
+    fn outer(&mut self, c: &[f64], element: &mut [f64]) -> Result<f64> {
+        Composition::outer(self, c, element)
     }
 }
 
@@ -161,6 +238,14 @@ impl<O: Oracle + ?Sized> Oracle for &mut O {
     fn convexity(&self) -> Convexity {
         (**self).convexity()
     }
+
+    fn parts(&self) -> Option<Parts> {
+        (**self).parts()
+    }
+
+    fn composite(&mut self) -> Option<&mut dyn Composite> {
+        (**self).composite()
+    }
 }
 
 /// An oracle whose function is said to be convex.
@@ -195,6 +280,14 @@ impl<O: Oracle> Oracle for Convex<O> {
 
     fn convexity(&self) -> Convexity {
         Convexity::Convex
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        self.0.parts()
+    }
+
+    fn composite(&mut self) -> Option<&mut dyn Composite> {
+        self.0.composite()
     }
 }
 
@@ -275,5 +368,55 @@ impl Oracle for Counted<'_> {
 
     fn convexity(&self) -> Convexity {
         self.oracle.convexity()
+    }
+
+    fn parts(&self) -> Option<Parts> {
+        self.oracle.parts()
+    }
+
+    fn composite(&mut self) -> Option<&mut dyn Composite> {
+        if self.oracle.composite().is_some() { Some(self) } else { None }
+    }
+}
+
+impl Counted<'_> {
+    fn taken_apart(&mut self) -> &mut dyn Composite {
+        self.oracle.composite().expect("`composite` has seen that it can be taken apart")
+    }
+}
+
+/// c counts as a value, and so does a product with J; one with Jᵀ counts as a gradient. h alone is not counted: it is a part
+/// of f, of values that are there.
+impl Composite for Counted<'_> {
+    fn width(&mut self) -> usize {
+        self.taken_apart().width()
+    }
+
+    fn inner(&mut self, x: &[f64], c: &mut [f64]) -> Result<()> {
+        finite("a step", 0.0, x)?;
+        self.count.values += 1;
+        self.count.terms += 1;
+        self.taken_apart().inner(x, c)?;
+        finite("the smooth part", 0.0, c).map(|_| ())
+    }
+
+    fn forward(&mut self, x: &[f64], d: &[f64], out: &mut [f64]) -> Result<()> {
+        finite("a step", 0.0, d)?;
+        self.count.values += 1;
+        self.count.terms += 1;
+        self.taken_apart().forward(x, d, out)?;
+        finite("the Jacobian of the smooth part", 0.0, out).map(|_| ())
+    }
+
+    fn backward(&mut self, x: &[f64], w: &[f64], out: &mut [f64]) -> Result<()> {
+        self.count.gradients += 1;
+        self.count.terms += 1;
+        self.taken_apart().backward(x, w, out)?;
+        finite("the Jacobian of the smooth part", 0.0, out).map(|_| ())
+    }
+
+    fn outer(&mut self, c: &[f64], element: &mut [f64]) -> Result<f64> {
+        let value = self.taken_apart().outer(c, element)?;
+        finite("the function or its gradient", value, element)
     }
 }

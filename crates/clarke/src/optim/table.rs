@@ -2,7 +2,7 @@
 
 use super::method::AnyMethod;
 use super::options::{Entry, Setting, unknown};
-use super::{adagrad, adam, auto, bfgs, bundle, flow, heavy_ball, ingd, inna, sampling, subgradient};
+use super::{adagrad, adam, auto, bfgs, bundle, flow, heavy_ball, ingd, inna, prox_linear, sampling, subgradient};
 use crate::error::Result;
 
 /// All methods, in the order of documents: the one that chooses, first-order methods, methods that finish.
@@ -19,6 +19,7 @@ pub const METHODS: &[Entry] = &[
     flow::ENTRY,
     bundle::ENTRY,
     bfgs::ENTRY,
+    prox_linear::ENTRY,
     sampling::ENTRY,
     ingd::ENTRY,
 ];

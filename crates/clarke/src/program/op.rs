@@ -139,6 +139,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether every entry of the value is a convex function of all arguments together, as the rules for compositions of
+    /// convex functions ask. Not asked of linear operators, and of those with an expansion only where it tells nothing.
+    fn convex(&self) -> Curve {
+        Curve::Unknown
+    }
+
     /// Bounds of the value over boxes, where the operator knows better ones than its formula gives on intervals; None
     /// leaves it to that. They must hold for exact arithmetic on every choice of numbers from the boxes.
     fn enclose(&self, _args: &[&Boxes], _shape: &[usize]) -> Option<Boxes> {
@@ -149,6 +155,20 @@ pub trait Op: Debug + Send + Sync + 'static {
     fn programs(&self) -> Vec<&Program> {
         vec![]
     }
+}
+
+/// What an operator says of its shape, see [`Op::convex`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Curve {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It is convex.
+    Convex,
+    /// It is convex, and grows, or stays, as any entry of the arguments does.
+    Increasing,
+    /// It is concave, and grows, or stays, as any entry of the arguments does.
+    ConcaveIncreasing,
 }
 
 /// A parameter of an operator, as data: printed, parsed, compared.

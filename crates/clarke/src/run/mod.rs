@@ -33,7 +33,7 @@ mod tests;
 pub use compiled::{Compiled, Port, Workspace};
 #[cfg(test)]
 pub(crate) use interpreter::COMPUTED;
-pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs, unbound};
+pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs, unbound, written_out};
 pub(crate) use interval::{Arithmetic, enclose};
 
 use crate::error::Result;
