@@ -275,8 +275,8 @@ mod tests {
 
     #[test]
     fn ties_are_counted_exactly_and_closely() {
-        let program = clarke::parse("abs(x) + sum(relu([x, x - 1, 2*x]))", &[("x", &[])]).unwrap();
-        // At 0 the absolute value and two of the entries; near 0 closely only; at 1 one entry.
+        let program = clarke::parse("abs(x) + relu(x) + relu(2*x) + relu(x - 1)", &[("x", &[])]).unwrap();
+        // At 0 three of them; near 0 these, but closely only; at 1 the last.
         let watched = run(3, |k| [5.0, 0.0, 1e-8, 1.0][k as usize]);
         let ties = watched.ties(&program, |x| vec![x[0].into()], Duration::MAX);
         let totals: Vec<[usize; 2]> = ties.0.iter().map(|(_, c)| [c.total(0), c.total(1)]).collect();

@@ -32,6 +32,7 @@ impl Axis {
         let apart = high - low > 1e-12 * low.abs().max(high.abs());
         let (low, high) = match apart {
             true => (low, high),
+            false if whole && low >= 0.0 => ((low - 1.0).max(0.0), high + 1.0),
             false if whole => (low - 1.0, high + 1.0),
             false => (low - 0.1 * low.abs().max(1.0), high + 0.1 * high.abs().max(1.0)),
         };

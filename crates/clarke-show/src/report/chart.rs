@@ -41,7 +41,7 @@ impl Axes {
             RATE => "both axes logarithmic",
             HEIGHT => "height, logarithmic",
             LOG => "logarithmic",
-            EARLY => "early part wide",
+            EARLY => "horizontal axis logarithmic",
             _ => "values",
         }
     }

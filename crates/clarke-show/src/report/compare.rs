@@ -110,12 +110,19 @@ fn facts(title: &str, part: &[(&str, Vec<&Block>)]) -> Option<Section> {
             }
         }
         let head = [""].into_iter().chain(all.iter().map(|(name, _)| *name)).map(str::to_string).collect();
-        let what = |part: &str| if heading.is_empty() { part.to_string() } else { format!("{heading}: {part}") };
+        let what = |alone: &str, after: &str| match heading {
+            "" => alone.to_string(),
+            heading => format!("{heading}: {after}"),
+        };
         if !apart.is_empty() {
-            blocks.push(Block::Table(Table { title: what("where the runs differ"), head, rows: apart }));
+            blocks.push(Block::Table(Table {
+                title: what("Where the runs differ", "where the runs differ"),
+                head,
+                rows: apart,
+            }));
         }
         if !equal.is_empty() {
-            blocks.push(Block::Facts(Facts { title: what("the same in all"), rows: equal }));
+            blocks.push(Block::Facts(Facts { title: what("The same in all", "the same in all"), rows: equal }));
         }
     }
     (!blocks.is_empty()).then(|| Section { title: title.into(), blocks })
