@@ -11,7 +11,8 @@ use clarke_train::study::{Accuracy, Group, PUBLISHED_THRESHOLD, Path, PoolZone, 
 const MNIST: usize = 60_000;
 
 fn percent(x: f64) -> String {
-    format!("{:.1} %", 100.0 * x)
+    let digits = if x > 0.0 && x < 0.001 { 2 } else { 1 };
+    format!("{:.digits$} %", 100.0 * x)
 }
 
 fn tiny(x: f64) -> String {
