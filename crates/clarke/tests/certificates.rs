@@ -33,7 +33,7 @@ fn known() -> Vec<(&'static str, Vec<f64>, Vec<f64>, f64)> {
     vec![
         // Both variables (√5 − 1)/2, where the two tie: the value is 2 − 2x.
         ("max(sum(x**2), 2 - x[0] - x[1])", vec![0.618033, 0.618034], vec![golden, golden], 2.0 - 2.0 * golden),
-        ("abs(x[0]**2 - 2)", vec![1.41422], vec![2f64.sqrt()], 0.0),
+        ("abs(x[0]**2 - 2)", vec![1.41425], vec![2f64.sqrt()], 0.0),
         // Least absolute deviations through (0, 0), (1, π), (3, 1): the line through two of them.
         (
             "abs(x[1]) + abs(x[0] + x[1] - 3.141592653589793) + 3*abs(3*x[0] + x[1] - 1)",
@@ -108,7 +108,7 @@ fn ties_are_exact_only_if_their_differences_are_0() {
     let unproved = |text: &str, x: &[f64]| conclude(text, x, &ConcludeOptions::default()).1;
     // Two ties in one dimension: no proof, so that the arithmetic alone says what is exact.
     let (exact, not) =
-        (unproved("abs(x[0]) + abs(2*x[0])", &[1e-9]), unproved("abs(x[0]**2 - 2) + abs(x[0]**2 - 2)", &[1.41423]));
+        (unproved("abs(x[0]) + abs(2*x[0])", &[1e-9]), unproved("abs(x[0]**2 - 2) + abs(x[0]**2 - 2)", &[1.41425]));
     assert_eq!((exact.precision, exact.largest()), (Precision::Exact, 0.0));
     assert!(exact.active.iter().all(|a| a.difference == 0.0) && exact.active.len() == 2);
     let Precision::Polished(tau) = not.precision else { panic!("{not:?}") };
@@ -117,7 +117,7 @@ fn ties_are_exact_only_if_their_differences_are_0() {
 
 /// The certificate of an example with a proof, and its program.
 fn example() -> (Program, Certificate) {
-    let (program, end) = conclude("abs(x[0]**2 - 2) + 0.1*x[0]**2", &[1.41422], &convex());
+    let (program, end) = conclude("abs(x[0]**2 - 2) + 0.1*x[0]**2", &[1.41425], &convex());
     let certificate = end.certificate.unwrap();
     assert_eq!(certificate.check(&program).unwrap(), Checked::Verified);
     (program, certificate)
