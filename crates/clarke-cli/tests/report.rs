@@ -135,6 +135,22 @@ fn a_browser_shows_reports_without_a_complaint() {
 }
 
 #[test]
+fn a_browser_shows_trainings_and_studies_too() {
+    let Some(browser) = Browser::find("reports of trainings and studies in a browser") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let train = ["train", "data/digits.csv", "--y=digit", "--model=mlp:64-8-10", "--epochs=3"];
+    for (k, args) in [&train[..], &["study", "relu0", "--quick"]].into_iter().enumerate() {
+        let page = report(args);
+        let (path, _) = file(&dir, &format!("{k}.html"));
+        std::fs::write(&path, &page).unwrap();
+        assert_eq!(browser.open(&path).1, Vec::<String>::new(), "{args:?}");
+        assert_eq!(browser.widths(&page, &[360, 1200]), [360, 1200], "{args:?}");
+        loads_nothing(&page);
+        assert!(!pictures(&page).is_empty());
+    }
+}
+
+#[test]
 fn runs_are_compared() {
     let dir = tempfile::tempdir().unwrap();
     let [(_, a), (_, b), (both, out)] = ["slow.html", "quick.html", "both.html"].map(|name| file(&dir, name));

@@ -1,6 +1,6 @@
 //! The page of `clarke minimize --report`.
 
-use super::watched::{Ties, Watched};
+use super::watched::{Ties, Watched, patience};
 use super::{Page, made};
 use crate::bind::Bindings;
 use crate::each::Each;
@@ -11,7 +11,6 @@ use clarke::{Conclusion, Program, Tensor};
 use clarke_show::report::{Report, Section};
 use clarke_show::{Named, conclusion_blocks, words};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The page of a run, as far as it is known what is on it.
 #[derive(Debug)]
@@ -129,7 +128,6 @@ fn ties(
     each: Option<&Each>,
     seconds: f64,
 ) -> (Ties, Option<String>) {
-    let patience = Duration::from_secs_f64((0.1 * seconds).clamp(0.5, 20.0));
     let differs = |name: &str| each.is_some_and(|each| each.has(name));
     let count = each.map(Each::count);
     let taken = count.map(|n| n.min(SAMPLES));
@@ -156,7 +154,7 @@ fn ties(
         (Some(n), Some(taken)) if taken < n => Some(format!("of the first {taken} of {n} samples")),
         _ => None,
     };
-    (watched.ties(batched.as_ref().unwrap_or(program), point, patience), of)
+    (watched.ties(batched.as_ref().unwrap_or(program), point, patience(seconds)), of)
 }
 
 /// The most entries of an array that are listed one by one.

@@ -1,6 +1,6 @@
 //! The page of `clarke train --report`.
 
-use super::watched::Watched;
+use super::watched::{Watched, patience};
 use super::{Page, made};
 use crate::report::Exit;
 use crate::train::report::TrainReport;
@@ -10,7 +10,6 @@ use clarke::optim::Event;
 use clarke_show::report::{Chart, Report, Scale, Section, Series};
 use clarke_show::words;
 use clarke_train::{Epoch, Scores, Session};
-use std::time::Duration;
 
 /// The page of a training, while it is under way.
 #[derive(Debug)]
@@ -155,11 +154,10 @@ fn ties(watched: &Watched, setup: &Setup, seconds: f64, into: &mut Section) -> R
         };
         inputs.iter().map(of).collect::<Vec<Tensor>>()
     };
-    let patience = Duration::from_secs_f64((0.1 * seconds).clamp(0.5, 20.0));
     let of = (taken < problem.training.count()).then(|| {
         format!("at the ends of epochs, of the first {taken} of {} training samples", problem.training.count())
     });
-    watched.ties(&program, point, patience).tell(into, Some(of.as_deref().unwrap_or("at the ends of epochs")));
+    watched.ties(&program, point, patience(seconds)).tell(into, Some(of.as_deref().unwrap_or("at the ends of epochs")));
     Ok(())
 }
 

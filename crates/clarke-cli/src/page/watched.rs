@@ -15,6 +15,11 @@ const NUMBERS: usize = 1 << 24;
 /// How close to a tie counts as close, on the arguments of the operators.
 const CLOSE: f64 = 1e-6;
 
+/// How long counting ties may take after a run of so many seconds.
+pub fn patience(seconds: f64) -> Duration {
+    Duration::from_secs_f64((0.03 * seconds).clamp(0.2, 20.0))
+}
+
 /// Every `stride`-th of what comes along; the stride doubles whenever that becomes too much. Beside these some of the early
 /// ones, each a part later than the one before it, since most happens early.
 #[derive(Debug)]
