@@ -19,7 +19,7 @@ fn report(name: &str, level: f64) -> Report {
                 .series(Series::new("value", points.clone()).pale())
                 .series(Series::new("best", points)),
         )
-        .text("First paragraph.\n\nSecond.");
+        .text("First paragraph.\n\nSecond of `a < b`.\n\nA lone ` stays.");
     let settings = [("method", name.to_string()), ("seed", "0".into())];
     report.section("Settings").facts("Settings", settings).code("clarke minimize …");
     report.section("Solution").table("", &["entry", "value"], vec![vec!["w[0]".into(), "−1.5".into()]]);
@@ -69,7 +69,15 @@ fn what_is_written_is_read() {
 fn a_page_says_all_and_loads_nothing() {
     let html = page(&[report("bundle", 1.25)]);
     loads_nothing(&html);
-    for part in ["<h1>Minimization by bundle</h1>", "sum(abs(A @ w - b))", "Second.", "w[0]", "−1.5", "best value"] {
+    for part in [
+        "<h1>Minimization by bundle</h1>",
+        "sum(abs(A @ w - b))",
+        "Second of <code>a &lt; b</code>.",
+        "A lone ` stays.",
+        "w[0]",
+        "−1.5",
+        "best value",
+    ] {
         assert!(html.contains(part), "{part}");
     }
     // Three choices of axes, wide and narrow, and two signs of the legend.

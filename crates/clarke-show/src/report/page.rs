@@ -57,7 +57,7 @@ fn header(report: &Report) -> String {
         out += &format!("<pre class=\"subject\">{}</pre>\n", escaped(&report.subject));
     }
     if !report.failure.is_empty() {
-        let lines: String = report.failure.iter().map(|line| format!("<p>{}</p>\n", escaped(line))).collect();
+        let lines: String = report.failure.iter().map(|line| format!("<p>{}</p>\n", prose(line))).collect();
         out += &format!("<div class=\"failure\" role=\"alert\">\n<strong>Failed</strong>\n{lines}</div>\n");
     }
     if !report.tiles.is_empty() {
@@ -87,7 +87,17 @@ fn section(section: &Section, charts: &mut usize) -> String {
 
 fn paragraphs(text: &str) -> String {
     let all = text.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    all.map(|p| format!("<p>{}</p>\n", escaped(p))).collect()
+    all.map(|p| format!("<p>{}</p>\n", prose(p))).collect()
+}
+
+/// A text in which what stands between backquotes is set as code.
+fn prose(text: &str) -> String {
+    let parts: Vec<String> = text.split('`').map(escaped).collect();
+    if parts.len().is_multiple_of(2) {
+        return escaped(text);
+    }
+    let part = |(k, part): (usize, &String)| if k % 2 == 1 { format!("<code>{part}</code>") } else { part.clone() };
+    parts.iter().enumerate().map(part).collect()
 }
 
 fn caption(title: &str) -> String {
