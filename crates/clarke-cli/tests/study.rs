@@ -90,7 +90,7 @@ fn pools_differ_by_rounding_in_f64_and_by_more_in_f16() {
     assert_eq!((&zones[1]["accidental"], &zones[1]["bifurcation"]), (&0.0.into(), &0.0.into()));
     assert!(zones[1]["compensation"].as_f64().unwrap() > 0.0);
     assert!(zones[0]["accidental"].as_f64().unwrap() > 0.0);
-    assert!(zones[0]["bifurcation"].as_f64().unwrap() > 0.5);
+    assert!(zones[0]["bifurcation"].as_f64().unwrap() > 0.0);
     // Beyond 65504 there is nothing in f16, but β enters as 1 − β and β/4: 10⁴ is still a number.
     assert_eq!(all(&result, "training").len(), 2);
 }
@@ -113,7 +113,7 @@ fn mistakes_are_refused_before_any_work() {
     assert!(refused(&with(RELU0, &["--report", "run.pdf"])).contains("reports are saved as *.html"));
     assert!(refused(&with(RELU0, &["--data", "data/digits.csv", "--y", "digits"])).contains("no column `digits`"));
     assert!(
-        refused(&with(RELU0, &["--data", "data/diabetes.csv", "--y", "age"]))
+        refused(&with(RELU0, &["--data", "data/diabetes.csv", "--y", "bmi"]))
             .contains("a label is the number of a class")
     );
     assert!(refused(&with(MAXPOOL, &["--data", "data/diabetes.csv", "--y", "sex"])).contains("images are square here"));

@@ -7,8 +7,8 @@ use clap::Args;
 use clarke::Float;
 use clarke_show::words;
 use clarke_train::study::{
-    Affine, Group, Images, Net, Path, PathOptions, Rule, TrainOptions, Watch, Zone, ZoneOptions, accuracies, paths,
-    zone,
+    Affine, Group, Images, Net, PUBLISHED_ACCURACY, PUBLISHED_FREQUENCY, Path, PathOptions, Rule, TrainOptions, Watch,
+    Zone, ZoneOptions, accuracies, paths, zone,
 };
 use serde::Serialize;
 
@@ -166,7 +166,7 @@ fn story<'a>(result: &'a Relu0, settings: Vec<(String, String)>) -> Story<'a> {
     let mut chapters = vec![
         Chapter::new(
             "How many random weights meet a minibatch whose gradients for relu'(0) = 0 and 1 differ",
-            vec![tables::zones(&result.zones, &result.source), text(ZONES)],
+            vec![tables::zones(&result.zones, &result.source), text(ZONES), Part::Text(frequencies())],
         ),
         Chapter::new(
             "The same network where x W + b is a product and a sum, which both round",
@@ -188,7 +188,7 @@ fn story<'a>(result: &'a Relu0, settings: Vec<(String, String)>) -> Story<'a> {
         let parts = vec![tables::accuracies(&trained.groups, "s"), tables::accuracy_chart(id, &trained.groups, "s")];
         chapters.push(Chapter::new(title, parts));
     }
-    chapters.push(Chapter::new("Published accuracies", vec![text(PUBLISHED)]));
+    chapters.push(Chapter::new("Published accuracies", vec![Part::Text(published())]));
     Story {
         of: "relu'(0)",
         source: &result.source,
@@ -221,5 +221,19 @@ const ZONES: &str = "`in zone`: random weights with such a minibatch in one pass
 const PATHS: &str = "Both paths are computed from the first step on. In f16 and bf16 the weights are rounded too, and a step \
      that is smaller than half a unit of a weight is lost: gradients may differ long before weights do.";
 
-const PUBLISHED: &str = "CIFAR10, ResNet18 without batch normalization, SGD, 200 epochs, by the released rule if the code \
-     released was the one run: 90.14 % for s = 0, 89.07 for 0.1, 86.34 for 0.2, 10.0 from 0.3 on.";
+/// The published frequencies of zeros.
+fn frequencies() -> String {
+    let one = |(float, net, part): &(Float, &str, f64)| format!("{part:.1e} in {float} ({net})");
+    let all: Vec<String> = PUBLISHED_FREQUENCY.iter().map(one).collect();
+    format!("Published `zeros`, over 100 epochs of training: {}.", all.join(", "))
+}
+
+/// The published accuracies.
+fn published() -> String {
+    let all: Vec<String> = PUBLISHED_ACCURACY.iter().map(|(s, percent)| format!("{percent} for s = {s}")).collect();
+    format!(
+        "CIFAR10, ResNet18 without batch normalization, SGD, 200 epochs, by the released rule if the code released was the one \
+         run, in %: {}.",
+        all.join(", ")
+    )
+}
