@@ -356,3 +356,24 @@ fn guarantees_name_the_condition_that_is_missing() {
         );
     }
 }
+
+/// The gradients of x² over a ball of radius δ about x lie within 2δ of 2x: so must what is measured at the last iterate,
+/// whichever step the run was cut after.
+#[test]
+fn stationarity_is_measured_at_the_point_where_a_run_ends() {
+    for name in ["gradient-sampling", "ingd"] {
+        for steps in [0, 1, 2, 3, 7, 20, 5000] {
+            let found = run(&by_name(name, &[]), &mut program("x[0]**2", 1, Policy::default()), &[3.0], steps);
+            let [epsilon, delta] = ["ε", "δ"].map(|name| measure(&found.measures, name));
+            let distance = measure(&found.measures, "the largest distance");
+            let slope = 2.0 * found.last[0].abs();
+            assert!((epsilon - slope).abs() <= 2.0 * delta + 1e-12, "{name}, {steps} steps: {found:?}");
+            assert!(distance <= delta * (1.0 + 1e-12), "{name}, {steps} steps: {found:?}");
+        }
+    }
+    // BFGS combines gradients of points it came by, which is another statement, and says so.
+    let found = run(&by_name("bfgs", &[]), &mut program("sum((x - 1)**2)", 3, Policy::default()), &[3.0; 3], 100);
+    assert!(found.measures.iter().all(|m| !m.name.contains("Goldstein")), "{found:?}");
+    assert_eq!(found.status, Status::Converged);
+    measure(&found.measures, "norm of a combination of gradients met nearby (HANSO)");
+}

@@ -19,7 +19,8 @@ use std::collections::VecDeque;
 /// which f is kinked, and that is what makes it work; nothing is done against it.
 ///
 /// Stationarity is measured by the element of least norm of the hull of the last min(2n, n + 10, 100) gradients, as far as
-/// their points lie within `radius` of the iterate (HANSO's pair of norm and distance).
+/// their points lie within `radius` of the iterate (HANSO's pair of norm and distance). That is no stationarity in Goldstein's
+/// sense, for which gradients at points of differentiability are asked for; after a line search that failed it is.
 ///
 /// Where the line search finds no less value, f may have a kink at x along which a single gradient does not
 /// descend (also at a start that is put on a kink). Then gradients are sampled about x in balls whose radii go down from
@@ -175,7 +176,7 @@ impl Bfgs {
             distances.push(distance(x, &state.x));
         }
         let (vector, distance) = least(&gradients, &distances)?;
-        Ok(Stationarity { norm: norm(&vector), distance })
+        Ok(Stationarity { norm: norm(&vector), distance, radius: None })
     }
 
     /// After a line search that failed: gradients about x, in smaller and smaller balls.
@@ -191,7 +192,7 @@ impl Bfgs {
             let ball = Ball { radius, samples };
             let found = ball.sample(oracle, &state.x, &mut state.rng)?;
             let length = norm(&found.vector);
-            state.measured = Some(Stationarity { norm: length, distance: radius });
+            state.measured = Some(Stationarity { norm: length, distance: found.distance, radius: Some(radius) });
             if length <= self.tolerance {
                 return Ok(false);
             }

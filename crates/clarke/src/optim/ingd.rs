@@ -1,6 +1,6 @@
 //! Interpolated normalized gradient descent.
 
-use super::sampling::SEED;
+use super::sampling::{Ball, SEED};
 use super::stationarity::{Stationarity, Trial, in_ball, is_zero, moved, uniform, value_at};
 use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::Result;
@@ -116,7 +116,7 @@ impl Ingd {
         for _ in 0..self.inner {
             let length = norm(&g);
             state.largest = state.largest.max(length);
-            state.measured = Some(Stationarity { norm: length, distance: state.radius });
+            state.measured = Some(Stationarity { norm: length, distance: state.radius, radius: Some(state.radius) });
             if length <= self.tolerance {
                 return Ok(Found::Small);
             }
@@ -161,7 +161,10 @@ impl Method for Ingd {
         if is_zero(&gradient) {
             match self.min_norm(oracle, &mut state)? {
                 Found::Small => state.end = Some(Status::Converged),
-                Found::Less(x, value) => (state.x, state.value, state.radius) = (x, value, self.start_radius),
+                Found::Less(x, value) => {
+                    (state.x, state.value, state.radius) = (x, value, self.start_radius);
+                    state.measured = None;
+                }
                 Found::Neither => state.radius = self.start_radius,
             }
         }
@@ -170,7 +173,7 @@ impl Method for Ingd {
 
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
         match self.min_norm(oracle, state)? {
-            Found::Less(x, value) => (state.x, state.value) = (x, value),
+            Found::Less(x, value) => (state.x, state.value, state.measured) = (x, value, None),
             Found::Small if state.radius <= self.radius => state.end = Some(Status::Converged),
             Found::Neither if state.radius <= self.radius => state.end = Some(Status::Stalled),
             Found::Small | Found::Neither => state.radius = (self.factor * state.radius).max(self.radius),
@@ -184,6 +187,20 @@ impl Method for Ingd {
 
     fn current<'a>(&self, state: &'a State) -> (&'a [f64], f64) {
         (&state.x, state.value)
+    }
+
+    // After a step nothing has been measured at the new iterate.
+    fn finish(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
+        if state.measured.is_none() {
+            let n = state.x.len();
+            let ball = Ball { radius: state.radius, samples: (2 * n).min(n + 10) };
+            // Where there are no gradients about the point there is no measure, and the run is not lost for it.
+            if let Ok(found) = ball.sample(oracle, &state.x, &mut state.rng) {
+                let (length, radius) = (norm(&found.vector), Some(state.radius));
+                state.measured = Some(Stationarity { norm: length, distance: found.distance, radius });
+            }
+        }
+        Ok(())
     }
 
     fn measures(&self, state: &State) -> Vec<Measure> {

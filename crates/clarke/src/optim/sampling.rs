@@ -176,7 +176,7 @@ impl GradientSampling {
         let ball = Ball { radius: self.radius, samples: self.count(state.x.len()) };
         let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
         let norm = norm(&vector);
-        state.measured = Some(Stationarity { norm, distance });
+        state.measured = Some(Stationarity { norm, distance, radius: Some(self.radius) });
         Ok(norm <= self.tolerance)
     }
 
@@ -222,7 +222,7 @@ impl Method for GradientSampling {
         let ball = Ball { radius: state.radius, samples: self.count(state.x.len()) };
         let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
         let norm = norm(&vector);
-        state.measured = Some(Stationarity { norm, distance });
+        state.measured = Some(Stationarity { norm, distance, radius: Some(state.radius) });
         if norm <= self.tolerance && state.radius <= self.radius {
             state.end = Some(Status::Converged);
             return Ok(());
@@ -233,7 +233,7 @@ impl Method for GradientSampling {
             return Ok(());
         }
         match self.armijo(oracle, state, &vector) {
-            Some((x, value)) => (state.x, state.value) = (x, value),
+            Some((x, value)) => (state.x, state.value, state.measured) = (x, value, None),
             None if state.radius <= self.radius => state.end = Some(Status::Stalled),
             None => state.radius = (self.factor * state.radius).max(self.radius),
         }
@@ -246,6 +246,15 @@ impl Method for GradientSampling {
 
     fn current<'a>(&self, state: &'a State) -> (&'a [f64], f64) {
         (&state.x, state.value)
+    }
+
+    // After a step nothing has been measured at the new iterate.
+    fn finish(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
+        if state.measured.is_none() {
+            // Where there are no gradients about the point there is no measure, and the run is not lost for it.
+            let _ = self.stationary(oracle, state);
+        }
+        Ok(())
     }
 
     fn measures(&self, state: &State) -> Vec<Measure> {

@@ -13,18 +13,29 @@ use std::f64::consts::TAU;
 pub(super) struct Stationarity {
     /// ‖Σ λ_j g_j‖₂, with g_j an element of a conservative gradient at a point y_j.
     pub norm: f64,
-    /// max ‖y_j − x‖₂ over the points used, so that 0 is within `norm` of the Goldstein subdifferential of x with this
-    /// radius, if the g_j are gradients. HANSO's pair is (norm, distance); a (δ, ε)-stationary point has distance ≤ δ, norm ≤ ε.
+    /// max ‖y_j − x‖₂ over the points used: with the norm the pair that HANSO reports.
     pub distance: f64,
+    /// δ where the y_j were drawn from the ball of this radius about x. The g_j are then gradients with probability 1, and x
+    /// is (δ, ε)-stationary in Goldstein's sense with ε the norm. None where they are what a method met on its way: points
+    /// that may lie at ties, at which the element that a policy picks need not be a limit of gradients.
+    pub radius: Option<f64>,
 }
 
 impl Stationarity {
-    /// The pair as a method reports it.
+    /// What a method reports of it.
     pub fn measures(&self, tolerance: f64, radius: f64) -> Vec<Measure> {
-        let norm =
-            Measure { name: "norm of a combination of nearby gradients", value: self.norm, tolerance: Some(tolerance) };
-        let distance = Measure { name: "their distance", value: self.distance, tolerance: Some(radius) };
-        vec![norm, distance]
+        let measure = |name, value, tolerance| Measure { name, value, tolerance };
+        match self.radius {
+            Some(delta) => vec![
+                measure("ε, the norm of a combination of gradients over a ball", self.norm, Some(tolerance)),
+                measure("δ, the radius of that ball: (δ, ε)-stationary (Goldstein)", delta, Some(radius)),
+                measure("the largest distance of a gradient used (HANSO's, beside the norm)", self.distance, None),
+            ],
+            None => vec![
+                measure("norm of a combination of gradients met nearby (HANSO)", self.norm, Some(tolerance)),
+                measure("their largest distance (HANSO)", self.distance, Some(radius)),
+            ],
+        }
     }
 }
 
