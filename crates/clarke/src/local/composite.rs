@@ -375,10 +375,16 @@ fn expanded(op: &Arc<dyn Op>, args: &[(&Known, &[usize])]) -> Result<Known> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::op::OPS;
+    use crate::program::Registry;
+
+    fn parse(text: &str, inputs: &[(&str, &[usize])]) -> Program {
+        let program = crate::text::parse(&Registry::new(OPS.iter().cloned()), text, inputs);
+        program.unwrap().varying(&["x"]).unwrap()
+    }
 
     fn of(text: &str, inputs: &[(&str, &[usize])], data: &[Tensor]) -> Composition {
-        let program = crate::parse(text, inputs).unwrap().varying(&["x"]).unwrap();
-        Composition::new(&program, data.to_vec(), Policy::default()).unwrap()
+        Composition::new(&parse(text, inputs), data.to_vec(), Policy::default()).unwrap()
     }
 
     #[test]
@@ -406,8 +412,7 @@ mod tests {
 
     #[test]
     fn the_parts_make_the_whole() {
-        let program = crate::parse("norm1(exp(x) - y) + max(x*y) + x[0]**2", &[("x", &[3]), ("y", &[3])]);
-        let program = program.unwrap().varying(&["x"]).unwrap();
+        let program = parse("norm1(exp(x) - y) + max(x*y) + x[0]**2", &[("x", &[3]), ("y", &[3])]);
         let y = [Tensor::vector([1.0, -2.0, 0.5])];
         let mut f = Composition::new(&program, y.to_vec(), Policy::default()).unwrap();
         let mut whole = super::super::Evaluator::new(&program, &y, Policy::default()).unwrap();
