@@ -270,7 +270,7 @@ fn methods_on_batches_find_the_median() {
     let mut sorted = samples.clone();
     sorted.sort_by(f64::total_cmp);
     let best = run(&by_name("flow", &[]), &mut Median(samples.clone()), &[sorted[50]], 1).value;
-    for order in ["uniform", "distinct", "cyclic", "reshuffled"] {
+    for order in ["uniform", "distinct", "cyclic", "reshuffled", "blocks"] {
         for name in ["stochastic", "incremental", "heavy-ball", "inna"] {
             let rule = if name == "inna" { "3/(k+20)^0.75" } else { "0.5/(k+1)^0.75" };
             let options = [("order", order), ("batch", "5"), ("step", rule), ("seed", "4"), ("average", "suffix")];
@@ -279,7 +279,11 @@ fn methods_on_batches_find_the_median() {
             // One look at the start, one batch of 5 a step, a look after each pass of 21 steps, and one at the end.
             assert_eq!((outcome.evaluations.gradients, outcome.evaluations.values), (4001, 4000 / 21 + 1));
             let short = if ["uniform", "distinct"].contains(&order) { 0 } else { 4 * (4000 / 21) };
-            assert_eq!(outcome.evaluations.terms, 101 * (2 + 4000 / 21) + 4000 * 5 - short);
+            let terms = 101 * (2 + 4000 / 21) + 4000 * 5 - short;
+            // The short block of the last, unfinished pass may have come already.
+            let less = if order == "blocks" { terms - outcome.evaluations.terms } else { 0 };
+            assert!([0, 4].contains(&less), "{less}");
+            assert_eq!(outcome.evaluations.terms, terms - less);
         }
     }
 }

@@ -338,7 +338,7 @@ pub(super) const fn step(default: &'static str) -> Parameter {
 pub(super) const fn batches(size: &'static str, order: &'static str) -> [Parameter; 2] {
     let (most, orders) = (u32::MAX as u64, Order::NAMES);
     let order_means = "which terms: uniform (each at random), distinct (a random set), cyclic (in their order), reshuffled \
-                       (in a new order each pass)";
+                       (in a new order each pass), blocks (consecutive ones, the blocks in a new order each pass)";
     [
         Parameter {
             name: "batch",

@@ -16,15 +16,19 @@ pub enum Order {
     Cyclic,
     /// One after another in an order drawn anew for each pass.
     Reshuffled,
+    /// Batches of consecutive terms, the same ones in each pass, in an order drawn anew for each. Nothing is gathered: data
+    /// that were shuffled once are read as fast as in their order, also from files.
+    Blocks,
 }
 
 impl Order {
     /// The names of all orders, as options have them.
-    pub const NAMES: &'static [&'static str] = &["uniform", "distinct", "cyclic", "reshuffled"];
+    pub const NAMES: &'static [&'static str] = &["uniform", "distinct", "cyclic", "reshuffled", "blocks"];
 
     /// The order of a name.
     pub fn of(name: &str) -> Option<Order> {
-        [Order::Uniform, Order::Distinct, Order::Cyclic, Order::Reshuffled].into_iter().find(|o| o.to_string() == name)
+        let all = [Order::Uniform, Order::Distinct, Order::Cyclic, Order::Reshuffled, Order::Blocks];
+        all.into_iter().find(|order| order.to_string() == name)
     }
 
     /// Whether batches are independent of each other, and each of their means has the full mean as expectation.
@@ -40,6 +44,7 @@ impl fmt::Display for Order {
             Order::Distinct => "distinct",
             Order::Cyclic => "cyclic",
             Order::Reshuffled => "reshuffled",
+            Order::Blocks => "blocks",
         })
     }
 }
@@ -62,7 +67,7 @@ pub struct Sampler {
     batches: Batches,
     random: ChaCha8Rng,
     batch: Vec<usize>,
-    /// All terms in the order drawn so far, where an order is drawn.
+    /// All terms (or blocks of them) in the order drawn so far, where an order is drawn.
     terms: Vec<u32>,
     /// The terms of a batch that is much smaller than the sum, each plus 1 where it hashes to; 0 is no term.
     drawn: Vec<u32>,
@@ -90,15 +95,17 @@ impl Batches {
         let last = u32::try_from(terms).ok().filter(|n| *n < u32::MAX).expect("a sum has fewer than 2³² − 1 terms");
         // Few terms of many: those that were drawn before are drawn again, which is rare.
         let few = self.order == Order::Distinct && self.size <= terms / 8;
-        let permuted = self.order == Order::Reshuffled || self.order == Order::Distinct && !few;
+        let permuted = matches!(self.order, Order::Reshuffled | Order::Blocks) || self.order == Order::Distinct && !few;
         let random = ChaCha8Rng::seed_from_u64(self.seed);
+        let blocks = terms.div_ceil(self.size);
+        let drawn_of = if self.order == Order::Blocks { blocks as u32 } else { last };
         Sampler {
             batches: self,
             random,
             batch: Vec::with_capacity(self.size),
-            terms: if permuted { (0..last).collect() } else { vec![] },
+            terms: if permuted { (0..drawn_of).collect() } else { vec![] },
             drawn: if few { vec![0; (4 * self.size).next_power_of_two()] } else { vec![] },
-            at: terms,
+            at: if self.order == Order::Blocks { blocks } else { terms },
             count: terms,
         }
     }
@@ -131,6 +138,15 @@ impl Sampler {
                 self.shuffle(size);
                 self.batch.extend(self.terms[..size].iter().map(|t| *t as usize));
             }
+            Order::Blocks => {
+                if self.at == self.terms.len() {
+                    self.at = 0;
+                    self.shuffle(self.terms.len());
+                }
+                let start = self.terms[self.at] as usize * size;
+                self.at += 1;
+                self.batch.extend(start..(start + size).min(self.count));
+            }
             Order::Cyclic | Order::Reshuffled => {
                 if self.at == self.count {
                     self.at = 0;
@@ -149,10 +165,10 @@ impl Sampler {
         &self.batch
     }
 
-    /// Draws the first `few` places among all terms.
+    /// Draws the first `few` places among all terms, or blocks.
     fn shuffle(&mut self, few: usize) {
         for k in 0..few {
-            let other = k + below(&mut self.random, self.count - k);
+            let other = k + below(&mut self.random, self.terms.len() - k);
             self.terms.swap(k, other);
         }
     }
@@ -188,13 +204,16 @@ mod tests {
 
     #[test]
     fn a_pass_has_every_term_once() {
-        for order in [Order::Cyclic, Order::Reshuffled] {
-            let mut sampler = sampler(4, order, 11);
+        for order in [Order::Cyclic, Order::Reshuffled, Order::Blocks] {
+            let mut sampler = sampler(4, order, 43);
             for _ in 0..5 {
-                let mut pass: Vec<usize> = (0..3).flat_map(|_| sampler.draw().to_vec()).collect();
+                let batches: Vec<Vec<usize>> = (0..11).map(|_| sampler.draw().to_vec()).collect();
+                let together = |batch: &Vec<usize>| batch.windows(2).all(|pair| pair[1] == pair[0] + 1);
+                assert_eq!(batches.iter().all(together), order != Order::Reshuffled);
+                let mut pass = batches.concat();
                 assert_eq!(pass.is_sorted(), order == Order::Cyclic);
                 pass.sort_unstable();
-                assert_eq!(pass, (0..11).collect::<Vec<_>>());
+                assert_eq!(pass, (0..43).collect::<Vec<_>>());
             }
         }
     }

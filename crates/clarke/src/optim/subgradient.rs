@@ -95,7 +95,9 @@ fn statement(setup: &Setup, facts: Facts) -> String {
             "0 ∈ conv D + ∂r with the regularizer or set r",
             "Davis, Drusvyatskiy, Kakade, Lee 2020, for Clarke's subdifferential",
         ),
-        (None, Some(Order::Cyclic | Order::Reshuffled)) if facts.terms > 1 => ("0 ∈ conv D", "Pauwels 2021"),
+        (None, Some(Order::Cyclic | Order::Reshuffled | Order::Blocks)) if facts.terms > 1 => {
+            ("0 ∈ conv D", "Pauwels 2021")
+        }
         (None, _) => ("0 ∈ conv D", "Bolte, Pauwels 2021, Theorem 9"),
     };
     let (surely, values, steps, level) = (surely(setup, facts), values(setup), steps(setup, facts), facts.level);
