@@ -192,6 +192,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let steps = args.steps.unwrap_or(STEPS);
     let interrupted = interrupted()?;
     let progress = Progress::new(steps);
+    progress.first(&guaranteed(&guarantee.text));
     let start: Vec<f64> = task.start.iter().flat_map(|(_, v)| v.data().to_vec()).collect();
     let mut watched = page.is_some().then(|| Watched::new(&start));
     let clock = Instant::now();
@@ -444,7 +445,12 @@ pub fn text(report: &MinimizeReport) -> String {
         out += &format!("\nsaved to {}\n", path.display());
     }
     out += &format!("\nCertificate\n{}\n", report.certificate);
-    out + &words::paragraph(&format!("Guarantee: {}.", report.guarantee.trim_end_matches('.')), 0)
+    out + &guaranteed(&report.guarantee)
+}
+
+/// What the theory gives for a run, as a paragraph.
+pub fn guaranteed(guarantee: &str) -> String {
+    words::paragraph(&format!("Guarantee: {}.", guarantee.trim_end_matches('.')), 0)
 }
 
 #[cfg(test)]

@@ -22,6 +22,13 @@ impl Progress {
         Progress(Some(bar))
     }
 
+    /// Says something before the first step, where the bar is shown.
+    pub fn first(&self, text: &str) {
+        if let Some(bar) = &self.0 {
+            bar.suspend(|| eprint!("{text}"));
+        }
+    }
+
     /// After a step. Cheap enough to be called at each.
     pub fn at(&self, step: u64, best: f64) {
         if let Some(bar) = &self.0 {

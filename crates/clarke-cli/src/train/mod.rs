@@ -130,10 +130,11 @@ pub fn run(args: &TrainArgs) -> Result<(), Exit> {
     }
     let (session, end) = train(args, session, &checkpoint, page.as_mut())?;
     let trained = session.finish();
-    let report = TrainReport::new(args, &setup, &trained, end, guarantee.text, clock.elapsed().as_secs_f64())?;
+    // Saved first: weights that a run has failed with may be too large to be scored.
     if let Some(out) = &out {
-        out.save(&report.weights)?;
+        out.save(&report::weights(&setup, &trained)?)?;
     }
+    let report = TrainReport::new(args, &setup, &trained, end, guarantee.text, clock.elapsed().as_secs_f64())?;
     let failure = failure(args, &trained);
     if let Some(page) = page {
         page.save(args, &setup, &report, failure.as_ref())?;

@@ -2,6 +2,7 @@
 
 use super::TrainArgs;
 use super::setup::Setup;
+use crate::minimize::guaranteed;
 use crate::output::{Format, json};
 use crate::report::Exit;
 use clarke::Tensor;
@@ -35,9 +36,6 @@ pub struct TrainReport {
     pub seconds: f64,
     /// What the theory promises of this run.
     pub guarantee: String,
-    /// The weights by name; with standardized features also what was subtracted and multiplied.
-    #[serde(skip)]
-    pub weights: Named,
     /// Where they were saved.
     #[serde(skip)]
     pub saved: Option<PathBuf>,
@@ -76,7 +74,6 @@ impl TrainReport {
             steps: trained.outcome.steps,
             seconds,
             guarantee,
-            weights: weights(setup, trained)?,
             saved,
         })
     }
@@ -90,7 +87,8 @@ impl TrainReport {
     }
 }
 
-fn weights(setup: &Setup, trained: &Trained) -> Result<Named, Exit> {
+/// The weights kept by name; with standardized features also what was subtracted and multiplied.
+pub fn weights(setup: &Setup, trained: &Trained) -> Result<Named, Exit> {
     let (mut all, mut rest) = (vec![], &trained.weights[..]);
     for parameter in setup.problem.model.parameters() {
         let (own, others) = rest.split_at(parameter.shape.iter().product());
@@ -118,7 +116,7 @@ pub fn head(args: &TrainArgs, setup: &Setup, guarantee: &str, resumed: usize) ->
     let batch = if setup.batch == 0 { "all samples a step".into() } else { format!("{} samples a step", setup.batch) };
     fact("method", format!("{}, {batch}", args.method));
     out += "\n";
-    out += &words::paragraph(&format!("Guarantee: {}.", guarantee.trim_end_matches('.')), 0);
+    out += &guaranteed(guarantee);
     if resumed > 0 {
         out += &words::paragraph(&format!("Resumed after {}.", words::plural(resumed, "epoch")), 0);
     }

@@ -82,9 +82,8 @@ pub fn minimize<M: Method>(method: &M, oracle: &mut dyn Oracle, x: &[f64], run: 
 ///
 /// // What is saved goes on as if nothing had been.
 /// let mut again = Running::load(&method, &running.save()).unwrap();
-/// let end = |r: &mut Running<_>, f: &mut _| r.advance(f, Run { steps: 20, interrupted: &never, watch: &mut |_| {} });
-/// end(&mut running, &mut f);
-/// end(&mut again, &mut f);
+/// running.advance(&mut f, Run { steps: 20, interrupted: &never, watch: &mut |_| {} });
+/// again.advance(&mut f, Run { steps: 20, interrupted: &never, watch: &mut |_| {} });
 /// assert_eq!(running.finish(&mut f), again.finish(&mut f));
 /// # Ok::<(), clarke::Error>(())
 /// ```
