@@ -39,6 +39,9 @@ pub struct ProblemsArgs {
     /// End each run as soon as f − f* is within the bar
     #[arg(long)]
     pub until_reached: bool,
+    /// Judge the end of every run of up to 100 variables, however many ties are met there: that may take minutes
+    #[arg(long)]
+    pub certify: bool,
     /// How many steps are made at most
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub steps: u64,
@@ -141,16 +144,17 @@ fn one(problem: &Problem, name: &str, args: &ProblemsArgs, interrupted: &AtomicB
         gradients: outcome.evaluations.gradients,
         seconds,
         status: if ended { "reached".into() } else { outcome.status.to_string() },
-        verdict: verdict(problem, &outcome).unwrap_or_else(|error| error.to_string()),
+        verdict: verdict(problem, &outcome, args.certify).unwrap_or_else(|error| error.to_string()),
     })
 }
 
 /// The verdict at the best point, polished if it can be, in short.
-fn verdict(problem: &Problem, outcome: &Outcome) -> clarke::Result<String> {
+fn verdict(problem: &Problem, outcome: &Outcome, certify: bool) -> clarke::Result<String> {
     let at = problem.program()?.at(&problem.inputs(&outcome.best))?;
     // With many variables each verdict takes longer than the run.
     let few = problem.dimension() <= JUDGED;
-    let options = ConcludeOptions { polish: Some(few), convex: problem.convex, ..Default::default() };
+    let judge = (few && certify).then_some(true);
+    let options = ConcludeOptions { polish: Some(few), judge, convex: problem.convex, ..Default::default() };
     let end = at.conclude(&options);
     let Some(verdict) = end.verdict() else {
         return Ok(if few { format!("not judged, {}", words::plural(end.active.len(), "tie")) } else { "—".into() });

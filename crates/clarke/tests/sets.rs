@@ -1,6 +1,6 @@
 //! The two sets at a point against what is known of them.
 
-use clarke::{Known, SetOptions, Tensor, parse};
+use clarke::{Checked, Known, SetOptions, Tensor, Verdict, parse};
 
 /// The extreme points of both sets of an expression at a point, sorted, with how each is known.
 #[allow(clippy::type_complexity)]
@@ -185,4 +185,18 @@ fn a_tolerance_enlarges_both_sets_and_says_so() {
     // Bad tolerances are errors.
     let wrong = SetOptions { tolerance: f64::NAN, ..options };
     assert!(at.conservative(&wrong).unwrap_err().to_string().contains("tolerance"));
+}
+
+/// 98 products of ties, whose choices are far too many to be tried: 0 lies between the gradients along a direction and along
+/// its opposite, each a limiting one.
+#[test]
+fn a_minimum_with_very_many_choices_is_critical_by_directions() {
+    let text = "a = abs(x[:-1]); b = abs(x[1:]); sum(pow(a, b**2 + 1) + pow(b, a**2 + 1))";
+    let f = clarke::parse(text, &[("x", &[50])]).unwrap();
+    let at = f.at(&[Tensor::full(&[50], 0.0)]).unwrap();
+    let judged = at.judge(&SetOptions::default()).unwrap();
+    assert_eq!(judged.verdict, Verdict::ClarkeCritical);
+    let certificate = judged.certificate.unwrap();
+    assert!(certificate.combination.iter().all(|term| term.witness.direction.is_some()));
+    assert_eq!(certificate.check(&f).unwrap(), Checked::Verified);
 }

@@ -1,5 +1,6 @@
 //! Directions decide ties: selections resolved by the tangents of the ties' arguments, tie after tie.
 
+use super::set_at::Chosen;
 use crate::derive::{Linearized, linearize_with};
 use crate::error::{Fault, Result};
 use crate::program::op::Op;
@@ -71,6 +72,35 @@ pub(super) struct Decisions(pub Decided);
 impl Monitor for Decisions {
     fn select(&mut self, _: &dyn Op, site: Option<&Arc<Site>>, _: &Tensor) -> Option<Tensor> {
         site.and_then(|s| self.0.get(&(s.node, s.number)).cloned())
+    }
+}
+
+/// Decisions made before a run, and what they choose at the ties that are met.
+pub(super) struct Recorded {
+    decisions: Decisions,
+    pub chosen: Vec<Chosen>,
+}
+
+impl Recorded {
+    pub fn new(decided: Decided) -> Recorded {
+        Recorded { decisions: Decisions(decided), chosen: vec![] }
+    }
+}
+
+impl Monitor for Recorded {
+    fn select(&mut self, op: &dyn Op, site: Option<&Arc<Site>>, u: &Tensor) -> Option<Tensor> {
+        self.decisions.select(op, site, u)
+    }
+
+    fn decide(&mut self, site: &Arc<Site>, u: &Tensor, value: &mut Tensor) {
+        let Some(tie) = site.tie.tie() else { return };
+        self.chosen.extend(tie.faces(u).into_iter().map(|face| Chosen {
+            op: site.owner.name().into(),
+            tie: (site.node, site.number),
+            index: face.index,
+            values: face.entries.iter().map(|&at| value.data()[at]).collect(),
+            entries: face.entries,
+        }));
     }
 }
 

@@ -3,14 +3,15 @@
 use super::image::{Form, Image, Leaf, SetOptions};
 use super::limiting::{Realized, limiting, regular};
 use super::residual::Residual;
-use super::set_at::{Known, Layout, SetAt, Witness};
+use super::set_at::{CRITICAL, Known, Layout, SetAt, Witness};
 use super::tangents::Tangents;
-use super::vector::flat;
+use super::vector::{dot, flat, norm};
 use super::{At, Policy, along, guard};
 use crate::error::{Fault, Result};
 use crate::program::Program;
 use crate::program::class::Level;
 use crate::run::Interpreter;
+use crate::set::{Polytope, min_norm};
 use crate::tensor::Tensor;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -225,21 +226,49 @@ impl At {
         if regular { Ok(None) } else { self.sampled(which, layout, None).map(Some) }
     }
 
-    /// Derivatives along random directions: limiting ones where the program is path-differentiable.
+    /// Derivatives along directions: limiting ones where the program is path-differentiable. Random directions, each with
+    /// its opposite, since 0 often lies between the two; then, of gradients, those against the element of least norm of the
+    /// hull so far, along which a regular function has the element that is missing most.
     fn sampled(&self, which: Derivative, layout: Layout, hypothesis: Option<String>) -> Result<SetAt> {
-        const DIRECTIONS: usize = 64;
+        const PAIRS: usize = 32;
+        const AGAINST: usize = 64;
         let derivative = self.derivative(which)?;
         let linear = self.linear()?;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut realized = vec![];
-        for _ in 0..DIRECTIONS {
-            let directions = [self.random_direction(&mut rng), self.random_direction(&mut rng)];
-            let decided = along::decide(&self.program, linear, &self.values, &self.point, &directions)?;
-            let mut picker = along::Decisions(decided);
-            let point = Interpreter::new(&derivative).run(&self.point, &mut picker)?;
-            let witness = Witness { chosen: vec![], direction: Some(flat(&directions[0])) };
+        let along = |direction: Vec<Tensor>| {
+            let flat_direction = flat(&direction);
+            let decided = along::decide(&self.program, linear, &self.values, &self.point, &[direction])?;
+            let mut recorded = along::Recorded::new(decided);
+            let point = Interpreter::new(&derivative).run(&self.point, &mut recorded)?;
+            let witness = Witness { chosen: recorded.chosen, direction: Some(flat_direction) };
             // The sign of a zero carries nothing here.
-            realized.push(Realized { witness, point: flat(&point).iter().map(|x| x + 0.0).collect() });
+            Ok::<_, crate::Error>(Realized { witness, point: flat(&point).iter().map(|x| x + 0.0).collect() })
+        };
+        let mix = |a: f64, x: &[Tensor], b: f64, y: &[Tensor]| -> Vec<Tensor> {
+            let sum = |(x, y): (&Tensor, &Tensor)| Tensor::from_fn(x.shape(), |i| a * x.data()[i] + b * y.data()[i]);
+            std::iter::zip(x, y).map(sum).collect()
+        };
+        let mut realized = vec![];
+        for _ in 0..PAIRS {
+            let direction = self.random_direction(&mut rng);
+            realized.push(along(mix(-1.0, &direction, 0.0, &direction))?);
+            realized.push(along(direction)?);
+        }
+        for _ in 0..if which == Derivative::Gradient { AGAINST } else { 0 } {
+            let points: Vec<Vec<f64>> = realized.iter().map(|r| r.point.clone()).collect();
+            let least = min_norm(&mut Polytope::new(&points)?, &vec![0.0; layout.dimension()], 1e-13, 10 * AGAINST);
+            let scale = points.iter().map(|p| norm(p)).fold(0.0, f64::max);
+            if least.norm <= CRITICAL * scale {
+                break;
+            }
+            // A little to the side, so that the direction decides all ties.
+            let against = mix(-1.0, &layout.split(&least.direction), 1e-7, &self.random_direction(&mut rng));
+            let next = along(against)?;
+            // What is no nearer to 0 than the hull, seen from its nearest point, brings nothing.
+            if dot(&least.direction, &next.point) >= least.norm * (1.0 - 1e-9) {
+                break;
+            }
+            realized.push(next);
         }
         let (known, hypothesis) = match hypothesis {
             Some(why) => (Known::Sampled, Some(why)),
@@ -253,7 +282,7 @@ const UNDECIDED: &str = "a condition is met whose sides have equal tangents, so 
                          value is active; both were taken";
 const FIRST_ORDER: &str = "these are the limiting derivatives of the first-order model at the point; ties whose tangents are \
                            not independent can meet otherwise nearby, and give more";
-const ALONG_DIRECTIONS: &str = "these are derivatives along random directions; there may be more";
+const ALONG_DIRECTIONS: &str = "these are derivatives along directions that were tried; there may be more";
 const UNPROVED: &str = "a condition is met whose two values agree at the point, but were not proved to agree on its whole \
                         boundary, so that the program may not be path-differentiable";
 const HELD: &str = "a part of the program is held constant by the program itself, so that its derivatives are by definition \
