@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 /// Samples with targets.
 #[derive(Debug, Clone)]
 pub struct Data {
-    /// Features, of shape [samples, features].
+    /// Features, of shape `[samples, features]`.
     pub x: Samples,
-    /// Targets, of shape [samples].
+    /// Targets, of shape `[samples]`.
     pub y: Samples,
 }
 

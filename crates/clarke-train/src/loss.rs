@@ -4,7 +4,7 @@ use clarke::{Fault, Result};
 use std::fmt;
 use std::str::FromStr;
 
-/// A loss of outputs S, of shape [batch, k], against targets y.
+/// A loss of outputs S, of shape `[batch, k]`, against targets y.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Loss {
     /// −log of the softmax at the class; for one output and classes 0 and 1, log(1 + e^{∓s}).
@@ -65,7 +65,7 @@ impl Loss {
         matches!(self, Loss::Logistic | Loss::Hinge)
     }
 
-    /// Its mean over a batch as program text, in outputs `S` of shape [batch, k] and targets `y`.
+    /// Its mean over a batch as program text, in outputs `S` of shape `[batch, k]` and targets `y`.
     pub(crate) fn expression(self, k: usize) -> String {
         // Classes 0 and 1 as signs.
         const SIGNED: &str = "(2 * y - 1) * S[:, 0]";

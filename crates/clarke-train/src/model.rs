@@ -107,7 +107,7 @@ impl Model {
         all
     }
 
-    /// The outputs for a batch, of shape [batch, outputs], as a program of the weights and then `X`, of shape [batch,
+    /// The outputs for a batch, of shape `[batch, outputs]`, as a program of the weights and then `X`, of shape [batch,
     /// features].
     pub fn program(&self, batch: usize) -> Result<Program> {
         let (parameters, x) = (self.parameters(), [batch, self.features()]);

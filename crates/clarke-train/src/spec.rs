@@ -200,7 +200,7 @@ impl Network {
         self.layers.iter().filter(|l| matches!(l, Layer::Dense { .. } | Layer::Conv { .. }))
     }
 
-    /// The outputs as program text, an array of shape [batch, outputs], for a batch of inputs of shape [batch, inputs].
+    /// The outputs as program text, an array of shape [batch, outputs], for a batch of inputs of shape `[batch, inputs]`.
     pub fn expression(&self, inputs: &str, batch: usize) -> String {
         let shape = self.input.iter().map(|n| format!(", {n}")).collect::<String>();
         let mut text = match self.input.len() {
