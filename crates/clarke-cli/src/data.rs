@@ -1,8 +1,9 @@
 //! Numbers from files: tables and arrays in CSV, arrays in NumPy's format. Every number read is finite, and every
 //! error names the file, the row and the column.
 
-use crate::report::{Exit, suggestion};
-use crate::rows::Rows;
+use crate::output::extension;
+use crate::report::Exit;
+use crate::rows::{Rows, place_of};
 use clarke::Tensor;
 use std::fs::File;
 use std::io::Read;
@@ -22,10 +23,9 @@ pub struct Table {
 /// A CSV file may begin with a header, recognized by having no number in it. One column or one row is a vector, more
 /// are a matrix.
 pub fn read_array(path: &Path) -> Result<Tensor, Exit> {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("npy") => read_npy(path),
-        Some("csv") => {
+    match extension(path).as_str() {
+        "npy" => read_npy(path),
+        "csv" => {
             let rows = Rows::open(path)?;
             let table = Table::of(if rows.looks_like_header() { rows.named()? } else { rows })?;
             let (rows, columns) = (table.rows, table.columns.len());
@@ -54,10 +54,7 @@ impl Table {
 
     /// The table without a column, and that column.
     pub fn split(mut self, name: &str, file: &Path) -> Result<(Table, Tensor), Exit> {
-        let Some(at) = self.columns.iter().position(|c| c == name) else {
-            return Err(Exit::input(format!("{} has no column `{name}`", file.display()))
-                .maybe_hint(suggestion(name, &self.columns)));
-        };
+        let at = place_of(name, &self.columns, file)?;
         let width = self.columns.len();
         if width == 1 {
             return Err(Exit::input(format!("{} has no column besides `{name}`", file.display()))

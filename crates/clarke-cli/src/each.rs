@@ -18,8 +18,8 @@ impl Each {
             if let Some(name) = ["X", "y"].into_iter().find(|name| data.has(name)) {
                 return Err(Exit::input(format!("`{name}` is given twice: by --let and by --samples")));
             }
-            let limit = args.memory.saturating_mul(1 << 17);
-            let set = dataset::read(file, &Targets { name: args.data.y.as_deref(), features: None, limit })?;
+            let (name, limit) = (args.data.y.as_deref(), dataset::limit(args.memory));
+            let set = dataset::read(file, &Targets { name, features: None, limit })?;
             return Ok(Some(Each { arrays: vec![("X".into(), set.data.x), ("y".into(), set.data.y)] }));
         }
         let mut arrays = vec![];
@@ -57,19 +57,15 @@ impl Each {
 
     /// An array's first samples.
     pub fn first(&self, name: &str, count: usize) -> Result<Option<Tensor>, Exit> {
-        let Some((_, samples)) = self.arrays.iter().find(|(own, _)| own == name) else { return Ok(None) };
-        let mut numbers = vec![];
-        samples.write(&(0..count).collect::<Vec<_>>(), &mut numbers);
-        Ok(Some(Tensor::new(&[&[count], &samples.shape()[1..]].concat(), numbers)?))
+        let found = self.arrays.iter().find(|(own, _)| own == name);
+        Ok(found.map(|(_, samples)| samples.range(0..count).to_tensor()).transpose()?)
     }
 
     /// The data with one sample in place of all.
     pub fn one(&self, data: &Bindings) -> Result<Bindings, Exit> {
         let mut one = data.clone();
         for (name, samples) in &self.arrays {
-            let mut numbers = vec![];
-            samples.write(&[0], &mut numbers);
-            let entry = Tensor::new(&samples.shape()[1..], numbers)?;
+            let entry = Tensor::new(&samples.shape()[1..], samples.range(0..1).to_tensor()?.into_data())?;
             match one.has(name) {
                 true => one.replace(name, entry),
                 false => one.add(name.clone(), entry)?,

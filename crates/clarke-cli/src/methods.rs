@@ -2,8 +2,8 @@
 
 use crate::report::{Exit, put};
 use clap::Args;
-use clarke::Fault;
 use clarke::optim::{AnyMethod, Entry, METHODS, Range, Setting};
+use clarke::{Fault, Policy, Program};
 use clarke_show::words;
 
 /// Print the methods of minimization: formula, options with their defaults, source
@@ -56,6 +56,19 @@ pub fn build(entry: &Entry, given: &[String], step: Option<&str>, seed: u64) -> 
         let listed = unknown.then(|| format!("`clarke methods {}` says what its options mean", entry.name));
         Exit::from(error).maybe_hint(listed)
     })
+}
+
+/// The policy of `--policy`: random ones start from `--seed`; others may name operators of a program.
+pub fn policy(
+    given: Option<&str>,
+    seed: u64,
+    program: impl FnOnce() -> clarke::Result<Program>,
+) -> clarke::Result<Policy> {
+    match given {
+        None => Ok(Policy::default()),
+        Some("random") => Ok(Policy::Random(seed)),
+        Some(text) => Policy::read(text, &program()?),
+    }
 }
 
 #[cfg(test)]

@@ -3,14 +3,14 @@
 use crate::bind::{Bindings, DataArgs, Variable, parse, variables};
 use crate::each::Each;
 use crate::explain::certified;
-use crate::methods;
+use crate::methods::{self, policy};
 use crate::output::{Format, OutFile, Target, json};
 use crate::page::minimize::RunPage;
 use crate::page::watched::Watched;
 use crate::progress::{Progress, interrupted};
 use crate::report::{Exit, put, warn};
 use clap::Args;
-use clarke::optim::{AnyMethod, Convex, Event, Facts, Method, Oracle, Outcome, Run};
+use clarke::optim::{AnyMethod, Convex, Evaluations, Event, Facts, Method, Oracle, Outcome, Run};
 use clarke::{ConcludeOptions, Conclusion, Evaluator, Fault, FiniteSum, Policy, Program, Samples, Tensor};
 use clarke_show::{ConclusionReport, Named, conclusion_text, words};
 use serde::Serialize;
@@ -174,7 +174,7 @@ pub fn run(args: &MinimizeArgs) -> Result<(), Exit> {
     let program = program.varying(&names)?;
     let method =
         methods::build(clarke::optim::entry(args.method_name())?, &args.options, args.step.as_deref(), args.seed)?;
-    let policy = policy(args, &program)?;
+    let policy = policy(args.policy.as_deref(), args.seed, || Ok(program.clone()))?;
     let mut function = Function::new(&program, &task.data, each.as_ref(), policy)?;
     let mut said;
     let oracle: &mut dyn Oracle = if args.convex {
@@ -274,15 +274,6 @@ fn conclusion(args: &MinimizeArgs, method: &AnyMethod, function: &Function, outc
     Conclusion::without_verdict(function.split(&outcome.best), outcome.best_value, why.into())
 }
 
-/// The policy; random ones start from `--seed`.
-fn policy(args: &MinimizeArgs, program: &Program) -> Result<Policy, Exit> {
-    Ok(match args.policy.as_deref() {
-        None => Policy::default(),
-        Some("random") => Policy::Random(args.seed),
-        Some(text) => Policy::read(text, program)?,
-    })
-}
-
 /// Saves and prints the outcome; a run that failed on the way saves its best point, and ends with its error.
 fn finish(
     args: &MinimizeArgs,
@@ -328,11 +319,7 @@ fn finish(
         steps: outcome.steps,
         seconds,
         method: args.method_name().into(),
-        evaluations: Evaluations {
-            values: outcome.evaluations.values,
-            gradients: outcome.evaluations.gradients,
-            terms: outcome.evaluations.terms,
-        },
+        evaluations: outcome.evaluations,
         measures: outcome.measures.iter().map(|m| (m.name.into(), m.value)).collect(),
         guarantee,
         conclusion: ConclusionReport::new(&end),
@@ -391,17 +378,6 @@ pub struct MinimizeReport {
     /// Where the solution was saved.
     #[serde(skip)]
     pub saved: Option<PathBuf>,
-}
-
-/// How often the function was evaluated.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Evaluations {
-    /// Values alone.
-    pub values: u64,
-    /// Gradients with their values, of the whole or of a batch.
-    pub gradients: u64,
-    /// How many terms these had together.
-    pub terms: u64,
 }
 
 impl MinimizeReport {

@@ -1,7 +1,7 @@
 //! A CSV file as rows of numbers, one after another: it is never held as a whole.
 
 use crate::data::open;
-use crate::report::Exit;
+use crate::report::{Exit, suggestion};
 use clarke_show::words::plural;
 use csv::StringRecord;
 use std::fs::File;
@@ -181,6 +181,13 @@ impl Rows {
         let line = line().map_or(String::new(), |line| format!(" (line {line})"));
         format!("{}, row {}{line}", self.file, self.row)
     }
+}
+
+/// Where a column is. Errors: there is none of that name.
+pub fn place_of(name: &str, columns: &[String], file: &Path) -> Result<usize, Exit> {
+    columns.iter().position(|column| column == name).ok_or_else(|| {
+        Exit::input(format!("{} has no column `{name}`", file.display())).maybe_hint(suggestion(name, columns))
+    })
 }
 
 fn shortened(cell: &str) -> String {

@@ -1,6 +1,7 @@
 //! Sparse matrices from files: Matrix Market's coordinate format, and what scipy.sparse.save_npz writes.
 
 use crate::data::{from_npy, open};
+use crate::output::extension;
 use crate::report::Exit;
 use clarke::Csr;
 use clarke_show::words::plural;
@@ -14,15 +15,14 @@ const LONGEST: usize = 1 << 28;
 
 /// Reads a sparse matrix from a file, by its extension: `.mtx` or `.npz`. None for a file of another kind.
 pub fn read(path: &Path) -> Result<Option<Arc<Csr>>, Exit> {
-    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-    match extension.as_deref() {
-        Some("mtx") => {
+    match extension(path).as_str() {
+        "mtx" => {
             let mut text = String::new();
             let unreadable = |e| Exit::input(format!("cannot read {}: {e}", path.display()));
             open(path)?.read_to_string(&mut text).map_err(unreadable)?;
             Market { file: path.display().to_string() }.read(&text).map(Some)
         }
-        Some("npz") => read_npz(path).map(Some),
+        "npz" => read_npz(path).map(Some),
         _ => Ok(None),
     }
 }

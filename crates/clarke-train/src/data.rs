@@ -1,7 +1,8 @@
 //! Samples with targets, and what a model scores on them.
 
-use crate::{Loss, Problem};
-use clarke::{Compiled, Convention, Fault, Program, Result, Samples, Tensor, Workspace};
+use crate::spec::pieces;
+use crate::{Loss, Model, Problem};
+use clarke::{Compiled, Convention, Fault, Result, Samples, Tensor, Workspace};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -51,20 +52,14 @@ impl Data {
             let rule = format!("there are {n} samples, and some must be left to train on");
             return Err(Fault::Setting { setting: "the split", given: format!("{taken} samples"), rule }.into());
         }
-        let mut order: Vec<usize> = (0..n).collect();
-        if let Some(seed) = seed {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            // Another stream than that of first weights.
-            random.set_stream(2);
-            (1..n).rev().for_each(|k| order.swap(k, random.random_range(0..=k as u64) as usize));
-        }
-        let mut part = |from: usize, to: usize| {
-            let of = &mut order[from..to];
-            of.sort_unstable();
-            match seed {
-                Some(_) => self.copied(of),
-                None => Ok(Data { x: self.x.range(from..to), y: self.y.range(from..to) }),
+        let mut drawn = seed.map(|seed| permutation(n, seed));
+        let mut part = |from: usize, to: usize| match &mut drawn {
+            Some(order) => {
+                let of = &mut order[from..to];
+                of.sort_unstable();
+                self.copied(of)
             }
+            None => Ok(Data { x: self.x.range(from..to), y: self.y.range(from..to) }),
         };
         let mut end = n;
         let mut parts = vec![];
@@ -117,6 +112,16 @@ impl Data {
     }
 }
 
+/// The numbers below n in a random order.
+fn permutation(n: usize, seed: u64) -> Vec<usize> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    // Another stream than that of first weights.
+    random.set_stream(2);
+    let mut order: Vec<usize> = (0..n).collect();
+    (1..n).rev().for_each(|k| order.swap(k, random.random_range(0..=k as u64) as usize));
+    order
+}
+
 /// What a model scores on samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
@@ -131,36 +136,33 @@ const BLOCK: usize = 256;
 
 /// Computes scores of weights: a program for blocks, and one for what is left.
 pub struct Scorer {
+    model: Model,
     loss: Loss,
-    outputs: usize,
+    /// What standardizes the features; nothing where they are not.
     shared: Vec<Vec<f64>>,
     lengths: Vec<usize>,
     /// By the size of a block.
     programs: Vec<(usize, Compiled<f64>, Workspace<f64>)>,
-    make: Box<dyn Fn(usize) -> Result<Program> + Send>,
 }
 
 impl Scorer {
-    /// For the model and loss of a problem. Errors: those of [`Model::program`](crate::Model::program).
-    pub fn new(problem: &Problem) -> Result<Scorer> {
-        let (model, standardize, loss) = (problem.model.clone(), problem.standardize.is_some(), problem.loss);
+    /// For the model and loss of a problem.
+    pub fn new(problem: &Problem) -> Scorer {
         let shared = match &problem.standardize {
             Some((shift, scale)) => vec![shift.data().to_vec(), scale.data().to_vec()],
             None => vec![],
         };
-        let lengths = model.parameters().iter().map(|p| p.shape.iter().product()).collect();
-        let outputs = model.outputs();
-        let make = Box::new(move |batch: usize| model.scored(loss, standardize, batch));
-        Ok(Scorer { loss, outputs, shared, lengths, programs: vec![], make })
+        let lengths = problem.model.parameters().iter().map(|p| p.shape.iter().product()).collect();
+        Scorer { model: problem.model.clone(), loss: problem.loss, shared, lengths, programs: vec![] }
     }
 
     /// The scores of weights, all arrays one after another.
     ///
-    /// Errors: outputs that are not finite.
+    /// Errors: those of [`Model::program`]; outputs that are not finite.
     pub fn scores(&mut self, data: &Data, weights: &[f64]) -> Result<Scores> {
         let (mut total, mut metric) = (0.0, 0.0);
         let (mut x, mut y, mut rows) = (vec![], vec![], vec![]);
-        let n = data.count();
+        let (n, k) = (data.count(), self.model.outputs());
         for start in (0..n).step_by(BLOCK) {
             let size = BLOCK.min(n - start);
             rows.clear();
@@ -168,10 +170,10 @@ impl Scorer {
             data.x.write(&rows, &mut x);
             data.y.write(&rows, &mut y);
             let mut loss = [0.0];
-            let mut outputs = vec![0.0; size * self.outputs];
+            let mut outputs = vec![0.0; size * k];
             self.run(size, weights, &x, &y, &mut outputs, &mut loss)?;
             total += size as f64 * loss[0];
-            let measured = outputs.chunks_exact(self.outputs).zip(&y).map(|(s, y)| self.loss.measure(s, *y));
+            let measured = outputs.chunks_exact(k).zip(&y).map(|(s, y)| self.loss.measure(s, *y));
             metric += measured.sum::<f64>();
         }
         Ok(Scores { loss: total / n as f64, metric: metric / n as f64 })
@@ -186,31 +188,26 @@ impl Scorer {
         s: &mut [f64],
         loss: &mut [f64],
     ) -> Result<()> {
-        if !self.programs.iter().any(|(own, ..)| *own == size) {
-            let compiled = (self.make)(size)?.compile::<f64>(Convention::MinNorm);
-            let workspace = compiled.workspace();
-            self.programs.push((size, compiled, workspace));
-        }
-        let program = self.programs.iter_mut().find(|(own, ..)| *own == size);
-        let (_, compiled, workspace) = program.expect("it was just made");
-        let mut inputs: Vec<&[f64]> = vec![];
-        let mut rest = weights;
-        for length in &self.lengths {
-            let (own, others) = rest.split_at(*length);
-            inputs.push(own);
-            rest = others;
-        }
+        let at = match self.programs.iter().position(|(own, ..)| *own == size) {
+            Some(at) => at,
+            None => {
+                let program = self.model.scored(self.loss, !self.shared.is_empty(), size)?;
+                let compiled = program.compile::<f64>(Convention::MinNorm);
+                let workspace = compiled.workspace();
+                self.programs.push((size, compiled, workspace));
+                self.programs.len() - 1
+            }
+        };
+        let (_, compiled, workspace) = &mut self.programs[at];
+        let mut inputs = pieces(&self.lengths, weights);
         inputs.push(x);
         inputs.extend(self.shared.iter().map(Vec::as_slice));
         inputs.push(y);
         compiled.run(workspace, &inputs, &mut [&mut *s, &mut *loss]);
         let advice = "training has diverged; smaller steps may help";
         let (op, argument) = ("the model".to_string(), vec![]);
-        match s.iter().chain(loss.iter()).position(|v| !v.is_finite()) {
-            Some(k) => {
-                let value = s.get(k).copied().unwrap_or(loss[0]);
-                Err(Fault::NotFinite { op, value, argument, index: vec![], advice }.into())
-            }
+        match s.iter().chain(loss.iter()).find(|v| !v.is_finite()) {
+            Some(&value) => Err(Fault::NotFinite { op, value, argument, index: vec![], advice }.into()),
             None => Ok(()),
         }
     }

@@ -1,9 +1,7 @@
 //! Models: what maps inputs to outputs, and the objective that training minimizes.
 
-use crate::{Loss, Network, Parameter};
+use crate::{Loss, Network, Parameter, spec};
 use clarke::{Builder, Fault, Program, Result, Var};
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 /// What maps the features of a sample to outputs, by weights that are trained.
 #[derive(Debug, Clone)]
@@ -93,18 +91,7 @@ impl Model {
     /// Where training starts: for networks see [`Network::start`]; in programs the entries of arrays with two axes and more
     /// are uniform in ±1/√n, with n the length of the last axis, and all others 0.
     pub fn start(&self, seed: u64) -> Vec<f64> {
-        let Model::Program(model) = self else {
-            let Model::Network(network) = self else { unreachable!("there are two kinds") };
-            return network.start(seed);
-        };
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut all = vec![];
-        for Parameter { shape, fan_in, .. } in &model.parameters {
-            let count = shape.iter().product::<usize>();
-            let bound = if *fan_in > 0 { 1.0 / (*fan_in as f64).sqrt() } else { 0.0 };
-            all.extend((0..count).map(|_| if bound > 0.0 { random.random_range(-bound..=bound) } else { 0.0 }));
-        }
-        all
+        spec::start(&self.parameters(), seed)
     }
 
     /// The outputs for a batch, of shape `[batch, outputs]`, as a program of the weights and then `X`, of shape [batch,
@@ -133,26 +120,31 @@ impl Model {
     /// The mean of a loss over a batch, as a program of the weights, `X` and `y`; with `standardize` the features are
     /// shifted by an input `shift` and multiplied by an input `scale` first.
     pub fn objective(&self, loss: Loss, standardize: bool, batch: usize) -> Result<Program> {
-        let both = self.scored(loss, standardize, batch)?;
-        let builder = Builder::new();
-        let inputs: Vec<Var<'_>> =
-            both.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
-        let value = builder.inline(&both, &inputs)[1];
         let names: Vec<String> = self.parameters().into_iter().map(|p| p.name).collect();
-        builder.finish(&[value])?.varying(&names.iter().map(String::as_str).collect::<Vec<_>>())
+        let program = self.with_loss(loss, standardize, batch, |_, value| vec![value])?;
+        program.varying(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Outputs and loss.
+    /// Outputs and loss, as a program of the same inputs.
     pub(crate) fn scored(&self, loss: Loss, standardize: bool, batch: usize) -> Result<Program> {
+        self.with_loss(loss, standardize, batch, |s, value| vec![s, value])
+    }
+
+    fn with_loss(
+        &self,
+        loss: Loss,
+        standardize: bool,
+        batch: usize,
+        wanted: impl for<'p> Fn(Var<'p>, Var<'p>) -> Vec<Var<'p>>,
+    ) -> Result<Program> {
         let (outputs, k) = (self.scaled(standardize, batch)?, self.outputs());
         let loss = clarke::parse(&loss.expression(k), &[("S", &[batch, k]), ("y", &[batch])])?;
         let builder = Builder::new();
-        let inputs: Vec<Var<'_>> =
-            outputs.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
+        let inputs = builder.inputs_of(&outputs);
         let s = builder.inline(&outputs, &inputs)[0];
         let y = &loss.inputs()[1];
         let y = builder.input(&y.name, &y.shape, y.role.clone());
-        builder.finish(&[s, builder.inline(&loss, &[s, y])[0]])
+        builder.finish(&wanted(s, builder.inline(&loss, &[s, y])[0]))
     }
 
     /// Whether outputs are known to be affine in the weights: the losses are then convex. Of programs it is not known.
@@ -167,8 +159,7 @@ impl Model {
             return Ok(program);
         }
         let (builder, features) = (Builder::new(), [self.features()]);
-        let mut inputs: Vec<Var<'_>> =
-            program.inputs().iter().map(|i| builder.input(&i.name, &i.shape, i.role.clone())).collect();
+        let mut inputs = builder.inputs_of(&program);
         let role = program.inputs()[0].role.clone();
         let (shift, scale) = (builder.input("shift", &features, role.clone()), builder.input("scale", &features, role));
         if let Some(x) = inputs.last_mut() {

@@ -58,7 +58,7 @@ pub enum Pause {
 }
 
 /// Why training is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// All epochs were made.
     Epochs,
@@ -71,7 +71,8 @@ pub enum End {
 /// A training under way.
 pub struct Session<'m> {
     settings: Settings,
-    objective: Objective,
+    /// The objective of the training samples, said to be convex if the model is linear.
+    objective: Box<dyn Oracle + Send>,
     running: Running<'m, AnyMethod>,
     validation: Option<(Data, Scorer)>,
     record: Record,
@@ -94,21 +95,6 @@ struct Best {
     weights: Vec<f64>,
 }
 
-/// The objective of the training samples, said to be convex if the model is linear.
-enum Objective {
-    Any(FiniteSum),
-    Convex(Convex<FiniteSum>),
-}
-
-impl Objective {
-    fn oracle(&mut self) -> &mut dyn Oracle {
-        match self {
-            Objective::Any(sum) => sum,
-            Objective::Convex(sum) => sum,
-        }
-    }
-}
-
 /// What training has come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {
@@ -125,6 +111,9 @@ pub struct Trained {
 /// The first line of what is saved.
 const MAGIC: &[u8] = b"clarke checkpoint 1\n";
 
+/// What damage is known by.
+const CRC: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+
 impl<'m> Session<'m> {
     /// Training from random weights.
     ///
@@ -132,9 +121,9 @@ impl<'m> Session<'m> {
     pub fn start(problem: &Problem, method: &'m AnyMethod, settings: Settings, batch: usize) -> Result<Session<'m>> {
         let mut objective = objective(problem)?;
         let start = problem.model.start(settings.seed);
-        let running = Running::start(method, objective.oracle(), &start)?;
+        let running = Running::start(method, &mut *objective, &start)?;
         let record = Record { epochs: vec![], best: None };
-        Session::of(problem, settings, objective, running, record, batch)
+        Ok(Session::of(problem, settings, objective, running, record, batch))
     }
 
     /// Training from where [`save`](Session::save) was called, with the same bits.
@@ -153,9 +142,8 @@ impl<'m> Session<'m> {
             Fault::Setting { setting: "the checkpoint", given: "its content".into(), rule }.into()
         };
         let body = bytes.strip_prefix(MAGIC).ok_or_else(|| refuse("it is no checkpoint"))?;
-        let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
         let saved: (Settings, Record, Vec<u8>) =
-            postcard::from_bytes_crc32(body, crc.digest()).map_err(|_| refuse("it is damaged, or was cut short"))?;
+            postcard::from_bytes_crc32(body, CRC.digest()).map_err(|_| refuse("it is damaged, or was cut short"))?;
         let (saved, record, run) = saved;
         if let Some((name, theirs, ours)) = difference(&saved, &settings) {
             let rule = format!("it is of another run: {name} is {theirs} there, and {ours} here");
@@ -163,30 +151,26 @@ impl<'m> Session<'m> {
         }
         let objective = objective(problem)?;
         let running = Running::load(method, &run).ok_or_else(|| refuse("its run is not one of this method"))?;
-        Session::of(problem, settings, objective, running, record, batch)
+        Ok(Session::of(problem, settings, objective, running, record, batch))
     }
 
     fn of(
         problem: &Problem,
         settings: Settings,
-        objective: Objective,
+        objective: Box<dyn Oracle + Send>,
         running: Running<'m, AnyMethod>,
         record: Record,
         batch: usize,
-    ) -> Result<Session<'m>> {
-        let validation = match &problem.validation {
-            Some(data) => Some((data.clone(), Scorer::new(problem)?)),
-            None => None,
-        };
+    ) -> Session<'m> {
+        let validation = problem.validation.as_ref().map(|data| (data.clone(), Scorer::new(problem)));
         let steps = if batch == 0 { 1 } else { problem.training.count().div_ceil(batch) as u64 };
-        Ok(Session { settings, objective, running, validation, record, steps })
+        Session { settings, objective, running, validation, record, steps }
     }
 
     /// All that is needed to go on, as bytes: in the middle of an epoch too.
     pub fn save(&self) -> Vec<u8> {
         let body = (&self.settings, &self.record, self.running.save());
-        let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
-        let body = postcard::to_stdvec_crc32(&body, crc.digest()).expect("numbers and lists have a form in bytes");
+        let body = postcard::to_stdvec_crc32(&body, CRC.digest()).expect("numbers and lists have a form in bytes");
         [MAGIC, &body].concat()
     }
 
@@ -211,8 +195,8 @@ impl<'m> Session<'m> {
     }
 
     /// What the theory gives for this run.
-    pub fn guarantee(&mut self, method: &AnyMethod) -> Guarantee {
-        method.guarantee(Facts::of(self.objective.oracle()))
+    pub fn guarantee(&self, method: &AnyMethod) -> Guarantee {
+        method.guarantee(Facts::of(&*self.objective))
     }
 
     /// Goes on to the end of the epoch, or until the flag is raised; `epochs` is how many there are to be in all.
@@ -229,7 +213,7 @@ impl<'m> Session<'m> {
         }
         let target = (made + 1) * self.steps;
         let run = Run { steps: target, interrupted: flag, watch };
-        let status = self.running.advance(self.objective.oracle(), run);
+        let status = self.running.advance(&mut *self.objective, run);
         match status {
             Status::Interrupted => return Ok(Pause::Interrupted),
             Status::Failed => return Ok(Pause::Ended(End::Method(status))),
@@ -261,7 +245,7 @@ impl<'m> Session<'m> {
 
     /// Ends training.
     pub fn finish(mut self) -> Trained {
-        let outcome = self.running.finish(self.objective.oracle());
+        let outcome = self.running.finish(&mut *self.objective);
         let Record { epochs, best } = self.record;
         let (epoch, weights) = match best {
             // A run that failed keeps its best epoch too.
@@ -274,7 +258,7 @@ impl<'m> Session<'m> {
 }
 
 /// The mean loss over the training samples.
-fn objective(problem: &Problem) -> Result<Objective> {
+fn objective(problem: &Problem) -> Result<Box<dyn Oracle + Send>> {
     let Problem { model, loss, standardize, training, policy, .. } = problem;
     let samples = [("X", training.x.clone()), ("y", training.y.clone())];
     let shared: Vec<(&str, Tensor)> = match standardize {
@@ -284,7 +268,7 @@ fn objective(problem: &Problem) -> Result<Objective> {
     let (of, loss, with) = (model.clone(), *loss, standardize.is_some());
     let program = move |batch: usize| of.objective(loss, with, batch);
     let sum = FiniteSum::of_batches(program, &samples, &shared, policy.clone())?;
-    Ok(if model.is_affine() { Objective::Convex(Convex(sum)) } else { Objective::Any(sum) })
+    Ok(if model.is_affine() { Box::new(Convex(sum)) } else { Box::new(sum) })
 }
 
 /// The first setting that differs, with both values.

@@ -229,15 +229,33 @@ impl Network {
 
     /// Random weights, all arrays one after another: each uniform in ±1/√fan_in, as layers of PyTorch start.
     pub fn start(&self, seed: u64) -> Vec<f64> {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut all = vec![];
-        for parameter in self.parameters() {
-            let bound = 1.0 / (parameter.fan_in as f64).sqrt();
-            let count = parameter.shape.iter().product::<usize>();
-            all.extend((0..count).map(|_| random.random_range(-bound..=bound)));
-        }
-        all
+        start(&self.parameters(), seed)
     }
+}
+
+/// Random weights, all arrays one after another: uniform in ±1/√fan_in, 0 where nothing comes in.
+pub(crate) fn start(parameters: &[Parameter], seed: u64) -> Vec<f64> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut all = vec![];
+    for parameter in parameters {
+        let count = parameter.shape.iter().product::<usize>();
+        let bound = 1.0 / (parameter.fan_in as f64).sqrt();
+        match parameter.fan_in {
+            0 => all.extend(std::iter::repeat_n(0.0, count)),
+            _ => all.extend((0..count).map(|_| random.random_range(-bound..=bound))),
+        }
+    }
+    all
+}
+
+/// Arrays of these lengths, which lie one after another.
+pub(crate) fn pieces<'a>(lengths: &[usize], mut flat: &'a [f64]) -> Vec<&'a [f64]> {
+    let piece = |&n: &usize| {
+        let (own, rest) = flat.split_at(n);
+        flat = rest;
+        own
+    };
+    lengths.iter().map(piece).collect()
 }
 
 type Reading<T> = std::result::Result<T, String>;

@@ -170,6 +170,6 @@ fn scores_are_means_over_the_samples() {
     let Epoch { objective, .. } = session.epochs()[0].clone();
     let trained = session.finish();
     let data = problem.training.clone();
-    let scores = clarke_train::Scorer::new(&problem).unwrap().scores(&data, &trained.outcome.last).unwrap();
+    let scores = clarke_train::Scorer::new(&problem).scores(&data, &trained.outcome.last).unwrap();
     assert!((scores.loss - objective).abs() <= 1e-12 * objective, "{} {objective}", scores.loss);
 }

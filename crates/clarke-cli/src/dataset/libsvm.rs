@@ -44,8 +44,7 @@ pub fn read(path: &Path, features: Option<usize>) -> Result<(Arc<Csr>, Vec<f64>)
             if j <= last {
                 return Err(wrong(format!("feature {j} comes after {last}: features increase along a line")));
             }
-            if features.is_some_and(|most| j > most) {
-                let most = features.unwrap_or_default();
+            if let Some(most) = features.filter(|most| j > *most) {
                 return Err(wrong(format!("feature {j}, but the model takes {most}")));
             }
             last = j;

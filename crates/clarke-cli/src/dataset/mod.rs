@@ -6,7 +6,7 @@ mod store;
 use crate::data::{decode, from_npy, open, shape_of, unsupported};
 use crate::output::extension;
 use crate::report::{Exit, suggestion};
-use crate::rows::Rows;
+use crate::rows::{Rows, place_of};
 use clarke::Samples;
 use clarke_show::words::plural;
 use clarke_train::Data;
@@ -31,6 +31,11 @@ pub struct Targets<'a> {
     pub features: Option<usize>,
     /// How many numbers are held in memory.
     pub limit: usize,
+}
+
+/// How many numbers fill so many megabytes.
+pub fn limit(megabytes: usize) -> usize {
+    megabytes.saturating_mul(1 << 17)
 }
 
 /// Reads a data set by the extension of its file: `.csv`; `.svm`, `.libsvm` or `.txt` for LIBSVM's sparse text; `.npy` with
@@ -73,10 +78,7 @@ fn columns_hint(path: &Path) -> String {
 
 fn csv(path: &Path, column: &str, limit: usize) -> Result<DataSet, Exit> {
     let mut rows = Rows::open(path)?.named()?;
-    let Some(at) = rows.columns().iter().position(|c| c == column) else {
-        return Err(Exit::input(format!("{} has no column `{column}`", path.display()))
-            .maybe_hint(suggestion(column, rows.columns())));
-    };
+    let at = place_of(column, rows.columns(), path)?;
     let width = rows.columns().len() - 1;
     if width == 0 {
         return Err(Exit::input(format!("{} has no column besides `{column}`", path.display())));

@@ -1,12 +1,12 @@
 //! The page of `clarke minimize --report`.
 
-use super::watched::{Ties, Watched, patience};
+use super::watched::{Ties, Watched, filled, patience};
 use super::{Page, made};
 use crate::bind::Bindings;
 use crate::each::Each;
-use crate::minimize::{Evaluations, MinimizeArgs, MinimizeReport};
+use crate::minimize::{MinimizeArgs, MinimizeReport};
 use crate::report::Exit;
-use clarke::optim::Outcome;
+use clarke::optim::{Evaluations, Outcome};
 use clarke::{Conclusion, Program, Tensor};
 use clarke_show::report::{Report, Section};
 use clarke_show::{Named, conclusion_blocks, words};
@@ -19,7 +19,6 @@ pub struct RunPage {
     report: Report,
     along: Section,
     made: Section,
-    tiles: Vec<(String, String)>,
 }
 
 impl RunPage {
@@ -33,7 +32,7 @@ impl RunPage {
         how.facts("Settings", settings(args));
         made(&mut how, files(args).iter().map(PathBuf::as_path));
         let along = Section { title: "Along the run".into(), blocks: vec![] };
-        Ok(Some(RunPage { page, report, along, made: how, tiles: vec![] }))
+        Ok(Some(RunPage { page, report, along, made: how }))
     }
 
     /// What was seen along the way, and the ties there. `each` names the data that differ from sample to sample, of which the
@@ -57,13 +56,13 @@ impl RunPage {
         ties.tell(&mut self.along, of.as_deref());
         if let Some(outcome) = outcome {
             let tile = |name: &str, value: String| (name.to_string(), value);
-            self.tiles = vec![
+            self.report.tiles = vec![
                 tile("best value", words::number(outcome.best_value)),
                 tile("method", self.report.name.clone()),
                 tile("steps", outcome.steps.to_string()),
                 tile("time", time(seconds)),
             ];
-            self.tiles.extend(
+            self.report.tiles.extend(
                 ties.last()
                     .map(|[exact, close]| tile("ties at the end", format!("{exact} exactly, {close} within 10⁻⁶"))),
             );
@@ -73,11 +72,12 @@ impl RunPage {
     /// Saves the page of a run that ended.
     pub fn done(mut self, said: &MinimizeReport, end: &Conclusion) -> Result<(), Exit> {
         // The solution may be better than what the run met: it may have been polished.
-        self.tiles[0].1 = words::number(said.best_value);
+        self.report.tiles[0].1 = words::number(said.best_value);
         self.along.charts().filter(|chart| chart.id == "value").for_each(|chart| chart.least = Some(said.best_value));
-        self.tiles
+        self.report
+            .tiles
             .extend(end.verdict().map(|verdict| ("verdict".to_string(), format!("{verdict}, {}", end.precision))));
-        self.tiles.insert(1, ("ended".into(), said.ended().split(':').next().unwrap_or_default().into()));
+        self.report.tiles.insert(1, ("ended".into(), said.ended().split(':').next().unwrap_or_default().into()));
         let mut last = Section { title: "The end".into(), blocks: vec![] };
         let measured = said.measures.iter().map(|(name, value)| (format!("measured {name}"), words::number(*value)));
         let counts = said.evaluations;
@@ -104,7 +104,6 @@ impl RunPage {
     }
 
     fn save(mut self, solution: Option<&Named>) -> Result<(), Exit> {
-        self.report.tiles = self.tiles;
         if !self.along.blocks.is_empty() {
             self.report.sections.insert(0, self.along);
         }
@@ -131,24 +130,12 @@ fn ties(
     let differs = |name: &str| each.is_some_and(|each| each.has(name));
     let count = each.map(Each::count);
     let taken = count.map(|n| n.min(SAMPLES));
-    let inputs: Vec<(String, Vec<usize>)> =
-        program.inputs().iter().map(|i| (i.name.clone(), i.shape.clone())).collect();
-    let fixed: Vec<Option<Tensor>> = inputs
-        .iter()
-        .map(|(name, _)| {
-            let first = each.zip(taken).and_then(|(each, n)| each.first(name, n).ok().flatten());
-            first.or_else(|| data.get(name).cloned())
-        })
-        .collect();
-    let point = |x: &[f64]| {
-        let mut rest = x.iter();
-        let own = |(fixed, (_, shape)): (&Option<Tensor>, &(String, Vec<usize>))| match fixed {
-            Some(value) => value.clone(),
-            None => Tensor::from_fn(shape, |_| *rest.next().unwrap_or(&f64::NAN)),
-        };
-        std::iter::zip(&fixed, &inputs).map(own).collect()
-    };
-    let mapped: Vec<bool> = inputs.iter().map(|(name, _)| differs(name)).collect();
+    let fixed = program.inputs().iter().map(|input| {
+        let first = each.zip(taken).and_then(|(each, n)| each.first(&input.name, n).ok().flatten());
+        first.or_else(|| data.get(&input.name).cloned())
+    });
+    let point = filled(program, fixed.collect());
+    let mapped: Vec<bool> = program.inputs().iter().map(|i| differs(&i.name)).collect();
     let batched = taken.and_then(|n| program.batch(&mapped, n).ok());
     let of = match (count, taken) {
         (Some(n), Some(taken)) if taken < n => Some(format!("of the first {taken} of {n} samples")),

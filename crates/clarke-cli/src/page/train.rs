@@ -1,12 +1,10 @@
 //! The page of `clarke train --report`.
 
-use super::watched::{Watched, patience};
+use super::watched::{Watched, filled, patience};
 use super::{Page, made};
 use crate::report::Exit;
 use crate::train::report::TrainReport;
 use crate::train::{Setup, TrainArgs};
-use clarke::Tensor;
-use clarke::optim::Event;
 use clarke_show::report::{Chart, Report, Scale, Section, Series};
 use clarke_show::words;
 use clarke_train::{Epoch, Scores, Session};
@@ -32,9 +30,7 @@ impl TrainPage {
     pub fn at(&mut self, session: &Session<'_>) {
         let (step, x) = (session.steps(), session.weights());
         match &mut self.watched {
-            Some(watched) => {
-                watched.at(&Event { step, x, value: f64::NAN, best_value: f64::NAN, evaluations: Default::default() })
-            }
+            Some(watched) => watched.point(step, x),
             None => self.watched = Some(Watched::new(x)),
         }
     }
@@ -52,21 +48,11 @@ impl TrainPage {
         if let Some(watched) = &self.watched {
             ties(watched, setup, said.seconds, along)?;
         }
-        let row = |(samples, scores): (&str, Option<Scores>)| {
-            let Scores { loss, metric } = scores?;
-            Some(vec![samples.to_string(), format!("{loss:.6}"), format!("{metric:.4}")])
-        };
-        let scores = [("training", Some(said.training)), ("validation", said.validation), ("test", said.test)];
-        report.section("Scores of the weights kept").table(
-            "",
-            &["samples", "loss", said.metric],
-            scores.into_iter().filter_map(row).collect(),
-        );
+        report.section("Scores of the weights kept").table("", &["samples", "loss", said.metric], said.scores());
         report.section("Guarantee").text(format!("{}.", said.guarantee.trim_end_matches('.')));
         let how = report.section("How it was made");
         how.facts("Settings", settings(args, setup));
-        let test = args.test.as_ref().filter(|text| text.parse::<f64>().is_err()).map(std::path::PathBuf::from);
-        made(how, [args.data.as_path()].into_iter().chain(test.as_deref()));
+        made(how, [args.data.as_path()].into_iter().chain(args.test_file()));
         self.page.save(&[report])
     }
 }
@@ -137,23 +123,15 @@ fn ties(watched: &Watched, setup: &Setup, seconds: f64, into: &mut Section) -> R
     let problem = &setup.problem;
     let taken = problem.training.count().min(SAMPLES);
     let program = problem.model.objective(problem.loss, problem.standardize.is_some(), taken)?;
-    let rows: Vec<usize> = (0..taken).collect();
-    let (mut x, mut y) = (vec![], vec![]);
-    problem.training.x.write(&rows, &mut x);
-    problem.training.y.write(&rows, &mut y);
-    let inputs: Vec<(String, Vec<usize>)> =
-        program.inputs().iter().map(|i| (i.name.clone(), i.shape.clone())).collect();
-    let point = |weights: &[f64]| {
-        let mut rest = weights.iter();
-        let of = |(name, shape): &(String, Vec<usize>)| match (name.as_str(), &problem.standardize) {
-            ("X", _) => Tensor::from_fn(shape, |k| x[k]),
-            ("y", _) => Tensor::from_fn(shape, |k| y[k]),
-            ("shift", Some((shift, _))) => shift.clone(),
-            ("scale", Some((_, scale))) => scale.clone(),
-            _ => Tensor::from_fn(shape, |_| *rest.next().unwrap_or(&f64::NAN)),
-        };
-        inputs.iter().map(of).collect::<Vec<Tensor>>()
-    };
+    let (x, y) = (problem.training.x.range(0..taken).to_tensor()?, problem.training.y.range(0..taken).to_tensor()?);
+    let fixed = program.inputs().iter().map(|input| match (input.name.as_str(), &problem.standardize) {
+        ("X", _) => Some(x.clone()),
+        ("y", _) => Some(y.clone()),
+        ("shift", Some((shift, _))) => Some(shift.clone()),
+        ("scale", Some((_, scale))) => Some(scale.clone()),
+        _ => None,
+    });
+    let point = filled(&program, fixed.collect());
     let of = (taken < problem.training.count()).then(|| {
         format!("at the ends of epochs, of the first {taken} of {} training samples", problem.training.count())
     });

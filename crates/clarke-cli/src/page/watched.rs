@@ -92,7 +92,12 @@ impl Watched {
     /// After a step.
     pub fn at(&mut self, event: &Event<'_>) {
         self.values.offer(event.step, || (event.value, event.best_value));
-        self.points.offer(event.step, || event.x.to_vec());
+        self.point(event.step, event.x);
+    }
+
+    /// A point alone.
+    pub fn point(&mut self, step: u64, x: &[f64]) {
+        self.points.offer(step, || x.to_vec());
     }
 
     /// The last point, where the run has ended.
@@ -135,6 +140,19 @@ impl Watched {
         }
         counted.sort_by_key(|(step, _)| *step);
         Ties(counted)
+    }
+}
+
+/// The inputs of a program at a point: those that are fixed, and for the others the point's numbers in order.
+pub fn filled(program: &Program, fixed: Vec<Option<Tensor>>) -> impl Fn(&[f64]) -> Vec<Tensor> {
+    let shapes: Vec<Vec<usize>> = program.inputs().iter().map(|i| i.shape.clone()).collect();
+    move |x| {
+        let mut rest = x.iter();
+        let own = |(fixed, shape): (&Option<Tensor>, &Vec<usize>)| match fixed {
+            Some(value) => value.clone(),
+            None => Tensor::from_fn(shape, |_| *rest.next().unwrap_or(&f64::NAN)),
+        };
+        std::iter::zip(&fixed, &shapes).map(own).collect()
     }
 }
 

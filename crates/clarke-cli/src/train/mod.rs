@@ -94,6 +94,13 @@ pub struct TrainArgs {
     pub format: Format,
 }
 
+impl TrainArgs {
+    /// The file of `--test`, if that is no fraction.
+    pub fn test_file(&self) -> Option<&Path> {
+        self.test.as_deref().filter(|text| text.parse::<f64>().is_err()).map(Path::new)
+    }
+}
+
 /// Where the run is kept, and how often.
 struct Checkpoint {
     target: Option<Target>,
@@ -118,7 +125,7 @@ pub fn run(args: &TrainArgs) -> Result<(), Exit> {
     let mut page = TrainPage::check(args)?;
     let setup = Setup::read(args)?;
     let clock = Instant::now();
-    let mut session = session(args, &setup)?;
+    let session = session(args, &setup)?;
     let guarantee = session.guarantee(&setup.method);
     guarantee.violated.iter().for_each(warn);
     let resumed = session.epochs().len();

@@ -52,7 +52,7 @@ impl TrainReport {
         seconds: f64,
     ) -> Result<TrainReport, Exit> {
         let problem = &setup.problem;
-        let mut scorer = Scorer::new(problem)?;
+        let mut scorer = Scorer::new(problem);
         let mut scores = |data: &Data| scorer.scores(data, &trained.weights);
         let status = match end {
             None => "interrupted".to_string(),
@@ -76,6 +76,16 @@ impl TrainReport {
             guarantee,
             saved,
         })
+    }
+
+    /// Samples, loss and metric of the weights kept, a row each.
+    pub fn scores(&self) -> Vec<Vec<String>> {
+        let all = [("training", Some(self.training)), ("validation", self.validation), ("test", self.test)];
+        let row = |(samples, scores): (&str, Option<Scores>)| {
+            let Scores { loss, metric } = scores?;
+            Some(vec![samples.to_string(), format!("{loss:.6}"), format!("{metric:.4}")])
+        };
+        all.into_iter().filter_map(row).collect()
     }
 
     /// The report in the format asked for.
@@ -158,15 +168,7 @@ fn text(report: &TrainReport) -> String {
     out += &format!("steps       {} in {:.2} s\n", report.steps, report.seconds);
     let why = if report.validation.is_some() { ", of the least validation loss" } else { "" };
     out += &format!("kept        the weights of epoch {}{why}\n\n", report.epoch);
-    let rows: Vec<Vec<String>> =
-        [("training", Some(report.training)), ("validation", report.validation), ("test", report.test)]
-            .into_iter()
-            .filter_map(|(name, scores)| {
-                let Scores { loss, metric } = scores?;
-                Some(vec![name.to_string(), format!("{loss:.6}"), format!("{metric:.4}")])
-            })
-            .collect();
-    out += &words::align(&["samples", "loss", report.metric], &rows);
+    out += &words::align(&["samples", "loss", report.metric], &report.scores());
     if let Some(path) = &report.saved {
         out += &format!("\nsaved to {}\n", path.display());
     }

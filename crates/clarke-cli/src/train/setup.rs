@@ -3,10 +3,10 @@
 use super::TrainArgs;
 use crate::bind::{Bindings, variables};
 use crate::dataset::{self, Targets};
-use crate::methods;
+use crate::methods::{self, policy};
 use crate::report::{Exit, warn};
+use clarke::Samples;
 use clarke::optim::AnyMethod;
-use clarke::{Policy, Samples};
 use clarke_show::words::plural;
 use clarke_train::{Data, Loss, Model, Network, Problem, ProgramModel, Settings};
 use std::path::Path;
@@ -38,8 +38,7 @@ impl Setup {
     /// Reads and checks.
     pub fn read(args: &TrainArgs) -> Result<Setup, Exit> {
         let features = Network::read(&args.model).ok().map(|network| network.inputs());
-        let limit = args.memory.saturating_mul(1 << 17);
-        let targets = Targets { name: args.y.as_deref(), features, limit };
+        let targets = Targets { name: args.y.as_deref(), features, limit: dataset::limit(args.memory) };
         let set = dataset::read(&args.data, &targets)?;
         let fingerprint = set.data.fingerprint();
         let (loss, classes) = loss(args, &set.data)?;
@@ -50,10 +49,10 @@ impl Setup {
         let count = data.count();
         let model = model(args, &data, loss, classes.as_deref())?;
         let (training, validation, mut test) = split(args, &data, !set.mapped)?;
-        if let Some(file) = args.test.as_deref().filter(|text| text.parse::<f64>().is_err()) {
-            test = Some(test_file(Path::new(file), &targets, &model, classes.as_deref())?);
+        if let Some(file) = args.test_file() {
+            test = Some(test_file(file, &targets, &model, classes.as_deref())?);
         }
-        let policy = policy(args, &model, loss)?;
+        let policy = policy(args.policy.as_deref(), args.seed, || model.objective(loss, false, 1))?;
         let standardize = args.standardize.then(|| training.standardization());
         let (method, batch, options) = method(args)?;
         let setting = |name: &str, value: String| (name.to_string(), value);
@@ -169,14 +168,6 @@ fn test_file(path: &Path, targets: &Targets<'_>, model: &Model, classes: Option<
         data.y = indices(&data, classes, path)?;
     }
     Ok(data)
-}
-
-fn policy(args: &TrainArgs, model: &Model, loss: Loss) -> Result<Policy, Exit> {
-    Ok(match args.policy.as_deref() {
-        None => Policy::default(),
-        Some("random") => Policy::Random(args.seed),
-        Some(text) => Policy::read(text, &model.objective(loss, false, 1)?)?,
-    })
 }
 
 /// The method, the samples of a step, and the options as they were given.

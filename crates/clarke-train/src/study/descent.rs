@@ -1,6 +1,8 @@
 //! Gradient descent with momentum in the arithmetic of a format, over shuffled minibatches.
 
 use super::Images;
+use super::net::Rows;
+use super::parallel::Watch;
 use clarke::Float;
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -35,7 +37,7 @@ impl Descent {
     }
 }
 
-/// The order of images in each epoch: the same for all that is compared.
+/// The order of images in each epoch.
 pub(super) struct Shuffle {
     random: ChaCha8Rng,
     order: Vec<usize>,
@@ -50,5 +52,58 @@ impl Shuffle {
     pub fn epoch(&mut self, images: &Images) -> Images {
         self.order.shuffle(&mut self.random);
         images.gather(&self.order)
+    }
+}
+
+/// The minibatches of a training in a new order each epoch, the same for all that is compared, gone through from any step.
+pub(super) struct Minibatches<'a> {
+    pub images: &'a Images,
+    /// Images in each; an epoch leaves out those that fill none.
+    pub batch: usize,
+    /// How many there are in all.
+    pub steps: usize,
+    pub seed: u64,
+    pub watch: &'a Watch<'a>,
+}
+
+/// The minibatches from a step on.
+pub(super) struct From<'a> {
+    of: &'a Minibatches<'a>,
+    next: usize,
+    shuffle: Shuffle,
+    epoch: Images,
+    /// The number of that epoch.
+    passed: usize,
+}
+
+impl Minibatches<'_> {
+    pub fn from(&self, step: usize) -> From<'_> {
+        let mut shuffle = Shuffle::new(self.images.count(), self.seed);
+        let mut epoch = shuffle.epoch(self.images);
+        let passed = step / self.per_epoch();
+        for _ in 0..passed {
+            epoch = shuffle.epoch(self.images);
+        }
+        From { of: self, next: step, shuffle, epoch, passed }
+    }
+
+    fn per_epoch(&self) -> usize {
+        self.images.count() / self.batch
+    }
+}
+
+impl From<'_> {
+    /// The number of a step and its pixels and labels; None at the end, or where the user stops it.
+    pub fn next(&mut self) -> Option<(usize, Rows<'_>)> {
+        let (k, per_epoch) = (self.next, self.of.per_epoch());
+        if k >= self.of.steps || self.of.watch.stopped() {
+            return None;
+        }
+        if k / per_epoch > self.passed {
+            self.passed += 1;
+            self.epoch = self.shuffle.epoch(self.of.images);
+        }
+        self.next += 1;
+        Some((k, self.epoch.rows(k % per_epoch * self.of.batch, self.of.batch)))
     }
 }

@@ -27,7 +27,7 @@ pub use net::{Affine, Images, Net};
 pub use parallel::Watch;
 pub use path::{Path, PathOptions, paths};
 pub use pool::{PoolOptions, PoolRun, PoolZone, Pools, pools};
-pub use published::{Counts, PUBLISHED_ACCURACY, PUBLISHED_BETA, PUBLISHED_FREQUENCY, PUBLISHED_THRESHOLD, published};
+pub use published::{PUBLISHED_ACCURACY, PUBLISHED_BETA, PUBLISHED_FREQUENCY, PUBLISHED_THRESHOLD, published};
 pub use rule::Rule;
 pub use train::{Accuracy, Group, TrainOptions, accuracies, betas};
 pub use zone::{Changed, Zone, ZoneOptions, ZoneRun, zone};

@@ -1,9 +1,9 @@
 //! The networks of the studies as programs, and their data.
 
-use crate::Network;
+use crate::{Network, spec::pieces};
 use clarke::program::Role;
 use clarke::program::tie::Site;
-use clarke::{Builder, Fault, Float, Program, Result, Rounded, Var};
+use clarke::{Builder, Fault, Float, Program, Result, Rounded, TieCounter, Var};
 
 /// Images with their classes.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,7 +60,7 @@ impl Images {
     }
 
     /// The pixels and labels of some of them that lie one after another.
-    pub(super) fn rows(&self, from: usize, count: usize) -> (&[f64], &[f64]) {
+    pub(super) fn rows(&self, from: usize, count: usize) -> Rows<'_> {
         (&self.pixels[from * self.width..(from + count) * self.width], &self.labels[from..from + count])
     }
 
@@ -142,38 +142,82 @@ impl Net {
         self.network().start(seed).into_iter().map(|x| float.round(x)).collect()
     }
 
-    /// The outputs for a minibatch, and its mean cross entropy: programs of the weights and of `X`, `y` and `one`.
-    ///
-    /// Errors: sizes that do not fit.
-    pub(super) fn programs(&self, batch: usize) -> Result<(Program, Program)> {
+    /// The outputs for a minibatch, as a program of `X`, `y`, `one` and the weights. Errors: sizes that do not fit.
+    pub(super) fn outputs(&self, batch: usize) -> Result<Program> {
+        self.program(batch, false)
+    }
+
+    /// The mean cross entropy of a minibatch, as a program of the same inputs. Errors: as [`outputs`](Net::outputs).
+    pub(super) fn loss(&self, batch: usize) -> Result<Program> {
+        self.program(batch, true)
+    }
+
+    fn program(&self, batch: usize, loss: bool) -> Result<Program> {
         let (network, parameters) = (self.network(), self.parameters());
-        let make = |loss: bool| -> Result<Program> {
-            let builder = Builder::new();
-            let x = builder.input("X", &[batch, network.inputs()], Role::Data);
-            let y = builder.input("y", &[batch], Role::Data);
-            let one = builder.input("one", &[batch, 1], Role::Data);
-            let weights: Vec<Var<'_>> =
-                parameters.iter().map(|(name, shape)| builder.input(name, shape, Role::Argument)).collect();
-            let outputs = match self.is_fused() {
-                true => {
-                    let mut h = x;
-                    for (k, a) in weights.iter().enumerate() {
-                        h = h.concatenate(&[one], 1).matmul(*a);
-                        h = if k + 1 < weights.len() { h.relu() } else { h };
-                    }
-                    h
+        let builder = Builder::new();
+        let x = builder.input("X", &[batch, network.inputs()], Role::Data);
+        let y = builder.input("y", &[batch], Role::Data);
+        let one = builder.input("one", &[batch, 1], Role::Data);
+        let weights: Vec<Var<'_>> =
+            parameters.iter().map(|(name, shape)| builder.input(name, shape, Role::Argument)).collect();
+        let outputs = match self.is_fused() {
+            true => {
+                let mut h = x;
+                for (k, a) in weights.iter().enumerate() {
+                    h = h.concatenate(&[one], 1).matmul(*a);
+                    h = if k + 1 < weights.len() { h.relu() } else { h };
                 }
-                false => {
-                    let shape = [batch, network.inputs()];
-                    let mut inputs: Vec<(&str, &[usize])> = vec![("X", &shape)];
-                    inputs.extend(parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())));
-                    let program = clarke::parse(&network.expression("X", batch), &inputs)?;
-                    builder.inline(&program, &[&[x], &weights[..]].concat())[0]
-                }
-            };
-            builder.finish(&[if loss { outputs.cross_entropy(y) } else { outputs }])
+                h
+            }
+            false => {
+                let shape = [batch, network.inputs()];
+                let mut inputs: Vec<(&str, &[usize])> = vec![("X", &shape)];
+                inputs.extend(parameters.iter().map(|(name, shape)| (name.as_str(), shape.as_slice())));
+                let program = clarke::parse(&network.expression("X", batch), &inputs)?;
+                builder.inline(&program, &[&[x], &weights[..]].concat())[0]
+            }
         };
-        Ok((make(false)?, make(true)?))
+        builder.finish(&[if loss { outputs.cross_entropy(y) } else { outputs }])
+    }
+}
+
+/// Pixels and labels.
+pub(super) type Rows<'a> = (&'a [f64], &'a [f64]);
+
+/// How a minibatch and weights become the inputs of a network's programs.
+#[derive(Clone)]
+struct Feed {
+    lengths: Vec<usize>,
+    one: Vec<f64>,
+}
+
+impl Feed {
+    /// For a program of [`Net::outputs`] or [`Net::loss`], or a derivative of it.
+    fn new(program: &Program, net: &Net) -> Feed {
+        let lengths = net.parameters().iter().map(|(_, shape)| shape.iter().product()).collect();
+        Feed { lengths, one: vec![1.0; program.inputs()[1].shape[0]] }
+    }
+
+    fn inputs<'a>(&'a self, (x, y): Rows<'a>, weights: &'a [f64]) -> Vec<&'a [f64]> {
+        [&[x, y, &self.one[..]], &pieces(&self.lengths, weights)[..]].concat()
+    }
+}
+
+/// Where the loss of a minibatch meets ties.
+#[derive(Clone)]
+pub(super) struct Ties {
+    pub counter: TieCounter,
+    feed: Feed,
+}
+
+impl Ties {
+    pub fn new(loss: &Program, net: &Net, float: Float) -> Result<Ties> {
+        Ok(Ties { counter: TieCounter::new(loss, float)?, feed: Feed::new(loss, net) })
+    }
+
+    /// How many ties are met.
+    pub fn met(&mut self, rows: Rows<'_>, weights: &[f64]) -> usize {
+        self.counter.met(&self.feed.inputs(rows, weights)).iter().map(|(_, met)| met.len()).sum()
     }
 }
 
@@ -181,50 +225,23 @@ impl Net {
 #[derive(Clone)]
 pub(super) struct Engine {
     rounded: Rounded,
-    shapes: Vec<usize>,
-    one: Vec<f64>,
+    feed: Feed,
     /// The outputs of the last run.
     pub out: Vec<Vec<f64>>,
-    /// How many numbers of these were not finite.
-    pub odd: clarke::Odd,
 }
 
 impl Engine {
     pub fn new(program: &Program, net: &Net, float: Float, fill: &dyn Fn(&Site) -> f64) -> Result<Engine> {
         let rounded = Rounded::new(program, float, fill)?;
         let out = program.output_shapes().iter().map(|s| vec![0.0; s.iter().product()]).collect();
-        let batch = program.inputs()[1].shape[0];
-        Ok(Engine { rounded, shapes: lengths(net), one: vec![1.0; batch], out, odd: clarke::Odd::default() })
+        Ok(Engine { rounded, feed: Feed::new(program, net), out })
     }
 
     /// Runs it on a minibatch.
-    pub fn run(&mut self, (x, y): (&[f64], &[f64]), weights: &[f64]) -> &[Vec<f64>] {
-        let inputs = inputs(&self.shapes, x, y, &self.one, weights);
+    pub fn run(&mut self, rows: Rows<'_>, weights: &[f64]) -> &[Vec<f64>] {
+        let inputs = self.feed.inputs(rows, weights);
         let mut out: Vec<&mut [f64]> = self.out.iter_mut().map(Vec::as_mut_slice).collect();
-        self.odd = self.rounded.run(&inputs, &mut out);
+        self.rounded.run(&inputs, &mut out);
         &self.out
     }
-}
-
-/// How long each array of weights is.
-pub(super) fn lengths(net: &Net) -> Vec<usize> {
-    net.parameters().iter().map(|(_, shape)| shape.iter().product()).collect()
-}
-
-/// The inputs of a network's programs.
-pub(super) fn inputs<'a>(
-    lengths: &[usize],
-    x: &'a [f64],
-    y: &'a [f64],
-    one: &'a [f64],
-    weights: &'a [f64],
-) -> Vec<&'a [f64]> {
-    let mut all = vec![x, y, one];
-    let mut rest = weights;
-    for &n in lengths {
-        let (own, after) = rest.split_at(n);
-        all.push(own);
-        rest = after;
-    }
-    all
 }

@@ -1,10 +1,10 @@
 //! Two trainings that differ in relu'(0) alone: they are one until a minibatch meets a tie.
 
-use super::descent::{Descent, Shuffle};
-use super::net::{Engine, inputs, lengths};
+use super::descent::{Descent, Minibatches};
+use super::net::{Engine, Ties};
 use super::parallel::{Watch, runs};
 use super::{Images, Net, Rule, stream};
-use clarke::{Float, Result, TieCounter};
+use clarke::{Float, Result};
 use serde::Serialize;
 
 /// What is asked.
@@ -55,13 +55,13 @@ const AFTER: usize = 20;
 /// Errors: those of the programs; a batch that is larger than the set.
 pub fn paths(images: &Images, options: &PathOptions, watch: &Watch<'_>) -> Result<Vec<Path>> {
     let batch = options.batch.min(images.count());
-    let loss = options.net.programs(batch)?.1;
+    let loss = options.net.loss(batch)?;
     let derivative = loss.value_and_gradient()?;
     let work = |run: usize| -> Result<Path> {
         let float = options.floats[run];
         let engine = |s: f64| Engine::new(&derivative, &options.net, float, &Rule::Chain.fill(s, 0.0));
         let mut engines = [engine(0.0)?, engine(1.0)?];
-        let mut ties = TieCounter::new(&loss, float)?;
+        let mut ties = Ties::new(&loss, &options.net, float)?;
         Ok(follow(images, options, batch, float, &mut engines, &mut ties, watch))
     };
     runs(options.floats.len(), watch, || (), |(), run| work(run)).into_iter().collect()
@@ -73,7 +73,7 @@ fn follow(
     batch: usize,
     float: Float,
     engines: &mut [Engine; 2],
-    ties: &mut TieCounter,
+    ties: &mut Ties,
     watch: &Watch<'_>,
 ) -> Path {
     let start = options.net.start(stream(options.seed, 1, 0), float);
@@ -88,27 +88,22 @@ fn follow(
         nearest: vec![],
         distance: vec![],
     };
-    let (sizes, ones) = (lengths(&options.net), vec![1.0; batch]);
-    let mut shuffle = Shuffle::new(images.count(), stream(options.seed, 2, 0));
-    let per_epoch = images.count() / batch;
-    let mut epoch = shuffle.epoch(images);
-    for k in 0..options.steps {
-        if watch.stopped() || path.parted.is_some_and(|at| k > at + AFTER) {
+    let seed = stream(options.seed, 2, 0);
+    let run = Minibatches { images, batch, steps: options.steps, seed, watch };
+    let mut at = run.from(0);
+    while let Some((k, rows)) = at.next() {
+        if path.parted.is_some_and(|at| k > at + AFTER) {
             break;
         }
-        if k > 0 && k % per_epoch == 0 {
-            epoch = shuffle.epoch(images);
-        }
-        let (x, y) = epoch.rows(k % per_epoch * batch, batch);
         if path.parted.is_none() {
-            let met = ties.met(&inputs(&sizes, x, y, &ones, &two[0].weights));
-            let count = ties.sites().count();
-            let all = (0..count).flat_map(|site| ties.argument(site).data());
+            let met = ties.met(rows, &two[0].weights);
+            let count = ties.counter.sites().count();
+            let all = (0..count).flat_map(|site| ties.counter.argument(site).data());
             path.nearest.push(all.fold(f64::INFINITY, |m, u| m.min(u.abs())));
-            path.tied = path.tied.or((!met.is_empty()).then_some(k));
+            path.tied = path.tied.or((met > 0).then_some(k));
         }
         for (engine, descent) in std::iter::zip(&mut *engines, &mut two) {
-            engine.run((x, y), &descent.weights);
+            engine.run(rows, &descent.weights);
             descent.step(&engine.out[1..]);
         }
         if path.differ.is_none() && path.parted.is_none() && engines[0].out != engines[1].out {

@@ -1,10 +1,10 @@
 //! Two programs of one maximum: all to the first of its largest entries, or an even split.
 
-use super::net::{Engine, inputs, lengths};
+use super::net::{Engine, Ties};
 use super::parallel::{Watch, runs};
 use super::{Images, Net, Rule, stream};
 use crate::Network;
-use clarke::{Fault, Float, Result, TieCounter};
+use clarke::{Fault, Float, Result};
 use serde::Serialize;
 
 /// What is asked. The network is `cnn:1xRxC-cNk3-p2-…`: images of one channel, a convolution, the pool, and the rest.
@@ -97,18 +97,12 @@ impl PoolOptions {
 pub fn pools(images: &Images, options: &PoolOptions, watch: &Watch<'_>) -> Result<Pools> {
     let net = options.net(images)?;
     let batch = options.batch.min(images.count());
-    let loss = net.programs(batch)?.1;
+    let loss = net.loss(batch)?;
     let derivative = loss.value_and_gradient()?;
     let mut zones = vec![];
     for &float in &options.floats {
         let engine = |pick: f64| Engine::new(&derivative, &net, float, &Rule::Chain.fill(0.0, pick));
-        let work = Work {
-            net: net.clone(),
-            batch,
-            native: engine(1.0)?,
-            minimal: engine(0.0)?,
-            ties: TieCounter::new(&loss, float)?,
-        };
+        let work = Work { batch, native: engine(1.0)?, minimal: engine(0.0)?, ties: Ties::new(&loss, &net, float)? };
         let all: Vec<PoolRun> = runs(
             options.runs,
             watch,
@@ -150,24 +144,22 @@ fn summary(float: Float, minibatches: Vec<PoolRun>) -> PoolZone {
 
 #[derive(Clone)]
 struct Work {
-    net: Net,
     batch: usize,
     native: Engine,
     minimal: Engine,
-    ties: TieCounter,
+    ties: Ties,
 }
 
 impl Work {
     /// All full minibatches at these weights.
     fn run(&mut self, images: &Images, weights: &[f64]) -> Vec<PoolRun> {
-        let (sizes, ones) = (lengths(&self.net), vec![1.0; self.batch]);
         let mut all = vec![];
         for k in 0..images.count() / self.batch {
-            let (x, y) = images.rows(k * self.batch, self.batch);
-            self.ties.met(&inputs(&sizes, x, y, &ones, weights));
-            let (accidental, structural) = self.windows(x, images.width().isqrt());
-            let native = &self.native.run((x, y), weights)[1..];
-            let minimal = &self.minimal.run((x, y), weights)[1..];
+            let rows = images.rows(k * self.batch, self.batch);
+            self.ties.met(rows, weights);
+            let (accidental, structural) = self.windows(rows.0, images.width().isqrt());
+            let native = &self.native.run(rows, weights)[1..];
+            let minimal = &self.minimal.run(rows, weights)[1..];
             let pairs = || std::iter::zip(native.iter().flatten(), minimal.iter().flatten());
             let norm = pairs().map(|(a, b)| (a - b).abs()).sum();
             all.push(PoolRun { norm, gradient: pairs().map(|(a, _)| a.abs()).sum(), accidental, structural });
@@ -177,10 +169,10 @@ impl Work {
 
     /// How many windows of the pool with positive largest entries are tied, by accident and for all weights.
     fn windows(&self, x: &[f64], side: usize) -> (usize, usize) {
-        let pool = self.ties.sites().position(|(site, _)| site.tie.tie().is_some_and(|tie| !tie.is_interval()));
+        let pool = self.ties.counter.sites().position(|(site, _)| site.tie.tie().is_some_and(|tie| !tie.is_interval()));
         let Some(pool) = pool else { return (0, 0) };
         // [image, channel, row in the window, column in it, row of windows, column of windows].
-        let windows = self.ties.argument(pool);
+        let windows = self.ties.counter.argument(pool);
         let [_, channels, rows, columns, down, across] = windows.shape()[..] else { return (0, 0) };
         let plane = down * across;
         let patch = |image: usize, entry: usize, window: usize| {

@@ -4,18 +4,17 @@
 use clarke::Float;
 
 /// How many of 1000 random weights lay in the zone, on the 60 000 images of MNIST.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub struct Counts {
+struct Counts {
     /// Hidden layers.
-    pub layers: usize,
+    layers: usize,
     /// Units in each.
-    pub width: usize,
+    width: usize,
     /// Images a minibatch.
-    pub batch: usize,
+    batch: usize,
     /// In 16 bits: IEEE half precision.
-    pub f16: u32,
+    f16: u32,
     /// In 32 bits.
-    pub f32: u32,
+    f32: u32,
 }
 
 const fn counts(layers: usize, width: usize, batch: usize, f16: u32, f32: u32) -> Counts {

@@ -1,10 +1,10 @@
 //! The accuracy of training against what is chosen at ties.
 
-use super::descent::{Descent, Shuffle};
-use super::net::{Engine, inputs, lengths};
+use super::descent::{Descent, Minibatches, Shuffle};
+use super::net::{Engine, Ties};
 use super::parallel::{Watch, runs};
 use super::{Images, Net, Rule, stream};
-use clarke::{Float, Result, TieCounter};
+use clarke::{Float, Result};
 use serde::Serialize;
 
 /// What is asked.
@@ -154,25 +154,24 @@ fn one(
     let training = all.gather(&(0..kept).collect::<Vec<_>>());
     let batch = options.batch.min(kept);
     let weights = options.net.start(stream(options.seed, 4, start), float);
-    let run =
-        Training { batch, steps: kept / batch * options.epochs, training, seed: stream(options.seed, 5, start), watch };
-    let (outputs, loss) = (options.net.programs(held.max(1))?.0, options.net.programs(batch)?.1);
+    let (steps, seed) = (kept / batch * options.epochs, stream(options.seed, 5, start));
+    let run = Minibatches { images: &training, batch, steps, seed, watch };
+    let (outputs, loss) = (options.net.outputs(held.max(1))?, options.net.loss(batch)?);
     let mut score = Engine::new(&outputs, &options.net, float, &|_| 0.0)?;
     let test = all.rows(kept, held.max(1));
 
     let mut descent = Descent::new(float, options.rate, options.momentum, weights);
     let mut first = None;
     {
-        let mut ties = TieCounter::new(&loss, float)?;
-        let (sizes, ones) = (lengths(&options.net), vec![1.0; batch]);
+        let mut ties = Ties::new(&loss, &options.net, float)?;
         let mut engine = variants[0].engine(&loss, &options.net, float)?;
         let mut at = run.from(0);
-        while let Some((k, (x, y))) = at.next() {
-            if !ties.met(&inputs(&sizes, x, y, &ones, &descent.weights)).is_empty() {
+        while let Some((k, rows)) = at.next() {
+            if ties.met(rows, &descent.weights) > 0 {
                 first = Some(k);
                 break;
             }
-            engine.run((x, y), &descent.weights);
+            engine.run(rows, &descent.weights);
             descent.step(&engine.out[1..]);
         }
     }
@@ -182,8 +181,8 @@ fn one(
         if let Some(first) = first {
             let mut engine = variant.engine(&loss, &options.net, float)?;
             let mut at = run.from(first);
-            while let Some((_, batch)) = at.next() {
-                engine.run(batch, &own.weights);
+            while let Some((_, rows)) = at.next() {
+                engine.run(rows, &own.weights);
                 own.step(&engine.out[1..]);
             }
         }
@@ -199,59 +198,6 @@ fn one(
 impl Variant {
     fn engine(self, loss: &clarke::Program, net: &Net, float: Float) -> Result<Engine> {
         Engine::new(&self.rule.derivative(loss, self.s)?, net, float, &self.rule.fill(self.s, self.pick))
-    }
-}
-
-/// The minibatches of a training, which may be gone through from any step.
-struct Training<'a> {
-    training: Images,
-    batch: usize,
-    steps: usize,
-    seed: u64,
-    watch: &'a Watch<'a>,
-}
-
-/// Pixels and labels.
-type Rows<'a> = (&'a [f64], &'a [f64]);
-
-struct Minibatches<'a> {
-    of: &'a Training<'a>,
-    next: usize,
-    shuffle: Shuffle,
-    epoch: Images,
-    /// The number of that epoch.
-    passed: usize,
-}
-
-impl Training<'_> {
-    fn from(&self, step: usize) -> Minibatches<'_> {
-        let mut shuffle = Shuffle::new(self.training.count(), self.seed);
-        let mut epoch = shuffle.epoch(&self.training);
-        let passed = step / self.per_epoch();
-        for _ in 0..passed {
-            epoch = shuffle.epoch(&self.training);
-        }
-        Minibatches { of: self, next: step, shuffle, epoch, passed }
-    }
-
-    fn per_epoch(&self) -> usize {
-        self.training.count() / self.batch
-    }
-}
-
-impl Minibatches<'_> {
-    /// The number of a step and its pixels and labels.
-    fn next(&mut self) -> Option<(usize, Rows<'_>)> {
-        let (k, per_epoch) = (self.next, self.of.per_epoch());
-        if k >= self.of.steps || self.of.watch.stopped() {
-            return None;
-        }
-        if k / per_epoch > self.passed {
-            self.passed += 1;
-            self.epoch = self.shuffle.epoch(&self.of.training);
-        }
-        self.next += 1;
-        Some((k, self.epoch.rows(k % per_epoch * self.of.batch, self.of.batch)))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The zone in which gradients depend on relu'(0): how much of it do random weights hit?
 
-use super::net::{Engine, inputs, lengths};
+use super::net::{Engine, Ties};
 use super::parallel::{Watch, runs};
 use super::{Images, Net, Rule, stream};
-use clarke::{Float, Result, TieCounter};
+use clarke::{Float, Result};
 use serde::Serialize;
 
 /// What is asked.
@@ -75,11 +75,20 @@ pub struct Changed {
     pub relative: f64,
 }
 
+impl ZoneRun {
+    /// How the gradients of the first minibatch that has two differ, by a rule.
+    fn changed(&self, rule: Rule) -> Option<&Changed> {
+        match rule {
+            Rule::Chain => self.chain.as_ref(),
+            Rule::Released => self.released.as_ref(),
+        }
+    }
+}
+
 impl Zone {
     /// How many of the random weights lie in the zone, by a rule.
     pub fn inside(&self, rule: Rule) -> usize {
-        let of = |run: &&ZoneRun| if rule == Rule::Chain { run.chain.is_some() } else { run.released.is_some() };
-        self.runs.iter().filter(of).count()
+        self.runs.iter().filter(|run| run.changed(rule).is_some()).count()
     }
 
     /// The part of arguments of relu that were exactly 0.
@@ -102,8 +111,7 @@ impl Zone {
 
     /// The median of ‖g₁ − g₀‖₂ / ‖g₀‖₂ and its largest value, by a rule.
     pub fn change(&self, rule: Rule) -> Option<(f64, f64)> {
-        let of = |run: &ZoneRun| if rule == Rule::Chain { run.chain.clone() } else { run.released.clone() };
-        let mut all: Vec<f64> = self.runs.iter().filter_map(of).map(|c| c.relative).collect();
+        let mut all: Vec<f64> = self.runs.iter().filter_map(|run| run.changed(rule)).map(|c| c.relative).collect();
         all.sort_by(f64::total_cmp);
         Some((*all.get(all.len() / 2)?, *all.last()?))
     }
@@ -134,7 +142,7 @@ pub fn zone(images: &Images, options: &ZoneOptions, watch: &Watch<'_>) -> Result
 #[derive(Clone)]
 struct Sized {
     count: usize,
-    ties: TieCounter,
+    ties: Ties,
     zero: Engine,
     one: Engine,
     released: Engine,
@@ -148,11 +156,11 @@ impl Work {
         let mut sizes: Vec<usize> = images.batches(options.batch.max(1)).iter().map(|b| b.1).collect();
         sizes.dedup();
         let sized = |&count: &usize| -> Result<Sized> {
-            let loss = options.net.programs(count)?.1;
+            let loss = options.net.loss(count)?;
             let engine = |rule: Rule, s: f64| {
                 Engine::new(&rule.derivative(&loss, s)?, &options.net, options.float, &rule.fill(s, 0.0))
             };
-            let ties = TieCounter::new(&loss, options.float)?;
+            let ties = Ties::new(&loss, &options.net, options.float)?;
             let (zero, one) = (engine(Rule::Chain, 0.0)?, engine(Rule::Chain, 1.0)?);
             Ok(Sized { count, ties, zero, one, released: engine(Rule::Released, 1.0)? })
         };
@@ -162,30 +170,28 @@ impl Work {
     /// How many arguments of relu there are for all images.
     fn preactivations(&self, images: &Images) -> u64 {
         let first = &self.0[0];
-        let all: usize = first.ties.sites().map(|(_, shape)| shape.iter().product::<usize>()).sum();
+        let all: usize = first.ties.counter.sites().map(|(_, shape)| shape.iter().product::<usize>()).sum();
         (all / first.count * images.count()) as u64
     }
 
     fn run(&mut self, images: &Images, options: &ZoneOptions, run: usize, minibatches: &[(usize, usize)]) -> ZoneRun {
         let weights = options.net.start(stream(options.seed, 0, run), options.float);
         let mut result = ZoneRun { run, ties: 0, tied: 0, chain: None, released: None, odd: 0 };
-        let (names, sizes) = (options.net.parameters(), lengths(&options.net));
+        let names = options.net.parameters();
         for (k, &(from, count)) in minibatches.iter().enumerate() {
             let sized = self.0.iter_mut().find(|s| s.count == count).expect("every size has its programs");
-            let (x, y) = images.rows(from, count);
-            let ones = vec![1.0; count];
-            let met: usize =
-                sized.ties.met(&inputs(&sizes, x, y, &ones, &weights)).iter().map(|(_, met)| met.len()).sum();
-            result.odd += usize::from(sized.ties.odd().any());
+            let rows = images.rows(from, count);
+            let met = sized.ties.met(rows, &weights);
+            result.odd += usize::from(sized.ties.counter.odd().any());
             result.ties += met as u64;
             result.tied += usize::from(met > 0);
             if met == 0 || (result.chain.is_some() && result.released.is_some()) {
                 continue;
             }
-            let zero = sized.zero.run((x, y), &weights)[1..].to_vec();
+            let zero = sized.zero.run(rows, &weights)[1..].to_vec();
             for (seen, engine) in [(&mut result.chain, &mut sized.one), (&mut result.released, &mut sized.released)] {
                 if seen.is_none() {
-                    *seen = changed(&zero, &engine.run((x, y), &weights)[1..], k, &names);
+                    *seen = changed(&zero, &engine.run(rows, &weights)[1..], k, &names);
                 }
             }
         }

@@ -107,7 +107,9 @@ impl Samples {
     }
 
     /// All of them, written out.
-    pub(super) fn to_tensor(&self) -> Result<Tensor> {
+    ///
+    /// Errors: none, but for a shape too large for an array.
+    pub fn to_tensor(&self) -> Result<Tensor> {
         let mut all = vec![];
         self.write(&(0..self.count()).collect::<Vec<_>>(), &mut all);
         Tensor::new(&self.shape, all)

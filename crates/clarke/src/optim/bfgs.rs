@@ -190,14 +190,13 @@ impl Bfgs {
         while radius >= 1e-14 * norm(&state.x).max(1.0) && state.escapes < most {
             state.escapes += 1;
             let ball = Ball { radius, samples };
-            let found = ball.sample(oracle, &state.x, &mut state.rng)?;
-            let length = norm(&found.vector);
-            state.measured = Some(Stationarity { norm: length, distance: found.distance, radius: Some(radius) });
+            let (vector, measured) = ball.sample(oracle, &state.x, &mut state.rng)?;
+            let length = state.measured.insert(measured).norm;
             if length <= self.tolerance {
                 return Ok(false);
             }
             // The line search asks for unit steps first; the ball's radius is what the measure promises a decrease for.
-            let d: Vec<f64> = found.vector.iter().map(|v| -v * radius / length).collect();
+            let d: Vec<f64> = vector.iter().map(|v| -v * radius / length).collect();
             let slope = -length * radius;
             match short.search(oracle, &state.x, state.value, slope, &d) {
                 Search::Wolfe(step) | Search::Decrease(step) => {

@@ -195,9 +195,8 @@ impl Method for Ingd {
             let n = state.x.len();
             let ball = Ball { radius: state.radius, samples: (2 * n).min(n + 10) };
             // Where there are no gradients about the point there is no measure, and the run is not lost for it.
-            if let Ok(found) = ball.sample(oracle, &state.x, &mut state.rng) {
-                let (length, radius) = (norm(&found.vector), Some(state.radius));
-                state.measured = Some(Stationarity { norm: length, distance: found.distance, radius });
+            if let Ok((_, measured)) = ball.sample(oracle, &state.x, &mut state.rng) {
+                state.measured = Some(measured);
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The prox-linear method.
 
 use super::stationarity::moved;
-use super::{AnyMethod, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
+use super::{AnyMethod, Composite, Entry, Facts, Guarantee, Measure, Method, Oracle, Parameter, Range, Status};
 use crate::error::{Error, Result};
 use crate::set::{dot, norm, tilted_min_norm};
 use serde::{Deserialize, Serialize};
@@ -106,64 +106,56 @@ const OPEN: u32 = 10;
 /// Steps in a row that may fail, each with a tenth of t.
 const FAILURES: u32 = 40;
 
-/// f in its parts, or as h with c the identity.
-struct View<'a> {
-    oracle: &'a mut dyn Oracle,
-    apart: bool,
-}
+/// f as h, with c the identity.
+struct Whole<'a>(&'a mut dyn Oracle);
 
-impl View<'_> {
+impl Composite for Whole<'_> {
     fn width(&mut self) -> usize {
-        match self.oracle.composite() {
-            Some(parts) if self.apart => parts.width(),
-            _ => self.oracle.dimension(),
-        }
+        self.0.dimension()
     }
 
     fn inner(&mut self, x: &[f64], c: &mut [f64]) -> Result<()> {
-        match self.oracle.composite() {
-            Some(parts) if self.apart => parts.inner(x, c),
-            _ => {
-                c.copy_from_slice(x);
-                Ok(())
-            }
-        }
+        c.copy_from_slice(x);
+        Ok(())
     }
 
-    fn forward(&mut self, x: &[f64], d: &[f64], out: &mut [f64]) -> Result<()> {
-        match self.oracle.composite() {
-            Some(parts) if self.apart => parts.forward(x, d, out),
-            _ => {
-                out.copy_from_slice(d);
-                Ok(())
-            }
-        }
+    fn forward(&mut self, _: &[f64], d: &[f64], out: &mut [f64]) -> Result<()> {
+        out.copy_from_slice(d);
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &[f64], w: &[f64], out: &mut [f64]) -> Result<()> {
+        out.copy_from_slice(w);
+        Ok(())
     }
 
     fn outer(&mut self, c: &[f64], element: &mut [f64]) -> Result<f64> {
-        match self.oracle.composite() {
-            Some(parts) if self.apart => parts.outer(c, element),
-            _ => self.oracle.value_and_gradient(c, element),
-        }
+        self.0.value_and_gradient(c, element)
     }
+}
 
-    /// h at a point, with the plane that touches it there.
-    fn cut(&mut self, x: &[f64], z: &[f64]) -> Result<(f64, Cut)> {
-        let mut w = vec![0.0; z.len()];
-        let value = self.outer(z, &mut w)?;
-        let b = value - dot(&w, z);
-        let row = self.row(x, &w)?;
-        Ok((value, Cut { w, b, row }))
+/// Looks at f in its parts, or as a whole.
+fn view<R>(oracle: &mut dyn Oracle, apart: bool, look: impl FnOnce(&mut dyn Composite) -> R) -> R {
+    if apart && let Some(parts) = oracle.composite() {
+        return look(parts);
     }
+    look(&mut Whole(oracle))
+}
 
-    fn row(&mut self, x: &[f64], w: &[f64]) -> Result<Vec<f64>> {
-        let mut row = vec![0.0; x.len()];
-        match self.oracle.composite() {
-            Some(parts) if self.apart => parts.backward(x, w, &mut row)?,
-            _ => row.copy_from_slice(w),
-        }
-        Ok(row)
-    }
+/// h at a point, with the plane that touches it there.
+fn cut(view: &mut dyn Composite, x: &[f64], z: &[f64]) -> Result<(f64, Cut)> {
+    let mut w = vec![0.0; z.len()];
+    let value = view.outer(z, &mut w)?;
+    let b = value - dot(&w, z);
+    let row = row(view, x, &w)?;
+    Ok((value, Cut { w, b, row }))
+}
+
+/// Jᵀ w.
+fn row(view: &mut dyn Composite, x: &[f64], w: &[f64]) -> Result<Vec<f64>> {
+    let mut row = vec![0.0; x.len()];
+    view.backward(x, w, &mut row)?;
+    Ok(row)
 }
 
 /// The solution of a subproblem.
@@ -196,7 +188,7 @@ impl State {
     }
 
     /// Solves the subproblem. The points at which h cannot be evaluated count as failures of the step.
-    fn solve(&mut self, view: &mut View<'_>) -> Result<Step> {
+    fn solve(&mut self, view: &mut dyn Composite) -> Result<Step> {
         let (n, m, t) = (self.x.len(), self.c.len(), self.t);
         let most = 2 * n.min(m) + 50;
         let mut made = 0;
@@ -210,7 +202,7 @@ impl State {
             let mut z = vec![0.0; m];
             view.forward(&self.x, &d, &mut z)?;
             z.iter_mut().zip(&self.c).for_each(|(z, c)| *z += c);
-            let (model, cut) = view.cut(&self.x, &z)?;
+            let (model, cut) = cut(view, &self.x, &z)?;
             let gap = (model - self.value - below - self.doubt()).max(0.0);
             made += 1;
             let closed = gap <= GAP * 0.5 * t * dot(&found.point, &found.point);
@@ -239,13 +231,12 @@ impl State {
     }
 
     /// Moves to a point where c and the touching plane are known.
-    fn accept(&mut self, view: &mut View<'_>, x: Vec<f64>, c: Vec<f64>, value: f64, cut: Cut) -> Result<()> {
-        let kept = self.weights.iter().map(|w| *w > 0.0).collect::<Vec<_>>();
-        let mut keep = kept.iter();
-        self.cuts.retain(|_| *keep.next().expect("one weight a plane"));
+    fn accept(&mut self, view: &mut dyn Composite, x: Vec<f64>, c: Vec<f64>, value: f64, cut: Cut) -> Result<()> {
+        let mut weights = self.weights.iter();
+        self.cuts.retain(|_| weights.next().is_some_and(|w| *w > 0.0));
         self.weights.retain(|w| *w > 0.0);
         for cut in &mut self.cuts {
-            cut.row = view.row(&x, &cut.w)?;
+            cut.row = row(view, &x, &cut.w)?;
         }
         (self.x, self.c, self.value) = (x, c, value);
         self.cuts.push(cut);
@@ -271,25 +262,44 @@ impl State {
 }
 
 impl ProxLinear {
+    /// One step.
+    fn advance(&self, view: &mut dyn Composite, state: &mut State) -> Result<()> {
+        let step = match state.solve(view) {
+            Ok(step) => step,
+            Err(error) => return state.failed(error),
+        };
+        state.solved = Some((norm(&step.d), step.gap, state.t));
+        let converged = state.mapping() <= self.tolerance;
+        let nothing = state.value - step.model <= state.rounding() || moved(&state.x, 1.0, &step.d) == state.x;
+        if !nothing && let Err(error) = self.attempt(view, state, step) {
+            return state.failed(error);
+        }
+        // Cutting planes are too few for sums of many kinks in many variables.
+        if converged || nothing || state.open >= OPEN {
+            state.end = Some(if converged { Status::Converged } else { Status::Stalled });
+            return if converged { Ok(()) } else { state.failure.take().map_or(Ok(()), Err) };
+        }
+        Ok(())
+    }
+
     /// Tries the step.
-    fn attempt(&self, view: &mut View<'_>, state: &mut State, step: Step) -> Result<()> {
+    fn attempt(&self, view: &mut dyn Composite, state: &mut State, step: Step) -> Result<()> {
         let x = moved(&state.x, 1.0, &step.d);
         let mut c = vec![0.0; state.c.len()];
         let predicted = state.value - step.model;
         view.inner(&x, &mut c)?;
-        let (value, cut) = view.cut(&x, &c)?;
+        let (value, cut) = cut(view, &x, &c)?;
         (state.failures, state.failure) = (0, None);
         let got = state.value - value;
         let curvature = 2.0 * (value - step.model).abs() / dot(&step.d, &step.d);
-        if predicted > 0.0 && got >= SUFFICIENT * predicted && got > 0.0 {
+        let taken = predicted > 0.0 && got >= SUFFICIENT * predicted && got > 0.0;
+        if taken {
             state.accept(view, x, c, value, cut)?;
-            state.t = match got >= GOOD * predicted {
-                true => (3.0 * state.t).min(state.longest()),
-                false => (1.0 / curvature).clamp(0.1 * state.t, 0.5 * state.t),
-            };
-        } else {
-            state.t = (1.0 / curvature).clamp(0.1 * state.t, 0.5 * state.t);
         }
+        state.t = match taken && got >= GOOD * predicted {
+            true => (3.0 * state.t).min(state.longest()),
+            false => (1.0 / curvature).clamp(0.1 * state.t, 0.5 * state.t),
+        };
         Ok(())
     }
 }
@@ -300,10 +310,12 @@ impl Method for ProxLinear {
     fn init(&self, oracle: &mut dyn Oracle, x: &[f64]) -> Result<State> {
         let facts = Facts::of(oracle);
         let apart = facts.parts.is_some_and(|p| p.convex || !facts.convex());
-        let mut view = View { oracle, apart };
-        let mut c = vec![0.0; view.width()];
-        view.inner(x, &mut c)?;
-        let (value, cut) = view.cut(x, &c)?;
+        let (value, c, cut) = view(oracle, apart, |view| {
+            let mut c = vec![0.0; view.width()];
+            view.inner(x, &mut c)?;
+            let (value, cut) = cut(view, x, &c)?;
+            Ok::<_, Error>((value, c, cut))
+        })?;
         let squared = dot(&cut.row, &cut.row);
         Ok(State {
             apart,
@@ -323,23 +335,7 @@ impl Method for ProxLinear {
     }
 
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
-        let mut view = View { oracle, apart: state.apart };
-        let step = match state.solve(&mut view) {
-            Ok(step) => step,
-            Err(error) => return state.failed(error),
-        };
-        state.solved = Some((norm(&step.d), step.gap, state.t));
-        let converged = state.mapping() <= self.tolerance;
-        let nothing = state.value - step.model <= state.rounding() || moved(&state.x, 1.0, &step.d) == state.x;
-        if !nothing && let Err(error) = self.attempt(&mut view, state, step) {
-            return state.failed(error);
-        }
-        // Cutting planes are too few for sums of many kinks in many variables.
-        if converged || nothing || state.open >= OPEN {
-            state.end = Some(if converged { Status::Converged } else { Status::Stalled });
-            return if converged { Ok(()) } else { state.failure.take().map_or(Ok(()), Err) };
-        }
-        Ok(())
+        view(oracle, state.apart, |view| self.advance(view, state))
     }
 
     fn stop(&self, state: &State) -> Option<Status> {

@@ -97,15 +97,15 @@ impl Batches {
         let few = self.order == Order::Distinct && self.size <= terms / 8;
         let permuted = matches!(self.order, Order::Reshuffled | Order::Blocks) || self.order == Order::Distinct && !few;
         let random = ChaCha8Rng::seed_from_u64(self.seed);
-        let blocks = terms.div_ceil(self.size);
-        let drawn_of = if self.order == Order::Blocks { blocks as u32 } else { last };
+        // What has a place in the order: blocks, or terms.
+        let places = if self.order == Order::Blocks { terms.div_ceil(self.size) as u32 } else { last };
         Sampler {
             batches: self,
             random,
             batch: Vec::with_capacity(self.size),
-            terms: if permuted { (0..drawn_of).collect() } else { vec![] },
+            terms: if permuted { (0..places).collect() } else { vec![] },
             drawn: if few { vec![0; (4 * self.size).next_power_of_two()] } else { vec![] },
-            at: if self.order == Order::Blocks { blocks } else { terms },
+            at: places as usize,
             count: terms,
         }
     }

@@ -120,22 +120,20 @@ pub(super) struct Ball {
     pub samples: usize,
 }
 
-/// What was found in a ball.
-pub(super) struct Sampled {
-    /// The element of least norm.
-    pub vector: Vec<f64>,
-    /// The farthest point that it needs.
-    pub distance: f64,
-}
-
 /// Relative to the ball, the distance at which the gradient of the center is taken.
 const NEAR: f64 = 1e-9;
 
 impl Ball {
-    /// The element of least norm of the hull of gradients at points of the ball about x, the first of them next to x.
+    /// The element of least norm of the hull of gradients at points of the ball about x, the first of them next to x, and
+    /// what it says of x.
     ///
     /// Points where there is no gradient are left out. Errors: there is none at any.
-    pub(super) fn sample(&self, oracle: &mut dyn Oracle, x: &[f64], rng: &mut ChaCha8Rng) -> Result<Sampled> {
+    pub(super) fn sample(
+        &self,
+        oracle: &mut dyn Oracle,
+        x: &[f64],
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(Vec<f64>, Stationarity)> {
         let n = x.len();
         let (mut gradients, mut distances) = (vec![], vec![]);
         let mut failure = None;
@@ -154,7 +152,8 @@ impl Ball {
             return Err(error);
         }
         let (vector, distance) = least(&gradients, &distances)?;
-        Ok(Sampled { vector, distance })
+        let measured = Stationarity { norm: norm(&vector), distance, radius: Some(self.radius) };
+        Ok((vector, measured))
     }
 }
 
@@ -174,10 +173,8 @@ impl GradientSampling {
     /// Whether the gradients about x allow to stop with it.
     fn stationary(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<bool> {
         let ball = Ball { radius: self.radius, samples: self.count(state.x.len()) };
-        let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
-        let norm = norm(&vector);
-        state.measured = Some(Stationarity { norm, distance, radius: Some(self.radius) });
-        Ok(norm <= self.tolerance)
+        let (_, measured) = ball.sample(oracle, &state.x, &mut state.rng)?;
+        Ok(state.measured.insert(measured).norm <= self.tolerance)
     }
 
     fn count(&self, n: usize) -> usize {
@@ -220,9 +217,8 @@ impl Method for GradientSampling {
 
     fn step(&self, oracle: &mut dyn Oracle, state: &mut State) -> Result<()> {
         let ball = Ball { radius: state.radius, samples: self.count(state.x.len()) };
-        let Sampled { vector, distance } = ball.sample(oracle, &state.x, &mut state.rng)?;
-        let norm = norm(&vector);
-        state.measured = Some(Stationarity { norm, distance, radius: Some(state.radius) });
+        let (vector, measured) = ball.sample(oracle, &state.x, &mut state.rng)?;
+        let norm = state.measured.insert(measured).norm;
         if norm <= self.tolerance && state.radius <= self.radius {
             state.end = Some(Status::Converged);
             return Ok(());

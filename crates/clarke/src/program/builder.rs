@@ -222,6 +222,11 @@ impl Builder {
         var
     }
 
+    /// Inputs with the names, shapes and roles of a program's.
+    pub fn inputs_of<'p>(&'p self, program: &Program) -> Vec<Var<'p>> {
+        program.inputs().iter().map(|i| self.input(&i.name, &i.shape, i.role.clone())).collect()
+    }
+
     /// Copies a program's nodes into this one, with `args` for its inputs; returns the outputs.
     pub fn inline<'p>(&'p self, program: &Program, args: &[Var<'p>]) -> Vec<Var<'p>> {
         let map = self.inline_all(program, args);
