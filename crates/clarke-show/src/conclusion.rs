@@ -109,15 +109,15 @@ pub fn conclusion_blocks(end: &Conclusion) -> Vec<Block> {
 
 /// What a conclusion is, and how it is known, by name.
 fn facts(end: &Conclusion, verdict: Verdict) -> Vec<(&'static str, String)> {
-    let norm = words::short(end.norm().unwrap_or(f64::NAN));
     let mut all = vec![("verdict", verdict.to_string())];
-    all.push(match (verdict, &end.judgement) {
+    // A proof alone gives no combination that has a norm.
+    all.extend(end.norm().map(words::short).map(|norm| match (verdict, &end.judgement) {
         (Verdict::Smooth, _) => ("‖∇f‖", norm),
         (_, Some(judged)) => {
             ("‖Σ w v‖", format!("{norm}, of gradients v of norm up to {}", words::short(judged.clarke_min.scale)))
         }
         (_, None) => ("‖Σ w v‖", norm),
-    });
+    }));
     all.extend(end.proof().map(|p| ("proved", format!("within {} of the solution in every variable", up(p.radius)))));
     all.extend(end.bound().map(|bound| {
         let over = bound.radius.map_or("everywhere".into(), |r| format!("over the ball of radius {}", words::short(r)));
