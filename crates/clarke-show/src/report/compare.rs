@@ -73,11 +73,7 @@ fn charts(names: &[String], reports: &[Report], apart: bool) -> Vec<Chart> {
             let alone = chart.series.iter().filter(|line| line.style == Style::Line).count() == 1;
             let named = |line: &Series| Series {
                 name: if alone && line.style == Style::Line { String::new() } else { line.name.clone() },
-                run: [name, line.run.as_str()]
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                run: name.clone(),
                 ..line.clone()
             };
             into.series.extend(chart.series.iter().map(named));
