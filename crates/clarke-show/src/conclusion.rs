@@ -18,7 +18,7 @@ pub struct ConclusionReport {
     pub norm: Option<f64>,
     /// The largest norm of such a gradient.
     pub scale: Option<f64>,
-    /// How the ties are met: `exact`, or `polished(τ)`.
+    /// How the ties are met: `exact`, `exact within r`, or `polished(τ)`.
     pub precision: String,
     /// The largest active difference, max |u|.
     pub largest: f64,
@@ -146,7 +146,7 @@ const TITLES: [&str; 4] = ["active", "element", "|u|", "weights"];
 /// The active ties with their weights.
 fn rows(active: &[Active]) -> Vec<Vec<String>> {
     let row = |a: &Active| {
-        let index = a.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
+        let index = words::index(a.index.as_deref());
         let weights: Vec<String> = a.weights.iter().take(4).map(|w| words::short(*w)).collect();
         let more = if a.weights.len() > 4 { ", …" } else { "" };
         vec![words::clipped(&a.source, 40), index, words::short(a.difference), weights.join(", ") + more]
