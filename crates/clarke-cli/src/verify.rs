@@ -1,4 +1,4 @@
-//! `clarke verify`: a certificate of `clarke explain` against an expression.
+//! `clarke verify`: a certificate of `clarke explain` or `clarke minimize` against an expression.
 
 use crate::bind::{Bindings, parse};
 use crate::report::{Exit, put};
@@ -6,7 +6,7 @@ use clap::Args;
 use clarke::{Certificate, Checked, Tensor};
 use std::path::PathBuf;
 
-/// Check a certificate that `clarke explain` wrote; exit code 0 if all of it holds, else 1
+/// Check a certificate that `clarke explain` or `clarke minimize` wrote; exit code 0 if all of it holds, else 1
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// The certificate

@@ -351,6 +351,16 @@ mod minimize {
     }
 
     #[test]
+    fn a_norm_that_is_not_known_has_no_line() {
+        // With so many ties the verdict is that of a proof alone, for which no combination is looked for.
+        let args = ["minimize", "sum(abs(x))", "--over", "x[25]", "--convex"];
+        let said = printed(&args);
+        assert!(said.contains("verdict     clarke critical\nproved      within"), "{said}");
+        assert!(!said.contains("NaN") && !said.contains("‖Σ w v‖"), "{said}");
+        assert_eq!(json(&args)["conclusion"]["norm"], Value::Null);
+    }
+
+    #[test]
     fn what_is_done_with_the_best_point_can_be_chosen() {
         let text = ["minimize", "abs(x - 1) + abs(x)/2", "--over", "x", "--steps", "700"];
         let run = |more: &[&str]| json(&[&text[..], &["--step", "1/(k+3)"], more].concat());

@@ -139,6 +139,14 @@ fn points() -> Vec<(f64, f64, f64)> {
     (1..=300).map(at).map(|(a, b)| (a, b, (a * a + b * b < 0.5) as u8 as f64)).collect()
 }
 
+/// Writes points as a table of the columns a, b and inside, and as LIBSVM's sparse text.
+fn texts(points: &[(f64, f64, f64)], table: &Path, sparse: &Path) {
+    let csv: String = points.iter().map(|(a, b, y)| format!("{a:?},{b:?},{y}\n")).collect();
+    fs::write(table, format!("a,b,inside\n{csv}")).unwrap();
+    let svm: String = points.iter().map(|(a, b, y)| format!("{y} 1:{a:?} 2:{b:?}\n")).collect();
+    fs::write(sparse, svm).unwrap();
+}
+
 fn npy(path: &Path, shape: &[u64], numbers: &[f64]) -> PathBuf {
     use npyz::WriterBuilder;
     let mut bytes = vec![];
@@ -154,10 +162,7 @@ fn all_formats_in_memory_and_mapped_train_alike() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let points = points();
-    let csv: String = points.iter().map(|(a, b, y)| format!("{a:?},{b:?},{y}\n")).collect();
-    fs::write(at("p.csv"), format!("a,b,inside\n{csv}")).unwrap();
-    let svm: String = points.iter().map(|(a, b, y)| format!("{y} 1:{a:?} 2:{b:?}\n")).collect();
-    fs::write(at("p.svm"), svm).unwrap();
+    texts(&points, &at("p.csv"), &at("p.svm"));
     let (x, y): (Vec<f64>, Vec<f64>) =
         (points.iter().flat_map(|p| [p.0, p.1]).collect(), points.iter().map(|p| p.2).collect());
     let (x, y) = (npy(&at("x.npy"), &[300, 2], &x), npy(&at("y.npy"), &[300], &y));
@@ -314,11 +319,8 @@ fn what_is_printed_says_what_was_done() {
 fn minimize_takes_the_same_samples() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    let points = points();
-    let csv: String = points.iter().map(|(a, b, y)| format!("{a:?},{b:?},{y}\n")).collect();
-    fs::write(at("p.csv"), format!("a,b,inside\n{csv}")).unwrap();
-    let svm: String = points.iter().map(|(a, b, y)| format!("{y} 1:{a:?} 2:{b:?}\n")).collect();
-    fs::write(at("p.svm"), svm).unwrap();
+    let (table, sparse) = (at("p.csv"), at("p.svm"));
+    texts(&points(), &table, &sparse);
     let base = [
         "minimize",
         "hinge((2*y - 1) * (w @ X + c))",
@@ -331,7 +333,6 @@ fn minimize_takes_the_same_samples() {
         "incremental",
     ];
     let more = ["--step", "1/(k+1)^0.75", "--option", "batch=16", "--steps", "200", "--no-certify"];
-    let (table, sparse) = (at("p.csv"), at("p.svm"));
     let solution = |source: &[&str]| run(&[&base[..], &more, source].concat())["solution"].clone();
     let each = solution(&["--csv", text(&table), "--y", "inside", "--each", "X", "--each", "y"]);
     for source in [

@@ -18,7 +18,7 @@ pub struct ConclusionReport {
     pub norm: Option<f64>,
     /// The largest norm of such a gradient.
     pub scale: Option<f64>,
-    /// How the ties are met: `exact`, or `polished(τ)`.
+    /// How the ties are met: `exact`, `exact within r`, or `polished(τ)`.
     pub precision: String,
     /// The largest active difference, max |u|.
     pub largest: f64,
@@ -109,15 +109,15 @@ pub fn conclusion_blocks(end: &Conclusion) -> Vec<Block> {
 
 /// What a conclusion is, and how it is known, by name.
 fn facts(end: &Conclusion, verdict: Verdict) -> Vec<(&'static str, String)> {
-    let norm = words::short(end.norm().unwrap_or(f64::NAN));
     let mut all = vec![("verdict", verdict.to_string())];
-    all.push(match (verdict, &end.judgement) {
+    // A proof alone gives no combination that has a norm.
+    all.extend(end.norm().map(words::short).map(|norm| match (verdict, &end.judgement) {
         (Verdict::Smooth, _) => ("‖∇f‖", norm),
         (_, Some(judged)) => {
             ("‖Σ w v‖", format!("{norm}, of gradients v of norm up to {}", words::short(judged.clarke_min.scale)))
         }
         (_, None) => ("‖Σ w v‖", norm),
-    });
+    }));
     all.extend(end.proof().map(|p| ("proved", format!("within {} of the solution in every variable", up(p.radius)))));
     all.extend(end.bound().map(|bound| {
         let over = bound.radius.map_or("everywhere".into(), |r| format!("over the ball of radius {}", words::short(r)));
@@ -146,7 +146,7 @@ const TITLES: [&str; 4] = ["active", "element", "|u|", "weights"];
 /// The active ties with their weights.
 fn rows(active: &[Active]) -> Vec<Vec<String>> {
     let row = |a: &Active| {
-        let index = a.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
+        let index = words::index(a.index.as_deref());
         let weights: Vec<String> = a.weights.iter().take(4).map(|w| words::short(*w)).collect();
         let more = if a.weights.len() > 4 { ", …" } else { "" };
         vec![words::clipped(&a.source, 40), index, words::short(a.difference), weights.join(", ") + more]

@@ -1,4 +1,5 @@
-//! The words and pictures of Clarke's faces: what is said of a program at a point, as text, JSON, HTML and pictures.
+//! The words and pictures of Clarke's faces: what is said of a program at a point, and of runs, as text, JSON, HTML and
+//! pictures.
 //!
 //! The command line and the Python package say the same of a program, in the same words, fields and colours, since both
 //! say it with this crate. It knows no mathematics: what it shows, the library `clarke` has computed. It prints nothing

@@ -187,6 +187,11 @@ pub fn entry_name(name: &str, shape: &[usize], flat: usize) -> String {
     if index.is_empty() { name.to_string() } else { format!("{name}[{}]", index.join(", ")) }
 }
 
+/// Which element of an array is meant, as `[0, 2]`; of a single number, —.
+pub fn index(of: Option<&[usize]>) -> String {
+    of.map_or("—".into(), |index| format!("{index:?}"))
+}
+
 /// An interval in short numbers, `[0, 1]`; what is one number there, as that number.
 pub fn interval(low: f64, high: f64) -> String {
     match (short(low), short(high)) {

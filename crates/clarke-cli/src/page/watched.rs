@@ -173,7 +173,7 @@ fn spread(count: usize) -> Vec<usize> {
 #[derive(Debug, Clone, PartialEq)]
 struct Count(Vec<(Written, [usize; 2])>);
 
-/// An operator, its text, and the line it was written on where that is known.
+/// An operator and its text.
 type Written = (&'static str, String);
 
 impl Count {

@@ -3,31 +3,9 @@
 use super::{ARITHMETIC, Source};
 use crate::page::{Page, made};
 use crate::report::Exit;
-use clarke_show::report::{Chart, Report};
+use clarke_show::report::{Block, Report, Section};
 use clarke_show::words;
 use std::path::Path;
-
-/// A heading and what stands below it.
-pub struct Chapter {
-    pub title: String,
-    pub parts: Vec<Part>,
-}
-
-/// What stands in a chapter.
-pub enum Part {
-    /// A paragraph.
-    Text(String),
-    /// A table.
-    Table(Table),
-    /// A chart, on pages alone.
-    Chart(Chart),
-}
-
-/// Rows of cells below their titles.
-pub struct Table {
-    pub titles: Vec<String>,
-    pub rows: Vec<Vec<String>>,
-}
 
 /// A study as it is told.
 pub struct Story<'a> {
@@ -39,13 +17,13 @@ pub struct Story<'a> {
     /// What is seen first on a page.
     pub tiles: Vec<(String, String)>,
     pub settings: Vec<(String, String)>,
-    pub chapters: Vec<Chapter>,
+    /// Paragraphs and tables, and charts, which are on pages alone.
+    pub chapters: Vec<Section>,
 }
 
-impl Chapter {
-    pub fn new(title: impl Into<String>, parts: Vec<Part>) -> Chapter {
-        Chapter { title: title.into(), parts }
-    }
+/// A heading and what stands below it.
+pub fn chapter(title: impl Into<String>, blocks: Vec<Block>) -> Section {
+    Section { title: title.into(), blocks }
 }
 
 impl Story<'_> {
@@ -58,14 +36,14 @@ impl Story<'_> {
         }
         for chapter in &self.chapters {
             out += &format!("\n{}\n", chapter.title);
-            for part in &chapter.parts {
-                match part {
-                    Part::Text(text) => out += &format!("\n{}", words::paragraph(text, 0)),
-                    Part::Table(table) => {
-                        let titles: Vec<&str> = table.titles.iter().map(String::as_str).collect();
+            for block in &chapter.blocks {
+                match block {
+                    Block::Text(text) => out += &format!("\n{}", words::paragraph(text, 0)),
+                    Block::Table(table) => {
+                        let titles: Vec<&str> = table.head.iter().map(String::as_str).collect();
                         out += &format!("\n{}", words::align(&titles, &table.rows));
                     }
-                    Part::Chart(_) => {}
+                    _ => {}
                 }
             }
         }
@@ -81,19 +59,7 @@ impl Story<'_> {
         if self.interrupted {
             report.failure = vec!["The study was interrupted: this is what was done until then.".into()];
         }
-        for chapter in self.chapters {
-            let section = report.section(chapter.title);
-            for part in chapter.parts {
-                match part {
-                    Part::Text(text) => section.text(text),
-                    Part::Chart(chart) => section.chart(chart),
-                    Part::Table(table) => {
-                        let titles: Vec<&str> = table.titles.iter().map(String::as_str).collect();
-                        section.table("", &titles, table.rows)
-                    }
-                };
-            }
-        }
+        report.sections = self.chapters;
         let how = report.section("How it was made");
         how.text(ARITHMETIC);
         how.facts("Settings", self.settings);

@@ -1,9 +1,10 @@
 //! `clarke study maxpool`: what depends on how the gradient of a maximum is shared.
 
-use super::chapters::{Chapter, Part, Story};
+use super::chapters::{Story, chapter};
 use super::{ARITHMETIC, Common, Running, Source, positive, tables};
 use crate::report::Exit;
 use clap::Args;
+use clarke_show::report::Block;
 use clarke_show::words;
 use clarke_train::study::{Group, PUBLISHED_BETA, PoolOptions, Pools, TrainOptions, betas, pools};
 use serde::Serialize;
@@ -76,20 +77,20 @@ pub fn run(args: &MaxpoolArgs) -> Result<(), Exit> {
 }
 
 fn story<'a>(result: &'a Maxpool, settings: Vec<(String, String)>) -> Story<'a> {
-    let text = |text: &str| Part::Text(text.into());
+    let text = |text: &str| Block::Text(text.into());
     let mut chapters = vec![];
     if let Some(pools) = &result.pools {
-        chapters.push(Chapter::new(
+        chapters.push(chapter(
             format!("Native (all to the first) and minimal (even split): {}, batch {}", pools.net, pools.batch),
             vec![tables::pools(pools), text(ZONES)],
         ));
     }
-    chapters.push(Chapter::new(
+    chapters.push(chapter(
         format!(
             "Test accuracy in % against β: β·(even split) + (1 − β)·(all to the first); {}, step size {RATE} for all",
             words::plural(result.epochs, "epoch")
         ),
-        vec![tables::accuracies(&result.training, "β"), Part::Text(published())],
+        vec![tables::accuracies(&result.training, "β"), Block::Text(published())],
     ));
     let zones = result.pools.iter().flat_map(|p| &p.zones);
     let tile = |zone: &clarke_train::study::PoolZone| {

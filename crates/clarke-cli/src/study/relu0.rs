@@ -1,10 +1,11 @@
 //! `clarke study relu0`: how often a tie of relu is met, and what depends on what is chosen there.
 
-use super::chapters::{Chapter, Part, Story};
+use super::chapters::{Story, chapter};
 use super::{ARITHMETIC, Common, Running, Source, positive, tables};
 use crate::report::Exit;
 use clap::Args;
 use clarke::Float;
+use clarke_show::report::Block;
 use clarke_show::words;
 use clarke_train::study::{
     Affine, Group, Images, Net, PUBLISHED_ACCURACY, PUBLISHED_FREQUENCY, Path, PathOptions, Rule, TrainOptions, Watch,
@@ -162,13 +163,13 @@ fn train_options(images: &Images, common: &Common, affine: Affine, epochs: usize
 }
 
 fn story<'a>(result: &'a Relu0, settings: Vec<(String, String)>) -> Story<'a> {
-    let text = |text: &str| Part::Text(text.into());
+    let text = |text: &str| Block::Text(text.into());
     let mut chapters = vec![
-        Chapter::new(
+        chapter(
             "How many random weights meet a minibatch whose gradients for relu'(0) = 0 and 1 differ",
-            vec![tables::zones(&result.zones, &result.source), text(ZONES), Part::Text(frequencies())],
+            vec![tables::zones(&result.zones, &result.source), text(ZONES), Block::Text(frequencies())],
         ),
-        Chapter::new(
+        chapter(
             "The same network where x W + b is a product and a sum, which both round",
             vec![tables::zones(&result.apart, &result.source)],
         ),
@@ -176,7 +177,7 @@ fn story<'a>(result: &'a Relu0, settings: Vec<(String, String)>) -> Story<'a> {
     let mut parts = vec![tables::paths(&result.paths)];
     parts.push(text(PATHS));
     parts.extend(tables::path_charts(&result.paths));
-    chapters.push(Chapter::new("Two trainings from one start, relu'(0) = 0 and 1 (steps are counted from 0)", parts));
+    chapters.push(chapter("Two trainings from one start, relu'(0) = 0 and 1 (steps are counted from 0)", parts));
     for trained in &result.training {
         let (how, id) = if trained.affine == Affine::Fused { ("once", "fused") } else { ("twice", "apart") };
         let net = trained.groups.first().map_or("", |g| g.net.as_str());
@@ -186,9 +187,9 @@ fn story<'a>(result: &'a Relu0, settings: Vec<(String, String)>) -> Story<'a> {
             trained.batch
         );
         let parts = vec![tables::accuracies(&trained.groups, "s"), tables::accuracy_chart(id, &trained.groups, "s")];
-        chapters.push(Chapter::new(title, parts));
+        chapters.push(chapter(title, parts));
     }
-    chapters.push(Chapter::new("Published accuracies", vec![Part::Text(published())]));
+    chapters.push(chapter("Published accuracies", vec![Block::Text(published())]));
     Story {
         of: "relu'(0)",
         source: &result.source,

@@ -1,9 +1,8 @@
 //! The tables and charts of both studies.
 
 use super::Source;
-use super::chapters::{Part, Table};
 use clarke::Float;
-use clarke_show::report::{Chart, Scale, Series};
+use clarke_show::report::{Block, Chart, Scale, Series, Table};
 use clarke_show::words;
 use clarke_train::study::{Accuracy, Group, PUBLISHED_THRESHOLD, Path, PoolZone, Pools, Rule, Zone, published};
 
@@ -19,8 +18,12 @@ fn tiny(x: f64) -> String {
     if x == 0.0 { "0".into() } else { format!("{x:.1e}") }
 }
 
-fn table(titles: &[&str], rows: Vec<Vec<String>>) -> Part {
-    Part::Table(Table { titles: titles.iter().map(|t| t.to_string()).collect(), rows })
+fn table(titles: &[&str], rows: Vec<Vec<String>>) -> Block {
+    headed(titles.iter().map(|t| t.to_string()).collect(), rows)
+}
+
+fn headed(head: Vec<String>, rows: Vec<Vec<String>>) -> Block {
+    Block::Table(Table { title: String::new(), head, rows })
 }
 
 fn or_dash<T>(x: Option<T>, show: impl Fn(T) -> String) -> String {
@@ -28,7 +31,7 @@ fn or_dash<T>(x: Option<T>, show: impl Fn(T) -> String) -> String {
 }
 
 /// Zones, a network in an arithmetic a line, with the published counts.
-pub fn zones(all: &[Zone], source: &Source) -> Part {
+pub fn zones(all: &[Zone], source: &Source) -> Block {
     let row = |zone: &Zone| {
         let width = zone.net.split('-').nth(1).unwrap_or_default().parse().unwrap_or(0);
         let counted = zone.precision.parse::<Float>().ok().and_then(|f| published(zone.layers, width, zone.batch, f));
@@ -64,7 +67,7 @@ pub fn zones(all: &[Zone], source: &Source) -> Part {
 }
 
 /// Two weight paths in each arithmetic.
-pub fn paths(all: &[Path]) -> Part {
+pub fn paths(all: &[Path]) -> Block {
     let row = |path: &Path| {
         let nearest = path.nearest.iter().copied().fold(f64::INFINITY, f64::min);
         vec![
@@ -84,7 +87,7 @@ pub fn paths(all: &[Path]) -> Part {
 }
 
 /// Accuracies, an arithmetic and a rule a line, a value a column.
-pub fn accuracies(groups: &[Group], what: &str) -> Part {
+pub fn accuracies(groups: &[Group], what: &str) -> Block {
     let mut rows = vec![];
     let mut titles = vec!["bits".to_string(), "rule".into(), "starts with ties".into()];
     for group in groups {
@@ -105,11 +108,11 @@ pub fn accuracies(groups: &[Group], what: &str) -> Part {
             rows.push([group.precision.clone(), name.into(), tied].into_iter().chain(cells).collect());
         }
     }
-    Part::Table(Table { titles, rows })
+    headed(titles, rows)
 }
 
 /// Zones of maxima.
-pub fn pools(all: &Pools) -> Part {
+pub fn pools(all: &Pools) -> Block {
     let row = |zone: &PoolZone| {
         let known = PUBLISHED_THRESHOLD.iter().find(|(f, ..)| f.to_string() == zone.precision);
         let mut norms: Vec<f64> = zone.minibatches.iter().map(|m| m.norm / m.gradient).collect();
@@ -143,11 +146,11 @@ pub fn pools(all: &Pools) -> Part {
 }
 
 /// The two paths of each arithmetic, step after step.
-pub fn path_charts(all: &[Path]) -> Vec<Part> {
+pub fn path_charts(all: &[Path]) -> Vec<Block> {
     let steps = |values: &[f64]| values.iter().enumerate().map(|(k, x)| (k as f64, *x)).collect::<Vec<_>>();
     let chart = |id: &str, title: &str, of: &dyn Fn(&Path) -> &[f64]| {
         let chart = Chart::new(id, title, "step", "", Scale::Log);
-        Part::Chart(all.iter().fold(chart, |c, path| c.series(Series::new(path.precision.clone(), steps(of(path))))))
+        Block::Chart(all.iter().fold(chart, |c, path| c.series(Series::new(path.precision.clone(), steps(of(path))))))
     };
     vec![
         chart("nearest", "The least |argument of relu| of a minibatch, until the paths part", &|p| &p.nearest),
@@ -156,7 +159,7 @@ pub fn path_charts(all: &[Path]) -> Vec<Part> {
 }
 
 /// Mean accuracies against a value; over its logarithm where the values are spread.
-pub fn accuracy_chart(id: &str, groups: &[Group], what: &str) -> Part {
+pub fn accuracy_chart(id: &str, groups: &[Group], what: &str) -> Block {
     let mut chart = Chart::new(id, "Mean test accuracy", what, "accuracy", Scale::Linear);
     for group in groups {
         for rule in [Rule::Chain, Rule::Released] {
@@ -169,5 +172,5 @@ pub fn accuracy_chart(id: &str, groups: &[Group], what: &str) -> Part {
             }
         }
     }
-    Part::Chart(chart)
+    Block::Chart(chart)
 }

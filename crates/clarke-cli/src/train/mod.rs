@@ -27,8 +27,9 @@ pub struct TrainArgs {
     /// The targets: a column of a table, the file of an array, the name of an array in an archive
     #[arg(long, value_name = "NAME")]
     pub y: Option<String>,
-    /// linear; mlp:64-32-10 (inputs, hidden units, outputs); cnn:1x8x8-c8k3-p2-32-10 (see the documentation); or a program of
-    /// one sample `x`, with its weights named by --over: 'W2 @ relu(W1 @ x + b1) + b2'
+    /// linear; mlp:64-32-10 (inputs, hidden units, outputs; 32m2 for maxout of 2 pieces); cnn:1x8x8-c8k3-p2-32-10 (channels x
+    /// rows x columns, 8 channels by kernels of side 3, the largest of each 2 by 2, hidden units, outputs); or a program of one
+    /// sample `x`, with its weights named by --over: 'W2 @ relu(W1 @ x + b1) + b2'
     #[arg(long, default_value = "linear", allow_hyphen_values = true)]
     pub model: String,
     /// A weight of a program with its shape: W1[32,64]

@@ -97,7 +97,7 @@ pub(super) fn tie_table(report: &Explanation) -> (Vec<&'static str>, Vec<Vec<Str
     };
     let row = |tie: &TieMet| {
         let line = lines.then(|| words::clipped(tie.line().unwrap_or("—"), 20));
-        let index = tie.index.as_ref().map_or("—".into(), |i| format!("{i:?}"));
+        let index = words::index(tie.index.as_deref());
         let pieces = tie.pieces.map_or("infinitely many".into(), |p| p.to_string());
         let own = [tie.op.clone(), words::clipped(&tie.source, width)];
         own.into_iter().chain(line).chain([index, pieces]).chain(far.then(|| words::number(tie.distance))).collect()

@@ -33,9 +33,9 @@ pub const STRATA: [Colour; 8] = [
     Colour(204, 121, 167, 1.0),
     Colour(240, 228, 66, 1.0),
     Colour(140, 140, 140, 1.0),
-    Colour(213, 94, 0, 1.0),
-    Colour(86, 180, 233, 1.0),
-    Colour(0, 114, 178, 1.0),
+    RED,
+    SKY,
+    BLUE,
 ];
 
 impl Colour {
@@ -167,22 +167,25 @@ impl Scene {
 
     /// The picture as a file's content.
     pub fn render(&self, format: PictureFormat) -> Result<Vec<u8>, PictureError> {
-        let wrong = |e: &dyn std::fmt::Display| PictureError::Written(e.to_string());
-        let pixels = |scale: f64| ((self.size.0 * scale) as u32, (self.size.1 * scale) as u32);
         match format {
-            PictureFormat::Svg => {
-                let mut text = String::new();
-                let root = SVGBackend::with_string(&mut text, pixels(FINE)).into_drawing_area();
-                self.paint(&root, FINE, 0.0).and_then(|()| root.present()).map_err(|e| wrong(&e))?;
-                drop(root);
-                // The view box stays fine, the picture has its size.
-                let ((w, h), (fine_w, fine_h)) = (pixels(1.0), pixels(FINE));
-                let own = format!("width=\"{fine_w}\" height=\"{fine_h}\"");
-                let text = text.replacen(&own, &format!("width=\"{w}\" height=\"{h}\""), 1);
-                Ok(self.dash(text).into_bytes())
-            }
-            PictureFormat::Png => self.png().map_err(|e| wrong(&e)),
+            PictureFormat::Svg => self.svg().map(String::into_bytes),
+            PictureFormat::Png => self.png().map_err(|e| PictureError::Written(e.to_string())),
         }
+    }
+
+    /// The picture as SVG.
+    pub fn svg(&self) -> Result<String, PictureError> {
+        let pixels = |scale: f64| ((self.size.0 * scale) as u32, (self.size.1 * scale) as u32);
+        let mut text = String::new();
+        let root = SVGBackend::with_string(&mut text, pixels(FINE)).into_drawing_area();
+        let drawn = self.paint(&root, FINE, 0.0).and_then(|()| root.present());
+        drawn.map_err(|e| PictureError::Written(e.to_string()))?;
+        drop(root);
+        // The view box stays fine, the picture has its size.
+        let ((w, h), (fine_w, fine_h)) = (pixels(1.0), pixels(FINE));
+        let own = format!("width=\"{fine_w}\" height=\"{fine_h}\"");
+        let text = text.replacen(&own, &format!("width=\"{w}\" height=\"{h}\""), 1);
+        Ok(self.dash(text))
     }
 
     /// What the backend has no word for: the dashes of lines.

@@ -15,7 +15,7 @@ pub struct Panel {
 }
 
 /// The size of the labels at ticks.
-const SMALL: f64 = 12.0;
+pub const SMALL: f64 = 12.0;
 
 impl Panel {
     /// Where a point is drawn.

@@ -2,19 +2,19 @@
 
 use super::axis::Axis;
 use super::{Chart, Scale, Series, Style};
-use crate::plot::paint::{Anchor, Colour, GREY, INK, PALE, Scene, Spot, fitted, width};
-use crate::plot::panel::Panel;
-use crate::plot::{PictureError, PictureFormat};
+use crate::plot::PictureError;
+use crate::plot::paint::{Anchor, BLUE, Colour, GREY, INK, PALE, RED, SKY, Scene, Spot, fitted, width};
+use crate::plot::panel::{Panel, SMALL};
 use crate::words;
 
 /// Colours that the colour-blind can tell apart, each with dashes of its own for print in grey.
 const LINES: [(Colour, &[f64]); 8] = [
-    (Colour(0, 114, 178, 1.0), &[]),
-    (Colour(213, 94, 0, 1.0), &[8.0, 4.0]),
+    (BLUE, &[]),
+    (RED, &[8.0, 4.0]),
     (Colour(0, 158, 115, 1.0), &[2.0, 2.5]),
     (Colour(204, 121, 167, 1.0), &[10.0, 3.0, 2.0, 3.0]),
     (Colour(230, 159, 0, 1.0), &[16.0, 4.0]),
-    (Colour(86, 180, 233, 1.0), &[4.0, 3.0]),
+    (SKY, &[4.0, 3.0]),
     (Colour(122, 82, 48, 1.0), &[10.0, 3.0, 2.0, 3.0, 2.0, 3.0]),
     (Colour(108, 92, 150, 1.0), &[6.0, 8.0]),
 ];
@@ -60,7 +60,7 @@ pub struct Item {
     pub text: String,
 }
 
-/// How a line is drawn: its number in the palette, if it is full, and its words.
+/// A line, its number in the palette, and the level that its heights are measured from.
 struct Drawn<'a> {
     line: &'a Series,
     style: usize,
@@ -71,6 +71,8 @@ struct Drawn<'a> {
 pub struct Drawing<'a> {
     chart: &'a Chart,
     lines: Vec<Drawn<'a>>,
+    /// Each line in numbers: its name, where it ends, its first and last value, the least and the largest.
+    pub numbers: Vec<Vec<String>>,
 }
 
 impl<'a> Drawing<'a> {
@@ -82,7 +84,7 @@ impl<'a> Drawing<'a> {
             next += usize::from(line.style == Style::Line);
             Drawn { line, style, heights: chart.level(&line.run) }
         });
-        Drawing { lines: lines.collect(), chart }
+        Drawing { lines: lines.collect(), chart, numbers: chart.series.iter().map(Series::numbers).collect() }
     }
 
     /// The pictures, in the order in which they are offered: at least one.
@@ -106,9 +108,10 @@ impl<'a> Drawing<'a> {
         let seen = |axes: &&Axes| {
             **axes == VALUES || self.lines.iter().any(|l| l.pieces(**axes).iter().flatten().nth(1).is_some())
         };
+        let told = self.told();
         let draw = |axes: &Axes| {
-            let wide = self.svg(*axes, Size { width: 720.0, height: 340.0, marks: (8, 6) })?;
-            let narrow = self.svg(*axes, Size { width: 328.0, height: 260.0, marks: (4, 5) })?;
+            let wide = self.svg(*axes, Size { width: 720.0, height: 340.0, marks: (8, 6) }, &told)?;
+            let narrow = self.svg(*axes, Size { width: 328.0, height: 260.0, marks: (4, 5) }, &told)?;
             Ok(View { name: axes.name(), wide, narrow })
         };
         offered.iter().filter(seen).map(draw).collect()
@@ -119,32 +122,17 @@ impl<'a> Drawing<'a> {
         let item = |drawn: &Drawn| {
             let mut scene = Scene::new(34.0, 12.0);
             drawn.stroke(&mut scene, vec![[1.0, 6.0], [33.0, 6.0]]);
-            let bytes = scene.render(PictureFormat::Svg)?;
-            let sign = String::from_utf8_lossy(&bytes).trim().replacen("<svg ", "<svg aria-hidden=\"true\" ", 1);
+            let sign = scene.svg()?.trim().replacen("<svg ", "<svg aria-hidden=\"true\" ", 1);
             Ok(Item { sign, text: drawn.line.label() })
         };
         self.lines.iter().map(item).collect()
     }
 
-    /// Each line in numbers: its first and last value, the least and the largest.
-    pub fn numbers(&self) -> Vec<Vec<String>> {
-        let row = |drawn: &Drawn| {
-            let finite: Vec<f64> = drawn.line.points.iter().map(|p| p.1).filter(|y| y.is_finite()).collect();
-            let number = |y: Option<f64>| y.map_or("—".to_string(), words::number);
-            let ends = [drawn.line.points.first(), drawn.line.points.last()].map(|p| number(p.map(|p| p.1)));
-            let [first, last] = ends;
-            let (low, high) = (finite.iter().copied().reduce(f64::min), finite.iter().copied().reduce(f64::max));
-            let reach = drawn.line.points.last().map_or("—".into(), |p| words::number(p.0));
-            vec![drawn.line.label(), reach, first, last, number(low), number(high)]
-        };
-        self.lines.iter().map(row).collect()
-    }
-
     /// The chart in words, for those who do not see it.
     fn told(&self) -> String {
         let line =
-            |row: Vec<String>| format!("{}: from {} to {} at {} {}", row[0], row[2], row[3], self.chart.x, row[1]);
-        let lines: Vec<String> = self.numbers().into_iter().map(line).collect();
+            |row: &Vec<String>| format!("{}: from {} to {} at {} {}", row[0], row[2], row[3], self.chart.x, row[1]);
+        let lines: Vec<String> = self.numbers.iter().map(line).collect();
         format!("{} over {}. {}.", self.chart.y, self.chart.x, lines.join("; "))
     }
 
@@ -174,15 +162,14 @@ impl<'a> Drawing<'a> {
         notes
     }
 
-    fn svg(&self, axes: Axes, size: Size) -> Result<String, PictureError> {
-        let bytes = self.scene(axes, size).render(PictureFormat::Svg)?;
-        let text = String::from_utf8_lossy(&bytes);
-        let told = format!(
+    /// The picture, with what is told of the chart to those who do not see it.
+    fn svg(&self, axes: Axes, size: Size, told: &str) -> Result<String, PictureError> {
+        let label = format!(
             "<svg role=\"img\" aria-label=\"{}\" ",
             words::escaped(&words::clipped(&format!("{}, {}", self.chart.title, axes.name()), 200))
         );
-        let inside = format!(">\n<desc>{}</desc>\n", words::escaped(&words::clipped(&self.told(), 1000)));
-        Ok(text.trim().replacen("<svg ", &told, 1).replacen(">\n", &inside, 1))
+        let inside = format!(">\n<desc>{}</desc>\n", words::escaped(&words::clipped(told, 1000)));
+        Ok(self.scene(axes, size).svg()?.trim().replacen("<svg ", &label, 1).replacen(">\n", &inside, 1))
     }
 
     fn scene(&self, axes: Axes, size: Size) -> Scene {
@@ -224,6 +211,16 @@ impl Chart {
 }
 
 impl Series {
+    /// The line in numbers: its name, where it ends, its first and last value, the least and the largest.
+    fn numbers(&self) -> Vec<String> {
+        let finite = || self.points.iter().map(|p| p.1).filter(|y| y.is_finite());
+        let number = |x: Option<f64>| x.map_or("—".to_string(), words::number);
+        let (first, last) = (self.points.first(), self.points.last());
+        let all = [last.map(|p| p.0), first.map(|p| p.1), last.map(|p| p.1), finite().reduce(f64::min)];
+        let all = all.into_iter().chain([finite().reduce(f64::max)]).map(number);
+        [self.label()].into_iter().chain(all).collect()
+    }
+
     /// What the legend says.
     fn label(&self) -> String {
         match (self.run.as_str(), self.name.as_str()) {
@@ -288,9 +285,6 @@ impl Drawn<'_> {
 
 /// The size of texts.
 const TEXT: f64 = 12.5;
-
-/// The size of the labels at marks.
-const SMALL: f64 = 12.0;
 
 /// The size of a picture, and about how many marks its axes have.
 #[derive(Debug, Clone, Copy)]

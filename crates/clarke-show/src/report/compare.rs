@@ -47,15 +47,17 @@ fn different(names: &[String], reports: &[Report]) -> Vec<Block> {
 /// What is seen first of each run, a row each.
 fn glance(names: &[String], reports: &[Report]) -> Table {
     let columns = distinct(reports.iter().flat_map(|r| &r.tiles).map(|(name, _)| name.as_str()));
-    let cell = |tiles: &[(String, String)], column: &str| {
-        tiles.iter().find(|(name, _)| name == column).map_or("—".to_string(), |(_, value)| value.clone())
-    };
     let row = |(name, report): (&String, &Report)| {
         [name.clone()].into_iter().chain(columns.iter().map(|c| cell(&report.tiles, c))).collect()
     };
     let rows = std::iter::zip(names, reports).map(row).collect();
     let head = ["run"].iter().chain(&columns).map(|c| c.to_string()).collect();
     Table { title: String::new(), head, rows }
+}
+
+/// What a name stands for; — where that is not said.
+fn cell(rows: &[(String, String)], name: &str) -> String {
+    rows.iter().find(|(own, _)| own == name).map_or("—".into(), |(_, value)| value.clone())
 }
 
 /// The charts, those of one id as one. `apart`: the runs have different subjects.
@@ -73,11 +75,7 @@ fn charts(names: &[String], reports: &[Report], apart: bool) -> Vec<Chart> {
             let alone = chart.series.iter().filter(|line| line.style == Style::Line).count() == 1;
             let named = |line: &Series| Series {
                 name: if alone && line.style == Style::Line { String::new() } else { line.name.clone() },
-                run: [name, line.run.as_str()]
-                    .into_iter()
-                    .filter(|part| !part.is_empty())
-                    .collect::<Vec<_>>()
-                    .join(", "),
+                run: name.clone(),
                 ..line.clone()
             };
             into.series.extend(chart.series.iter().map(named));
@@ -100,10 +98,7 @@ fn facts(title: &str, part: &[(&str, Vec<&Block>)]) -> Option<Section> {
         let rows: Vec<Vec<(String, String)>> = all.iter().map(|(_, facts)| of(facts)).collect();
         let (mut equal, mut apart) = (vec![], vec![]);
         for name in distinct(rows.iter().flatten().map(|(name, _)| name.as_str())) {
-            let cell = |rows: &Vec<(String, String)>| {
-                rows.iter().find(|(n, _)| n == name).map_or("—".to_string(), |(_, value)| value.clone())
-            };
-            let cells: Vec<String> = rows.iter().map(cell).collect();
+            let cells: Vec<String> = rows.iter().map(|own| cell(own, name)).collect();
             match cells.iter().all(|c| *c == cells[0]) {
                 true => equal.push((name.to_string(), cells[0].clone())),
                 false => apart.push([name.to_string()].into_iter().chain(cells).collect()),

@@ -150,9 +150,9 @@ pub enum Scale {
 pub struct Series {
     /// What it is called.
     pub name: String,
-    /// The run that it is of; empty where the report is of one run.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub run: String,
+    /// The run that it is of, where the lines of several are drawn over each other.
+    #[serde(skip)]
+    run: String,
     /// How it is drawn.
     #[serde(default)]
     pub style: Style,
@@ -277,10 +277,5 @@ impl Series {
     /// The same, pale and thin.
     pub fn pale(self) -> Series {
         Series { style: Style::Pale, ..self }
-    }
-
-    /// The same, as a line of one run among several.
-    pub fn of(self, run: impl Into<String>) -> Series {
-        Series { run: run.into(), ..self }
     }
 }

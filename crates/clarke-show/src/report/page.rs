@@ -140,12 +140,14 @@ fn table(table: &Table) -> String {
 /// A chart with its legend and, below, what is said of it and its lines in numbers.
 fn chart(chart: &Chart, count: usize) -> String {
     let drawing = Drawing::new(chart);
-    let (views, legend) = match (drawing.views(), drawing.legend()) {
+    // A line alone needs no legend.
+    let legend = if chart.series.len() > 1 { drawing.legend() } else { Ok(vec![]) };
+    let (views, legend) = match (drawing.views(), legend) {
         (Ok(views), Ok(legend)) => (views, legend),
         (Err(e), _) | (_, Err(e)) => return format!("<p class=\"note\">{}</p>\n", escaped(&e.to_string())),
     };
     let mut out = format!("<figure>\n<figcaption>{}</figcaption>\n", escaped(&chart.title));
-    if chart.series.len() > 1 {
+    if !legend.is_empty() {
         let item = |i: super::chart::Item| format!("<li>{}{}</li>\n", i.sign, escaped(&i.text));
         out += &format!("<ul class=\"legend\">\n{}</ul>\n", legend.into_iter().map(item).collect::<String>());
     }
@@ -175,7 +177,7 @@ fn chart(chart: &Chart, count: usize) -> String {
     }
     let head = ["line", &format!("last {}", chart.x), "first", "last", "least", "largest"];
     let numbers =
-        Table { title: String::new(), head: head.iter().map(|t| t.to_string()).collect(), rows: drawing.numbers() };
+        Table { title: String::new(), head: head.iter().map(|t| t.to_string()).collect(), rows: drawing.numbers };
     out += &format!("<details><summary>In numbers</summary>\n{}</details>\n", table(&numbers));
     out + "</figure>\n"
 }
