@@ -60,41 +60,26 @@ pub(super) fn decide(at: &At, directions: &[Vec<Tensor>]) -> Result<Decided> {
     Ok(decided)
 }
 
-/// Decisions made before a run, as its monitor.
-pub(super) struct Decisions(pub Decided);
-
-impl Monitor for Decisions {
-    fn select(&mut self, _: &dyn Op, site: Option<&Arc<Site>>, _: &Tensor) -> Option<Tensor> {
-        site.and_then(|s| self.0.get(&(s.node, s.number)).cloned())
-    }
-}
-
-/// Decisions made before a run, and what they choose at the ties that are met.
+/// Decisions made before a run, as its monitor, and what they choose at the ties that are met.
 pub(super) struct Recorded {
-    decisions: Decisions,
+    decided: Decided,
     pub chosen: Vec<Chosen>,
 }
 
 impl Recorded {
     pub fn new(decided: Decided) -> Recorded {
-        Recorded { decisions: Decisions(decided), chosen: vec![] }
+        Recorded { decided, chosen: vec![] }
     }
 }
 
 impl Monitor for Recorded {
-    fn select(&mut self, op: &dyn Op, site: Option<&Arc<Site>>, u: &Tensor) -> Option<Tensor> {
-        self.decisions.select(op, site, u)
+    fn select(&mut self, _: &dyn Op, site: Option<&Arc<Site>>, _: &Tensor) -> Option<Tensor> {
+        site.and_then(|s| self.decided.get(&(s.node, s.number)).cloned())
     }
 
     fn decide(&mut self, site: &Arc<Site>, u: &Tensor, value: &mut Tensor) {
         let Some(tie) = site.tie.tie() else { return };
-        self.chosen.extend(tie.faces(u).into_iter().map(|face| Chosen {
-            op: site.owner.name().into(),
-            tie: (site.node, site.number),
-            index: face.index,
-            values: face.entries.iter().map(|&at| value.data()[at]).collect(),
-            entries: face.entries,
-        }));
+        self.chosen.extend(tie.faces(u).iter().map(|face| Chosen::of(site, face, value)));
     }
 }
 
