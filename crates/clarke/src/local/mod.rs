@@ -14,6 +14,7 @@ mod cube;
 mod derivative;
 mod equations;
 mod evaluator;
+mod filled;
 mod guard;
 mod image;
 mod limiting;
