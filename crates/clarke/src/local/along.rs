@@ -1,5 +1,6 @@
 //! Directions decide ties: selections resolved by the tangents of the ties' arguments, tie after tie.
 
+use super::At;
 use super::set_at::Chosen;
 use crate::derive::{Linearized, linearize_with};
 use crate::error::{Fault, Result};
@@ -14,31 +15,24 @@ use std::sync::Arc;
 /// Selections by the owner's node and the tie's number.
 pub(super) type Decided = HashMap<(usize, usize), Tensor>;
 
-/// The selection at every tie of the gradient of `program`, as the directions decide it: the sign of the argument's
+/// The selection at every tie of the gradient of a program at a point, as the directions decide it: the sign of the argument's
 /// tangent along the first direction, where that is zero along the second, and so on.
 ///
 /// Each tangent is taken with the earlier ties already decided, so the outcome is the lexicographic derivative of
-/// Nesterov in the directions given (Khan, Barton 2013). `values` are those of the program's nodes. Cost: one
-/// linearization, and one evaluation of its tangents a direction.
-pub(super) fn decide(
-    program: &Program,
-    linear: &Linearized,
-    values: &[Tensor],
-    point: &[Tensor],
-    directions: &[Vec<Tensor>],
-) -> Result<Decided> {
-    check(program, directions)?;
+/// Nesterov in the directions given (Khan, Barton 2013). Cost: the second linearization where it is first asked for, and
+/// one evaluation of its tangents a direction.
+pub(super) fn decide(at: &At, directions: &[Vec<Tensor>]) -> Result<Decided> {
+    check(&at.program, directions)?;
+    let (linear, second) = (at.linear()?, at.second()?);
     let ties = tie_nodes(&linear.program);
-    let arguments: Vec<usize> = ties.iter().map(|(_, u)| *u).collect();
-    let second = linearize_with(&linear.program.with_outputs(&arguments), &[])?;
     // What the program itself computes is known.
     let known = |lazy: &mut Lazy<'_>| {
-        for (value, &image) in std::iter::zip(values, &linear.image) {
+        for (value, &image) in std::iter::zip(&at.values, &linear.image) {
             lazy.known[second.image[image]] = Some(value.clone());
         }
     };
     let stream = |d: &Vec<Tensor>| {
-        let mut lazy = Lazy::new(&second.program, inputs(&second, linear, point, d));
+        let mut lazy = Lazy::new(&second.program, inputs(second, linear, &at.point, d));
         known(&mut lazy);
         lazy
     };
@@ -66,42 +60,33 @@ pub(super) fn decide(
     Ok(decided)
 }
 
-/// Decisions made before a run, as its monitor.
-pub(super) struct Decisions(pub Decided);
-
-impl Monitor for Decisions {
-    fn select(&mut self, _: &dyn Op, site: Option<&Arc<Site>>, _: &Tensor) -> Option<Tensor> {
-        site.and_then(|s| self.0.get(&(s.node, s.number)).cloned())
-    }
-}
-
-/// Decisions made before a run, and what they choose at the ties that are met.
+/// Decisions made before a run, as its monitor, and what they choose at the ties that are met.
 pub(super) struct Recorded {
-    decisions: Decisions,
+    decided: Decided,
     pub chosen: Vec<Chosen>,
 }
 
 impl Recorded {
     pub fn new(decided: Decided) -> Recorded {
-        Recorded { decisions: Decisions(decided), chosen: vec![] }
+        Recorded { decided, chosen: vec![] }
     }
 }
 
 impl Monitor for Recorded {
-    fn select(&mut self, op: &dyn Op, site: Option<&Arc<Site>>, u: &Tensor) -> Option<Tensor> {
-        self.decisions.select(op, site, u)
+    fn select(&mut self, _: &dyn Op, site: Option<&Arc<Site>>, _: &Tensor) -> Option<Tensor> {
+        site.and_then(|s| self.decided.get(&(s.node, s.number)).cloned())
     }
 
     fn decide(&mut self, site: &Arc<Site>, u: &Tensor, value: &mut Tensor) {
         let Some(tie) = site.tie.tie() else { return };
-        self.chosen.extend(tie.faces(u).into_iter().map(|face| Chosen {
-            op: site.owner.name().into(),
-            tie: (site.node, site.number),
-            index: face.index,
-            values: face.entries.iter().map(|&at| value.data()[at]).collect(),
-            entries: face.entries,
-        }));
+        self.chosen.extend(tie.faces(u).iter().map(|face| Chosen::of(site, face, value)));
     }
+}
+
+/// The linearization of the arguments of a linearization's ties.
+pub(super) fn second_of(linear: &Linearized) -> Result<Linearized> {
+    let arguments: Vec<usize> = tie_nodes(&linear.program).iter().map(|(_, u)| *u).collect();
+    linearize_with(&linear.program.with_outputs(&arguments), &[])
 }
 
 /// For the ties of the second linearization, by node and number, those of the first that they are decided as. They belong

@@ -9,7 +9,7 @@
 //! count as active.
 
 use super::At;
-use super::proof::free;
+use super::filled::filled;
 use super::residual::{FaceId, Residual};
 use super::set_at::Witness;
 use super::tangents::Tangents;
@@ -131,18 +131,13 @@ impl At {
     fn enclosed(&self, program: &Program, x: &[f64]) -> Result<(Interval, Vec<Interval>)> {
         let mut rest = x.iter();
         let mut own = std::iter::zip(self.program.inputs().iter().filter(|i| !i.role.is_selection()), &self.point);
-        let mut boxes = vec![];
-        for input in program.inputs() {
-            if input.role.is_selection() {
-                boxes.push(free(input));
-                continue;
-            }
+        let boxes = filled(program, |_, input| {
             let (_, data) = own.next().expect("a derivative has the inputs of its program");
-            boxes.push(Boxes::point(match input.role.is_argument() {
+            Ok(Boxes::point(match input.role.is_argument() {
                 true => Tensor::from_fn(&input.shape, |_| rest.next().copied().unwrap_or(f64::NAN)),
                 false => data.clone(),
-            }));
-        }
+            }))
+        })?;
         let out = enclose(program, &boxes, Arithmetic::Rigorous)?;
         let all: Vec<Interval> = out.iter().flat_map(Boxes::intervals).collect();
         Ok((all[0], all[1..].to_vec()))

@@ -194,10 +194,9 @@ impl<T> fmt::Debug for Derivative<T> {
 impl At {
     /// A derivative of the program at the point, for further inputs of the derivative, under a policy.
     fn through(&self, derivative: &Program, more: &[Tensor], policy: &Policy) -> Result<Vec<Tensor>> {
-        let linear = self.linear()?;
-        let met = self.met(linear, 0.0)?;
+        let met = self.met(self.linear()?, 0.0)?;
         guard::check(&self.program, &self.values, &met)?;
-        self.derivative_of(derivative, &[], more, !met.is_empty(), || Picker::new(policy, self, linear))
+        self.derivative_of(derivative, &[], more, !met.is_empty(), || Picker::new(policy, self))
     }
 }
 

@@ -129,7 +129,8 @@ fn arguments_of(at: &At, ties: &[TieAt]) -> Result<Program> {
     let nodes: HashMap<(usize, usize), usize> =
         tie_nodes(&linear.program).iter().map(|(site, u)| (key(site), *u)).collect();
     let arguments: Vec<usize> = ties.iter().map(|t| nodes[&key(&t.site)]).collect();
-    linear.primal(&arguments)
+    // The program's own selections are what the gradient below has for them, so that both have the same inputs.
+    linear.primal(&arguments)?.fixing(|_, input| input.role.is_selection().then(|| input.default_selection()))
 }
 
 /// A gradient program in which the values of some ties are inputs, after all others.

@@ -14,6 +14,7 @@ mod cube;
 mod derivative;
 mod equations;
 mod evaluator;
+mod filled;
 mod guard;
 mod image;
 mod limiting;
@@ -103,6 +104,8 @@ pub struct At {
 #[derive(Debug, Default)]
 struct Derived {
     linear: OnceLock<Linearized>,
+    /// The linearization of the arguments of its ties.
+    second: OnceLock<Linearized>,
     /// The gradient, and the images of the program's nodes in it.
     gradient: OnceLock<(Program, Vec<usize>)>,
 }
@@ -171,6 +174,14 @@ impl At {
         }
     }
 
+    /// The linearization of the arguments of that one's ties, in their order.
+    fn second(&self) -> Result<&Linearized> {
+        match self.derived.second.get() {
+            Some(second) => Ok(second),
+            None => along::second_of(self.linear()?).map(|second| self.derived.second.get_or_init(|| second)),
+        }
+    }
+
     /// The gradient of a scalar program, and the images of the program's nodes in it.
     fn gradient_program(&self) -> Result<&(Program, Vec<usize>)> {
         match self.derived.gradient.get() {
@@ -234,12 +245,11 @@ impl At {
     /// evaluations of the gradient program, one more if a tie is met and the program has operators of unbounded slope.
     pub fn gradient(&self, policy: &Policy) -> Result<Vec<Tensor>> {
         self.program.expect_scalar("the gradient")?;
-        let linear = self.linear()?;
-        let met = self.met(linear, 0.0)?;
+        let met = self.met(self.linear()?, 0.0)?;
         guard::check(&self.program, &self.values, &met)?;
         let (program, images) = self.gradient_program()?;
         let known: Vec<(usize, &Tensor)> = std::iter::zip(images.iter().copied(), &self.values).collect();
-        self.derivative_of(program, &known, &[], !met.is_empty(), || Picker::new(policy, self, linear))
+        self.derivative_of(program, &known, &[], !met.is_empty(), || Picker::new(policy, self))
     }
 
     /// The outputs of a derivative program with its ties as a monitor decides them, the values of some nodes known; `more`

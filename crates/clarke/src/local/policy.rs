@@ -1,7 +1,6 @@
 //! Policies: rules that pick a selection at every tie.
 
 use super::{At, along};
-use crate::derive::Linearized;
 use crate::error::{Fault, Result, plural};
 use crate::program::op::Op;
 use crate::program::tie::{Choice, Convention, Site};
@@ -237,10 +236,10 @@ pub(super) struct Picker<'a> {
 }
 
 impl<'a> Picker<'a> {
-    pub fn new(policy: &'a Policy, at: &At, linear: &Linearized) -> Result<Picker<'a>> {
+    pub fn new(policy: &'a Policy, at: &At) -> Result<Picker<'a>> {
         let seed = if let Policy::Random(seed) = policy { *seed } else { 0 };
         let decided = match policy {
-            Policy::Along(directions) => along::decide(&at.program, linear, &at.values, &at.point, directions)?,
+            Policy::Along(directions) => along::decide(at, directions)?,
             _ => HashMap::new(),
         };
         Ok(Picker { policy, rng: ChaCha8Rng::seed_from_u64(seed), decided })

@@ -17,10 +17,11 @@
 use super::At;
 use super::along::tie_nodes;
 use super::equations::Equations;
+use super::filled::filled;
 use crate::derive::{Linearized, linearize_with};
 use crate::error::Result;
+use crate::program::Program;
 use crate::program::interval::Interval;
-use crate::program::{Program, Role};
 use crate::run::{Arithmetic, enclose};
 use crate::tensor::{Boxes, Tensor, size};
 use faer::Mat;
@@ -190,14 +191,10 @@ impl Boxed<'_> {
         let mut given = inputs.into_iter().chain(values);
         let mut tangents = self.tangents(direction).into_iter();
         let linear = &self.program.program;
-        let mut boxes = vec![];
-        for (k, input) in linear.inputs().iter().enumerate() {
-            boxes.push(match &input.role {
-                Role::Selection(_) => free(input),
-                _ if self.program.tangents.contains(&k) => tangents.next().expect("one for each variable"),
-                _ => given.next().expect("the inputs and the values of the ties"),
-            });
-        }
+        let boxes = filled(linear, |k, _| {
+            let next = if self.program.tangents.contains(&k) { tangents.next() } else { given.next() };
+            Ok(next.expect("the inputs and the values of the ties, and a tangent for each variable"))
+        })?;
         let mut out = enclose(linear, &boxes, Arithmetic::Rigorous)?;
         let tangents = out.split_off(out.len() / 2);
         Ok((out, tangents))
@@ -300,13 +297,7 @@ impl Boxed<'_> {
         }
         let (inputs, _) = self.inputs(&z);
         let program = &self.at.program;
-        let filled = |k: usize, role: &Role, shape: &[usize]| match role {
-            Role::Selection(_) => Boxes::point(Tensor::full(shape, 0.0)),
-            _ => inputs[k].clone(),
-        };
-        let given: Vec<Boxes> =
-            program.inputs().iter().enumerate().map(|(k, i)| filled(k, &i.role, &i.shape)).collect();
-        let value = enclose(program, &given, Arithmetic::Rigorous)?.remove(0).intervals()[0];
+        let value = enclose(program, &own(program, inputs)?, Arithmetic::Rigorous)?.remove(0).intervals()[0];
         let radius = self.radii[..self.of.n].iter().fold(0.0, |most: f64, r| most.max(*r));
         let largest = self.z[..self.of.n].iter().fold(1.0, |most: f64, x| most.max(x.abs()));
         if radius > NEAR * largest {
@@ -339,13 +330,7 @@ impl Boxed<'_> {
         let ties = tie_nodes(&linear.program);
         let arguments: Program = linear.primal(&ties.iter().map(|(_, u)| *u).collect::<Vec<_>>())?;
         let (inputs, _) = self.inputs(z);
-        let mut given = inputs.into_iter();
-        let boxes: Vec<Boxes> = arguments
-            .inputs()
-            .iter()
-            .map(|i| if i.role.is_selection() { free(i) } else { given.next().expect("the program's own inputs") })
-            .collect();
-        let arguments = enclose(&arguments, &boxes, Arithmetic::Rigorous)?;
+        let arguments = enclose(&arguments, &own(&arguments, inputs)?, Arithmetic::Rigorous)?;
         for ((site, _), u) in std::iter::zip(&ties, &arguments) {
             let Some(tie) = site.tie.tie() else { continue };
             if !u.is_bounded() {
@@ -371,14 +356,10 @@ impl Boxed<'_> {
     }
 }
 
-/// All selections of a tie.
-pub(super) fn free(input: &crate::program::Input) -> Boxes {
-    let segment = match &input.role {
-        Role::Selection(site) => site.as_ref().is_some_and(|s| s.tie.tie().is_some_and(|t| t.is_interval())),
-        _ => false,
-    };
-    let low = if segment { 0.0 } else { -1.0 };
-    Boxes::from_fn(&input.shape, |_| (low, 1.0))
+/// Boxes for all inputs of a program, from those of the inputs that are no selections.
+fn own(program: &Program, inputs: Vec<Boxes>) -> Result<Vec<Boxes>> {
+    let mut given = inputs.into_iter();
+    filled(program, |_, _| Ok(given.next().expect("one for each input that is no selection")))
 }
 
 /// Σ a_j x_j.

@@ -5,12 +5,11 @@ use super::image::{Atom, Form, Image};
 use super::residual::Residual;
 use super::vector::{dot, flat, norm};
 use crate::error::{Fault, Result, plural};
-use crate::program::tie::Site;
+use crate::program::tie::{Face, Site};
 use crate::set::{Body, MinNorm, Polytope, min_norm};
 use crate::tensor::{Tensor, size};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 
 /// How an answer about a set is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +58,19 @@ pub struct Chosen {
     pub entries: Vec<usize>,
     /// What they are.
     pub values: Vec<f64>,
+}
+
+impl Chosen {
+    /// What the value of a tie takes at a face.
+    pub(super) fn of(site: &Site, face: &Face, value: &Tensor) -> Chosen {
+        Chosen {
+            op: site.owner.name().into(),
+            tie: (site.node, site.number),
+            index: face.index.clone(),
+            entries: face.entries.clone(),
+            values: face.entries.iter().map(|&at| value.data()[at]).collect(),
+        }
+    }
 }
 
 /// An element of a set as arrays, one for each variable.
@@ -439,18 +451,7 @@ pub(super) fn chosen(
     values: &[Tensor],
     only: Option<&[(super::residual::FaceId, usize)]>,
 ) -> Vec<Chosen> {
-    let of = |id: super::residual::FaceId| {
-        let tie = &residual.ties[id.tie];
-        let face = &tie.faces[id.face];
-        let site: &Arc<Site> = &tie.site;
-        Chosen {
-            op: site.owner.name().into(),
-            tie: (site.node, site.number),
-            index: face.index.clone(),
-            entries: face.entries.clone(),
-            values: face.entries.iter().map(|&at| values[id.tie].data()[at]).collect(),
-        }
-    };
+    let of = |id: super::residual::FaceId| Chosen::of(&residual.ties[id.tie].site, residual.face(id), &values[id.tie]);
     match only {
         Some(choice) => choice.iter().rev().map(|(id, _)| of(*id)).collect(),
         None => residual.faces().into_iter().map(of).collect(),

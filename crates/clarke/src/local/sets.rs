@@ -233,11 +233,10 @@ impl At {
         const PAIRS: usize = 32;
         const AGAINST: usize = 64;
         let derivative = self.derivative(which)?;
-        let linear = self.linear()?;
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let along = |direction: Vec<Tensor>| {
             let flat_direction = flat(&direction);
-            let decided = along::decide(&self.program, linear, &self.values, &self.point, &[direction])?;
+            let decided = along::decide(self, &[direction])?;
             let mut recorded = along::Recorded::new(decided);
             let point = Interpreter::new(&derivative).run(&self.point, &mut recorded)?;
             let witness = Witness { chosen: recorded.chosen, direction: Some(flat_direction) };

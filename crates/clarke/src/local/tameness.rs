@@ -1,6 +1,7 @@
 //! Tameness with its argument: which operator makes a program as wild as it is, what the theory then gives, and whether
 //! the program is Lipschitz on a box.
 
+use super::filled::filled;
 use crate::error::{Fault, Place, Result};
 use crate::program::class::{Class, Level};
 use crate::program::{Kind, Program, Role};
@@ -136,25 +137,15 @@ impl Program {
             return Err(Fault::InputCount { expected: wanted.len(), given: inputs.len(), names }.into());
         }
         let mut given = inputs.iter();
-        let mut boxes = vec![];
-        for input in gradient.inputs() {
-            boxes.push(match &input.role {
-                Role::Selection(site) => {
-                    let segment = site.as_ref().is_some_and(|s| s.tie.tie().is_some_and(|t| t.is_interval()));
-                    let low = if segment { 0.0 } else { -1.0 };
-                    Boxes::new(Tensor::full(&input.shape, low), Tensor::full(&input.shape, 1.0))?
-                }
-                role => {
-                    let (lo, hi) = given.next().expect("counted above");
-                    // On a point a tie over axes would be taken for what one number selects.
-                    if role.is_argument() && std::iter::zip(lo.data(), hi.data()).any(|(l, h)| l >= h) {
-                        let rule = "every variable needs a lower bound below its upper one".to_string();
-                        return Err(Fault::Setting { setting: "box", given: input.name.clone(), rule }.into());
-                    }
-                    Boxes::new(lo.clone(), hi.clone())?
-                }
-            });
-        }
+        let boxes = filled(&gradient, |_, input| {
+            let (lo, hi) = given.next().expect("counted above");
+            // On a point a tie over axes would be taken for what one number selects.
+            if input.role.is_argument() && std::iter::zip(lo.data(), hi.data()).any(|(l, h)| l >= h) {
+                let rule = "every variable needs a lower bound below its upper one".to_string();
+                return Err(Fault::Setting { setting: "box", given: input.name.clone(), rule }.into());
+            }
+            Boxes::new(lo.clone(), hi.clone())
+        })?;
         let all: Vec<usize> = (0..gradient.nodes().len()).collect();
         let values = enclose(&gradient.with_outputs(&all), &boxes, Arithmetic::Rigorous)?;
         let largest = |k: usize| -> f64 {

@@ -1,13 +1,14 @@
 //! Gradients that somebody wrote by hand.
 
-use crate::derive::{Linearized, linearize_with, unroll};
+use crate::derive::unroll;
 use crate::error::{Fault, Result};
 use crate::local::policy::Picker;
-use crate::local::{Evaluator, Policy};
+use crate::local::{At, Derived, Evaluator, Policy};
 use crate::program::{Builder, Program, Var};
 use crate::run::{Interpreter, check_inputs};
 use crate::tensor::Tensor;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A rule for the gradient of a scalar program: at a point (all inputs of that program, data included) one array for each
 /// of its variables.
@@ -52,8 +53,8 @@ impl<F: Fn(&[Tensor]) -> Result<Vec<Tensor>>> GradientRule for F {
 pub struct PolicyRule {
     program: Program,
     policy: Policy,
-    /// For policies that must look at the point: the gradient program and the linearization.
-    slow: Option<(Program, Linearized)>,
+    /// For policies that must look at the point: the gradient program, and what is derived at the first one.
+    slow: Option<(Program, Arc<Derived>)>,
     /// For the others: an evaluator with the data that it was made for.
     fast: RefCell<Option<(Vec<Tensor>, Evaluator)>>,
 }
@@ -65,7 +66,7 @@ impl PolicyRule {
         let program = unroll(program)?.prune();
         let slow = match policy.is_fixed() {
             true => None,
-            false => Some((program.gradient()?, linearize_with(&program, &[])?)),
+            false => Some((program.gradient()?, Arc::default())),
         };
         Ok(PolicyRule { program, policy, slow, fast: RefCell::new(None) })
     }
@@ -74,9 +75,9 @@ impl PolicyRule {
 impl GradientRule for PolicyRule {
     fn gradient(&self, point: &[Tensor]) -> Result<Vec<Tensor>> {
         check_inputs(&self.program, point)?;
-        if let Some((gradient, linear)) = &self.slow {
-            let at = self.program.at(point)?;
-            let mut picker = Picker::new(&self.policy, &at, linear)?;
+        if let Some((gradient, derived)) = &self.slow {
+            let at = At::of(&self.program, derived, point)?;
+            let mut picker = Picker::new(&self.policy, &at)?;
             return Interpreter::new(gradient).run(point, &mut picker);
         }
         let inputs = self.program.inputs().iter().filter(|i| !i.role.is_selection());
