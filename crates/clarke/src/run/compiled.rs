@@ -67,7 +67,7 @@ impl Program {
         let port = |i: &crate::program::Input| Port { name: i.name.clone(), shape: i.shape.clone() };
         let inputs = self.inputs().iter().filter(|i| !i.role.is_selection()).map(port).collect();
         let outputs = self.output_shapes().iter().map(|s| s.to_vec()).collect();
-        let (plan, bound) = (Plan::new(&lowered, &Fast), unbound(self).is_none());
+        let (plan, bound) = (Plan::new(&lowered, &Fast).with_native(), unbound(self).is_none());
         Compiled { inner: Arc::new(Inner { plan, program: self.clone(), inputs, outputs, bound }) }
     }
 }
@@ -155,7 +155,7 @@ pub(super) struct Fast;
 
 impl<T: Scalar> Compiler<T> for Fast {
     fn compile(&self, program: &Program) -> Kernel<T> {
-        let plan = Plan::<T>::new(&lower(program, Selections::Given), &Fast);
+        let plan = Plan::<T>::new(&lower(program, Selections::Given), &Fast).with_native();
         let mut starts = vec![0];
         for n in &plan.outputs {
             starts.push(starts[starts.len() - 1] + n);

@@ -9,7 +9,8 @@ struct Frame<'a, T> {
     plan: &'a Plan<T>,
     memory: *mut T,
     inputs: &'a [&'a [T]],
-    /// The outputs' addresses, then the table of the loop that runs, then the arguments of the kernel that runs.
+    /// The outputs' addresses, the inputs', that of the constants, then the table of the loop or the arguments of the
+    /// kernel that runs.
     outputs: *mut *mut T,
 }
 
@@ -26,9 +27,14 @@ impl<T: Scalar> Plan<T> {
         // multiple of the alignment of arrays; inputs and outputs are as the caller vouches.
         unsafe {
             let frame = Frame { plan: self, memory, inputs, outputs: memory.add(self.table).cast() };
-            for k in 0..self.outputs.len() {
+            let outputs = self.outputs.len();
+            for k in 0..outputs {
                 frame.outputs.add(k).write(output(k));
             }
+            for (k, input) in inputs.iter().enumerate() {
+                frame.outputs.add(outputs + k).write(input.as_ptr().cast_mut());
+            }
+            frame.outputs.add(self.fixed - 1).write(self.constants.as_ptr().cast_mut());
             std::ptr::copy_nonoverlapping(self.numbers.as_ptr(), memory, self.numbers.len());
             for &(input, offset) in &self.singles {
                 memory.add(offset).write(inputs[input][0]);
@@ -37,8 +43,12 @@ impl<T: Scalar> Plan<T> {
                 match work {
                     Work::Scalars(lines) => frame.scalars(lines),
                     Work::Loop(tiles) => frame.tiles(tiles),
+                    Work::Native { entry, .. } => {
+                        let native = self.native.as_ref().expect("native work has its code");
+                        native.run(*entry, memory, frame.outputs);
+                    }
                     Work::Kernel { kernel, args, out, scratch } => {
-                        let table: *mut &[T] = frame.outputs.add(self.outputs.len()).cast();
+                        let table: *mut &[T] = frame.outputs.add(self.fixed).cast();
                         for (k, &(place, len)) in args.iter().enumerate() {
                             table.add(k).write(from_raw_parts(frame.resolve(place), len));
                         }
@@ -85,7 +95,7 @@ impl<T: Scalar> Frame<'_, T> {
         // SAFETY: see `execute`; the table has room for the addresses of every loop.
         unsafe {
             self.scalars(&work.uniform);
-            let table = self.outputs.add(self.plan.outputs.len());
+            let table = self.outputs.add(self.plan.fixed);
             let moving = work.moving.len();
             for (k, place) in work.moving.iter().enumerate() {
                 table.add(k).write(self.resolve(*place));
@@ -98,7 +108,7 @@ impl<T: Scalar> Frame<'_, T> {
                 let n = work.block.min(work.len - start);
                 for instr in &work.body {
                     match instr {
-                        Instr::Apply { kernel, to, from } => {
+                        Instr::Apply { kernel, to, from, .. } => {
                             let [a, b, c, d] = from.map(|k| (*table.add(k as usize)).cast_const());
                             kernel(*table.add(*to as usize), a, b, c, d, n);
                         }
@@ -151,7 +161,7 @@ impl Spread {
     ///
     /// # Safety
     /// `source` is valid for what the strides reach, `to` for n writes, and they do not overlap.
-    unsafe fn lay_out<T: Copy>(&self, source: *const T, to: *mut T, start: usize, n: usize) {
+    pub unsafe fn lay_out<T: Copy>(&self, source: *const T, to: *mut T, start: usize, n: usize) {
         let last = self.shape.len() - 1;
         let width = self.shape[last];
         let (mut row, mut column, mut done) = (start / width, start % width, 0);

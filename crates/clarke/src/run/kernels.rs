@@ -12,7 +12,7 @@ use crate::program::record::Prim;
 /// # Safety
 /// `to` is valid for n > 0 writes and overlaps no operand; each operand is valid for n reads, or for one where the
 /// pattern says that it is a single number. The machine has the instructions the kernel was compiled for.
-pub type Kernel<T> = unsafe fn(*mut T, *const T, *const T, *const T, *const T, usize);
+pub type Kernel<T> = unsafe extern "C" fn(*mut T, *const T, *const T, *const T, *const T, usize);
 
 /// The kernel of a primitive; bit k of `tiles` tells whether operand k is a tile. At least one is.
 pub fn kernel<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
@@ -78,7 +78,7 @@ macro_rules! compiled {
             use std::slice::{from_raw_parts, from_raw_parts_mut};
 
             $(#[$features])?
-            unsafe fn run<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
+            unsafe extern "C" fn run<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
                 to: *mut T,
                 a: *const T,
                 b: *const T,
@@ -173,13 +173,13 @@ compiled!(avx2, #[target_feature(enable = "avx2,fma")]);
 compiled!(avx512, #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]);
 
 /// `d[i] = a[i]`: the kernel of a copy.
-pub unsafe fn copy<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
+pub unsafe extern "C" fn copy<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
     // SAFETY: as `Kernel` asks of the caller.
     unsafe { std::ptr::copy_nonoverlapping(a, to, n) }
 }
 
 /// `d[i] = a`: the kernel of a copy of a single number.
-pub unsafe fn fill<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
+pub unsafe extern "C" fn fill<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
     // SAFETY: as `Kernel` asks of the caller.
     unsafe { std::slice::from_raw_parts_mut(to, n).fill(*a) }
 }

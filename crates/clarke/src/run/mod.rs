@@ -9,12 +9,13 @@
 //!      dependences allow; the rest runs by the operators' kernels.
 //!   3. [`code`]: the recordings of a loop's members become one list of primitives on tiles, equal ones once.
 //!   4. [`plan`]: every number gets a place: in the caller's arrays where possible, else in one stretch of [`memory`].
-//!   5. [`execute`]: the plan is run, a tile at a time, by the [`kernels`] of the primitives.
+//!   5. [`native`]: loops and single numbers become machine code, where the machine has AVX-512.
+//!   6. [`execute`]: the plan is run; what is not machine code a tile at a time, by the [`kernels`] of the primitives.
 //!
 //! And there is a way on boxes, rounded outwards ([`interval`]).
 //!
 //! What holds: a run allocates nothing and decides nothing; an instruction never writes what it reads; no two
-//! operations are contracted into one rounding; outside of `code` and `kernels` nothing knows a primitive, and nothing
+//! operations are contracted into one rounding; outside of `code`, `kernels` and `native` nothing knows a primitive, and nothing
 //! here knows an operator.
 
 mod code;
@@ -25,6 +26,7 @@ mod interval;
 mod kernels;
 mod lower;
 mod memory;
+mod native;
 mod plan;
 mod schedule;
 #[cfg(test)]

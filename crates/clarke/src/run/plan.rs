@@ -3,6 +3,7 @@
 use super::code::{Action, At, Code, Line};
 use super::kernels;
 use super::memory::Memory;
+use super::native::{self, Native, Table};
 use super::schedule::{Schedule, Step};
 use crate::program::op::{self, Compiler};
 use crate::program::real::Scalar;
@@ -43,8 +44,13 @@ pub struct Plan<T> {
     pub work: Vec<Work<T>>,
     /// What is copied into outputs at the end: from where, which output, how much.
     pub copies: Vec<(Place, usize, usize)>,
-    /// Where the table of addresses begins.
+    /// Where the table of addresses begins: those of the outputs, of the inputs, of the constants, then those of the
+    /// loop that is interpreted.
     pub table: usize,
+    /// How many addresses there are before those of a loop.
+    pub fixed: usize,
+    /// The machine code of some of the work.
+    pub native: Option<Native>,
     /// The length of the workspace.
     pub size: usize,
 }
@@ -55,6 +61,13 @@ pub enum Work<T> {
     Scalars(Vec<Scalars>),
     /// A loop in tiles.
     Loop(Loop<T>),
+    /// Loops and single numbers as machine code.
+    Native {
+        /// Where the function begins.
+        entry: usize,
+        /// What it was made from; it refers to the spread operands there.
+        of: Vec<Work<T>>,
+    },
     /// A kernel.
     Kernel {
         /// The kernel.
@@ -99,8 +112,19 @@ pub struct Spread {
 
 /// An instruction on tiles, by places in the table.
 pub enum Instr<T> {
-    Apply { kernel: kernels::Kernel<T>, to: u32, from: [u32; 4] },
-    Gather { spread: u32, to: u32, in_place: bool },
+    /// A primitive, or a copy; bit k of `tiles` tells whether operand k is a tile.
+    Apply {
+        prim: Option<Prim>,
+        tiles: u8,
+        kernel: kernels::Kernel<T>,
+        to: u32,
+        from: [u32; 4],
+    },
+    Gather {
+        spread: u32,
+        to: u32,
+        in_place: bool,
+    },
 }
 
 /// How many bytes of tiles should be alive at once: three quarters of a usual first-level cache.
@@ -135,6 +159,13 @@ impl<T: Scalar> Plan<T> {
             planner.give_back(&uses.ends[at]);
         }
         planner.finish(work)
+    }
+
+    /// The same with machine code, where the machine can.
+    pub fn with_native(mut self) -> Plan<T> {
+        let table = Table { inputs: self.outputs.len(), constants: self.fixed - 1 };
+        self.native = native::compile(&mut self.work, table, self.size * size_of::<T>());
+        self
     }
 }
 
@@ -396,11 +427,15 @@ impl<'a> Planner<'a> {
         for (bits, at) in &self.numbers {
             numbers[*at] = T::of(f64::from_bits(*bits));
         }
-        let words = program.outputs().len() + self.table + 2 * self.arity;
+        let (inputs, outputs) = (program.inputs().len(), program.outputs().len());
+        let fixed = outputs + inputs + 1;
+        let words = fixed + self.table + 2 * self.arity;
         let table = self.memory.size();
         Plan {
             inputs: program.inputs().iter().map(|i| size(&i.shape)).collect(),
             outputs: program.output_shapes().iter().map(|s| size(s)).collect(),
+            fixed,
+            native: None,
             constants: self.constants.iter().map(|x| T::of(*x)).collect(),
             numbers,
             singles: self.singles,
@@ -417,12 +452,14 @@ fn instruction<T: Scalar>(line: &Line, entry: &HashMap<At, u32>) -> Instr<T> {
     let from = line.from.map(|at| entry[&at]);
     match line.action {
         Action::Gather(k) => Instr::Gather { spread: k as u32, to, in_place: !matches!(line.to, At::Spread(_)) },
-        Action::Copy if line.from[0].is_single() => Instr::Apply { kernel: kernels::fill::<T>, to, from },
-        Action::Copy => Instr::Apply { kernel: kernels::copy::<T>, to, from },
+        Action::Copy if line.from[0].is_single() => {
+            Instr::Apply { prim: None, tiles: 0, kernel: kernels::fill::<T>, to, from }
+        }
+        Action::Copy => Instr::Apply { prim: None, tiles: 1, kernel: kernels::copy::<T>, to, from },
         Action::Prim(prim) => {
             let tile = |k: usize| u8::from(k < prim.arity() && !line.from[k].is_single()) << k;
             let tiles = (0..4).map(tile).sum();
-            Instr::Apply { kernel: kernels::kernel(prim, tiles), to, from }
+            Instr::Apply { prim: Some(prim), tiles, kernel: kernels::kernel(prim, tiles), to, from }
         }
     }
 }

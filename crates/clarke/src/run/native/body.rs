@@ -1,0 +1,421 @@
+//! Straight-line arithmetic as machine code: values live in vector registers as long as there are any.
+//!
+//! A body is emitted for a whole vector, for the first lanes of one, or for single numbers. A value without a register
+//! is read again from where it was written, or from the stack.
+
+use super::assembler::{
+    self as asm, ALL, Assembler, BLEND, COMPARE, Gpr, Mask, Mem, Opcode, R12, RAX, RBX, RDX, RSP, Rm,
+};
+use crate::program::record::Prim;
+use std::collections::HashMap;
+
+/// The register that holds the workspace.
+pub const MEMORY: Gpr = RBX;
+/// The register that holds the table of addresses.
+pub const TABLE: Gpr = R12;
+/// The register that holds the workspace minus the beginning of the block, in which tiles are read.
+pub const TILES: Gpr = asm::R15;
+/// Registers for addresses out of the table.
+const POINTERS: [Gpr; 7] = [asm::RCX, asm::RSI, asm::RDI, asm::R8, asm::R9, asm::R10, asm::R11];
+/// A vector register for operands that are in memory; the others hold values.
+const SCRATCH: u8 = 31;
+/// The mask of a comparison, and the one of the last lanes.
+const CHOSEN: u8 = 2;
+pub const LAST: u8 = 1;
+
+/// Where an address counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Base {
+    /// The workspace.
+    Memory,
+    /// The workspace, at the beginning of the block.
+    Tile,
+    /// The k-th address of the table.
+    Pointer(usize),
+}
+
+/// A place that moves with the position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address {
+    pub base: Base,
+    /// In bytes.
+    pub offset: i32,
+}
+
+/// An operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The result of an earlier operation.
+    Value(usize),
+    /// Numbers at the position.
+    Array(Address),
+    /// One number, at this offset of the workspace in bytes.
+    Single(i32),
+}
+
+/// An operation; the k-th gives value k.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// What is computed; None is the first operand.
+    pub prim: Option<Prim>,
+    pub from: [Source; 4],
+    /// Where the value is written.
+    pub to: Vec<Address>,
+    /// Where a single value is written, as an offset of the workspace in bytes.
+    pub single: Option<i32>,
+}
+
+impl Operation {
+    fn sources(&self) -> &[Source] {
+        &self.from[..self.prim.map_or(1, Prim::arity)]
+    }
+}
+
+/// Whether a primitive is emitted; the others are calls.
+pub fn is_native(prim: Prim) -> bool {
+    use Prim::*;
+    matches!(prim, Add | Sub | Mul | Div | Neg | Abs | Sqrt | Max | Min | IfGt | IfGe | IfEq | Floor | Round)
+}
+
+/// How lanes are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// All of them.
+    All,
+    /// The first ones, by the mask [`LAST`].
+    First,
+    /// One: every operand is a single number.
+    One,
+}
+
+/// Operations in order.
+#[derive(Debug, Default)]
+pub struct Body {
+    pub operations: Vec<Operation>,
+}
+
+impl Body {
+    /// Gives arrays that are read several times a value, so that they are read once.
+    pub fn with_loads(self) -> Body {
+        let mut counts: HashMap<Address, usize> = HashMap::new();
+        for operation in &self.operations {
+            for source in operation.sources() {
+                if let Source::Array(address) = source {
+                    *counts.entry(*address).or_default() += 1;
+                }
+            }
+        }
+        let mut out = Body::default();
+        let (mut values, mut loads) = (vec![], HashMap::new());
+        for mut operation in self.operations {
+            for source in &mut operation.from {
+                *source = match *source {
+                    Source::Value(v) => Source::Value(values[v]),
+                    Source::Array(a) if counts.get(&a).is_some_and(|n| *n > 1) => {
+                        Source::Value(*loads.entry(a).or_insert_with(|| {
+                            let from = [Source::Array(a); 4];
+                            out.operations.push(Operation { prim: None, from, to: vec![], single: None });
+                            out.operations.len() - 1
+                        }))
+                    }
+                    other => other,
+                };
+            }
+            values.push(out.operations.len());
+            out.operations.push(operation);
+        }
+        out
+    }
+
+    /// The addresses out of the table that are used, in order of first use.
+    fn pointers(&self) -> Vec<usize> {
+        let mut seen = vec![];
+        for operation in &self.operations {
+            let arrays =
+                operation.sources().iter().filter_map(|s| if let Source::Array(a) = s { Some(a) } else { None });
+            for address in arrays.chain(&operation.to) {
+                if let Base::Pointer(k) = address.base
+                    && !seen.contains(&k)
+                    && seen.len() < POINTERS.len()
+                {
+                    seen.push(k);
+                }
+            }
+        }
+        seen
+    }
+
+    /// Loads the addresses that the body uses into registers.
+    pub fn load_pointers(&self, asm: &mut Assembler) {
+        for (k, register) in std::iter::zip(self.pointers(), POINTERS) {
+            asm.pointer(register, in_table(k));
+        }
+    }
+
+    /// Emits the body; returns how many vectors of the stack it uses.
+    pub fn emit(&self, asm: &mut Assembler, lanes: Lanes) -> usize {
+        asm.scalar = lanes == Lanes::One;
+        let mut emitter = Emitter::new(self, asm, lanes);
+        for (k, operation) in self.operations.iter().enumerate() {
+            emitter.operation(k, operation);
+        }
+        let stack = emitter.stack;
+        asm.scalar = false;
+        stack
+    }
+}
+
+/// The place of the k-th address of the table.
+pub fn in_table(k: usize) -> Mem {
+    Mem { base: TABLE, index: None, offset: (8 * k) as i32 }
+}
+
+struct Emitter<'a> {
+    asm: &'a mut Assembler,
+    lanes: Lanes,
+    pointers: HashMap<usize, Gpr>,
+    /// The operations that read each value, last first; what is left is still to come.
+    uses: Vec<Vec<usize>>,
+    /// The register of each value.
+    registers: Vec<Option<u8>>,
+    /// Where values are that were written somewhere.
+    homes: Vec<Option<Mem>>,
+    /// The value in each register.
+    held: [Option<usize>; SCRATCH as usize],
+    stack: usize,
+}
+
+impl<'a> Emitter<'a> {
+    fn new(body: &Body, asm: &'a mut Assembler, lanes: Lanes) -> Emitter<'a> {
+        let count = body.operations.len();
+        let mut uses = vec![vec![]; count];
+        for (k, operation) in body.operations.iter().enumerate().rev() {
+            for source in operation.sources() {
+                if let Source::Value(v) = source {
+                    uses[*v].push(k);
+                }
+            }
+        }
+        let pointers = std::iter::zip(body.pointers(), POINTERS).collect();
+        let registers = vec![None; count];
+        let homes = vec![None; count];
+        Emitter { asm, lanes, pointers, uses, registers, homes, held: [None; SCRATCH as usize], stack: 0 }
+    }
+
+    fn mask(&self) -> Mask {
+        if self.lanes == Lanes::First { Mask { k: LAST, zero: true } } else { ALL }
+    }
+
+    /// The memory of an address at the position; may use up RAX.
+    fn place(&mut self, address: Address) -> Mem {
+        let base = match address.base {
+            Base::Memory => MEMORY,
+            Base::Tile => TILES,
+            Base::Pointer(k) => match self.pointers.get(&k) {
+                Some(register) => *register,
+                None => {
+                    self.asm.pointer(RAX, in_table(k));
+                    RAX
+                }
+            },
+        };
+        Mem { base, index: Some(RDX), offset: address.offset }
+    }
+
+    /// An operand as the last one of an instruction.
+    fn rm(&mut self, source: Source) -> Rm {
+        match source {
+            Source::Value(v) => match (self.registers[v], self.homes[v]) {
+                (Some(register), _) => Rm::Reg(register),
+                (None, Some(home)) if self.lanes == Lanes::One => Rm::Each(home),
+                (None, Some(home)) => Rm::Wide(home),
+                (None, None) => unreachable!("a value that is still read is somewhere"),
+            },
+            Source::Array(address) => Rm::Wide(self.place(address)),
+            Source::Single(offset) => Rm::Each(Mem { base: MEMORY, index: None, offset }),
+        }
+    }
+
+    /// An operand in a register: its own, or the scratch register.
+    fn register(&mut self, source: Source) -> u8 {
+        match self.rm(source) {
+            Rm::Reg(register) => register,
+            rm => {
+                let mask = if matches!(rm, Rm::Wide(_)) { self.mask() } else { ALL };
+                self.asm.load(SCRATCH, rm, mask);
+                SCRATCH
+            }
+        }
+    }
+
+    fn in_register(&self, source: Source) -> bool {
+        matches!(source, Source::Value(v) if self.registers[v].is_some())
+    }
+
+    /// Counts the operands of an operation as read, and frees the registers of those read for the last time.
+    fn release(&mut self, k: usize, operation: &Operation) {
+        for source in operation.sources() {
+            if let Source::Value(v) = *source {
+                while self.uses[v].last() == Some(&k) {
+                    self.uses[v].pop();
+                }
+                if let (true, Some(register)) = (self.uses[v].is_empty(), self.registers[v]) {
+                    self.held[usize::from(register)] = None;
+                    self.registers[v] = None;
+                }
+            }
+        }
+    }
+
+    /// A register for a value: a free one, or that of the value that is read last.
+    fn take(&mut self, value: usize) -> u8 {
+        let free = self.held.iter().position(Option::is_none);
+        let register = free.unwrap_or_else(|| {
+            let next = |r: &usize| self.held[*r].and_then(|v| self.uses[v].last()).copied().unwrap_or(usize::MAX);
+            let victim = (0..self.held.len()).max_by_key(next).expect("there are registers");
+            self.evict(victim);
+            victim
+        });
+        self.held[register] = Some(value);
+        self.registers[value] = Some(register as u8);
+        register as u8
+    }
+
+    fn evict(&mut self, register: usize) {
+        let Some(value) = self.held[register].take() else { return };
+        self.registers[value] = None;
+        if self.homes[value].is_none() && !self.uses[value].is_empty() {
+            let home = Mem { base: RSP, index: None, offset: (64 * self.stack) as i32 };
+            self.stack += 1;
+            self.asm.store(register as u8, home, ALL);
+            self.homes[value] = Some(home);
+        }
+    }
+
+    fn operation(&mut self, k: usize, operation: &Operation) {
+        let to = self.compute(k, operation);
+        for address in &operation.to {
+            let place = self.place(*address);
+            let mask = Mask { zero: false, ..self.mask() };
+            self.asm.store(to, place, mask);
+            // What may lie at an address out of the table that has no register is not read again from there.
+            if place.base != RAX {
+                self.homes[k] = Some(place);
+            }
+        }
+        if let Some(offset) = operation.single {
+            let place = Mem { base: MEMORY, index: None, offset };
+            self.asm.store(to, place, ALL);
+            self.homes[k] = Some(place);
+        }
+        if self.uses[k].is_empty() && self.registers[k] == Some(to) {
+            self.held[usize::from(to)] = None;
+            self.registers[k] = None;
+        }
+    }
+
+    /// Emits the computation of value k; returns its register.
+    fn compute(&mut self, k: usize, operation: &Operation) -> u8 {
+        let [a, b, c, d] = operation.from;
+        let Some(prim) = operation.prim else {
+            let from = self.rm(a);
+            self.release(k, operation);
+            let to = self.take(k);
+            let mask = if matches!(from, Rm::Wide(_)) { self.mask() } else { ALL };
+            self.asm.load(to, from, mask);
+            return to;
+        };
+        match prim {
+            Prim::Add => self.binary(k, operation, asm::ADD, true),
+            Prim::Mul => self.binary(k, operation, asm::MUL, true),
+            Prim::Sub => self.binary(k, operation, asm::SUB, false),
+            Prim::Div => self.binary(k, operation, asm::DIV, false),
+            Prim::Max => self.extreme(k, operation, asm::MAX),
+            Prim::Min => self.extreme(k, operation, asm::MIN),
+            Prim::Sqrt => self.unary(k, operation, asm::SQRT, None),
+            Prim::Floor => self.unary(k, operation, asm::ROUND, Some(9)),
+            Prim::Round => self.unary(k, operation, asm::ROUND, Some(8)),
+            Prim::Neg => self.bits(k, operation, asm::XOR, asm::POOL_SIGN),
+            Prim::Abs => self.bits(k, operation, asm::AND, asm::POOL_ABS),
+            Prim::IfGt => self.select(k, operation, (a, b), (c, d), (0x1E, 0x11)),
+            Prim::IfGe => self.select(k, operation, (a, b), (c, d), (0x1D, 0x12)),
+            Prim::IfEq => self.select(k, operation, (a, b), (c, d), (0x00, 0x00)),
+            _ => unreachable!("primitives that are not native are calls"),
+        }
+    }
+
+    /// The mask of an instruction with this last operand: memory past the end is not to be read.
+    fn guard(&self, rm: Rm) -> Mask {
+        if matches!(rm, Rm::Wide(_)) { self.mask() } else { ALL }
+    }
+
+    fn binary(&mut self, k: usize, operation: &Operation, op: Opcode, commutes: bool) -> u8 {
+        let [a, b, ..] = operation.from;
+        let (a, b) = if commutes && !self.in_register(a) && self.in_register(b) { (b, a) } else { (a, b) };
+        let left = self.register(a);
+        let right = self.rm(b);
+        self.release(k, operation);
+        let to = self.take(k);
+        let guard = self.guard(right);
+        self.asm.op(op, to, left, right, guard, None);
+        to
+    }
+
+    fn unary(&mut self, k: usize, operation: &Operation, op: Opcode, immediate: Option<u8>) -> u8 {
+        let from = self.rm(operation.from[0]);
+        self.release(k, operation);
+        let to = self.take(k);
+        let guard = self.guard(from);
+        self.asm.op(op, to, 0, from, guard, immediate);
+        to
+    }
+
+    fn bits(&mut self, k: usize, operation: &Operation, op: Opcode, pool: usize) -> u8 {
+        let from = self.register(operation.from[0]);
+        self.release(k, operation);
+        let to = self.take(k);
+        self.asm.op(op, to, from, Rm::Pool(pool), ALL, None);
+        to
+    }
+
+    /// The larger or smaller of two: the instruction gives the second operand if either is NaN, and the first is to be
+    /// given if it is NaN.
+    fn extreme(&mut self, k: usize, operation: &Operation, op: Opcode) -> u8 {
+        let [a, b, ..] = operation.from;
+        let left = self.register(a);
+        let right = self.rm(b);
+        // The value gets a register while the first operand still has its own.
+        let to = self.take(k);
+        let right = if let Source::Value(_) = b { self.rm(b) } else { right };
+        let left = if let (Source::Value(_), false) = (a, left == SCRATCH) { self.register(a) } else { left };
+        let guard = self.guard(right);
+        self.asm.op(op, to, left, right, guard, None);
+        self.asm.op(COMPARE, CHOSEN, left, Rm::Reg(left), ALL, Some(3));
+        self.asm.load(to, Rm::Reg(left), Mask { k: CHOSEN, zero: false });
+        self.release(k, operation);
+        to
+    }
+
+    /// `if a ? b { c } else { d }`, with the predicate for (a, b) and the one for (b, a).
+    fn select(
+        &mut self,
+        k: usize,
+        operation: &Operation,
+        (a, b): (Source, Source),
+        (c, d): (Source, Source),
+        (predicate, turned): (u8, u8),
+    ) -> u8 {
+        let turn = !self.in_register(a) && self.in_register(b);
+        let (a, b, predicate) = if turn { (b, a, turned) } else { (a, b, predicate) };
+        let left = self.register(a);
+        let right = self.rm(b);
+        let among = if self.lanes == Lanes::First { Mask { k: LAST, zero: false } } else { ALL };
+        self.asm.op(COMPARE, CHOSEN, left, right, among, Some(predicate));
+        let otherwise = self.register(d);
+        let chosen = self.rm(c);
+        self.release(k, operation);
+        let to = self.take(k);
+        self.asm.op(BLEND, to, otherwise, chosen, Mask { k: CHOSEN, zero: false }, None);
+        to
+    }
+}

@@ -1,0 +1,321 @@
+//! From pieces of a plan to functions in machine code.
+
+use super::Table;
+use super::assembler::{Assembler, Gpr, Mem, R8, R9, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
+use super::body::{Address, Base, Body, LAST, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table, is_native};
+use crate::program::real::Scalar;
+use crate::run::kernels::{self, Kernel};
+use crate::run::plan::{Instr, Loop, Place, Scalars, Spread, Work};
+use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
+
+/// A part of a loop's body, in order.
+enum Part {
+    /// Arithmetic in registers.
+    Body(Body),
+    /// A kernel on a tile.
+    Call { address: u64, to: Source, from: [Source; 4] },
+    /// A spread operand laid out.
+    Gather { spread: u64, source: Address, to: Address },
+}
+
+/// Functions under construction.
+pub struct Emitter<T> {
+    pub asm: Assembler,
+    table: Table,
+    size: usize,
+    of: PhantomData<T>,
+}
+
+impl<T: Scalar> Emitter<T> {
+    pub fn new(double: bool, table: Table) -> Emitter<T> {
+        Emitter { asm: Assembler::new(double), table, size: size_of::<T>(), of: PhantomData }
+    }
+
+    /// Emits a stretch of work as a function.
+    pub fn finish(&mut self, stretch: &mut Vec<Work<T>>, out: &mut Vec<Work<T>>) {
+        if stretch.is_empty() {
+            return;
+        }
+        let entry = self.asm.align();
+        for register in [RBP, RBX, R12, R13, R14, R15] {
+            self.asm.push(register);
+            if register == RBP {
+                self.asm.copy(RBP, RSP);
+            }
+        }
+        let frame = self.asm.frame();
+        self.asm.copy(MEMORY, RDI);
+        self.asm.copy(TABLE, RSI);
+        let mut stack = 0;
+        for piece in &*stretch {
+            stack = stack.max(match piece {
+                Work::Scalars(lines) => self.straight(lines),
+                Work::Loop(of) => self.straight(&of.uniform).max(self.tiles(of)),
+                _ => unreachable!("a stretch is of loops and single numbers"),
+            });
+        }
+        self.asm.patch(frame, (64 * stack) as i32);
+        self.asm.address(RSP, Mem { base: RBP, index: None, offset: -40 });
+        for register in [R15, R14, R13, R12, RBX, RBP] {
+            self.asm.pop(register);
+        }
+        self.asm.ret();
+        out.push(Work::Native { entry, of: std::mem::take(stretch) });
+    }
+
+    fn offset(&self, at: usize) -> i32 {
+        (at * self.size) as i32
+    }
+
+    /// Single numbers: each is computed once and written to its place.
+    fn straight(&mut self, lines: &[Scalars]) -> usize {
+        let mut body = Body::default();
+        let mut known: HashMap<u32, usize> = HashMap::new();
+        let mut stack = 0;
+        for line in lines {
+            match line.prim {
+                Some(prim) if !is_native(prim) => {
+                    stack = stack.max(std::mem::take(&mut body).emit(&mut self.asm, Lanes::One));
+                    known.clear();
+                    let single = |at: u32| Source::Single(self.offset(at as usize));
+                    let kernel = kernels::kernel::<T>(prim, (1 << prim.arity()) - 1);
+                    let (to, from) = (single(line.to), line.from.map(single));
+                    self.call(kernel as usize as u64, to, from, 1);
+                }
+                prim => {
+                    let from = line.from.map(|at| match known.get(&at) {
+                        Some(value) => Source::Value(*value),
+                        None => Source::Single(self.offset(at as usize)),
+                    });
+                    known.insert(line.to, body.operations.len());
+                    let single = Some(self.offset(line.to as usize));
+                    body.operations.push(Operation { prim, from, to: vec![], single });
+                }
+            }
+        }
+        stack.max(body.emit(&mut self.asm, Lanes::One))
+    }
+
+    fn place(&self, place: Place) -> Address {
+        let (base, at) = match place {
+            Place::Memory(offset) => (Base::Memory, offset),
+            Place::Input(k) => (Base::Pointer(self.table.inputs + k), 0),
+            Place::Output(k) => (Base::Pointer(k), 0),
+            Place::Constant(offset) => (Base::Pointer(self.table.constants), offset),
+        };
+        Address { base, offset: self.offset(at) }
+    }
+
+    /// The parts of a loop's body.
+    fn parts(&self, of: &Loop<T>) -> Vec<Part> {
+        let moving = of.moving.len();
+        let address = |entry: u32| {
+            let entry = entry as usize;
+            if entry < moving {
+                self.place(of.moving[entry])
+            } else if entry < moving + of.fixed.len() {
+                Address { base: Base::Tile, offset: self.offset(of.fixed[entry - moving]) }
+            } else {
+                let tile = of.spreads[entry - moving - of.fixed.len()].tile;
+                Address { base: Base::Tile, offset: self.offset(tile) }
+            }
+        };
+        let source = |entry: u32, is_tile: bool| {
+            if is_tile {
+                Source::Array(address(entry))
+            } else {
+                Source::Single(self.offset(of.fixed[entry as usize - moving]))
+            }
+        };
+        let read_later = later_reads(&of.body);
+        let (mut parts, mut body, mut known) = (vec![], Body::default(), HashMap::<u32, usize>::new());
+        for (at, instr) in of.body.iter().enumerate() {
+            match instr {
+                Instr::Apply { prim, tiles, to, from, .. } if prim.is_none_or(is_native) => {
+                    let mut operands = [Source::Single(0); 4];
+                    for (k, operand) in operands.iter_mut().enumerate().take(prim.map_or(1, |p| p.arity())) {
+                        *operand = match known.get(&from[k]) {
+                            Some(value) => Source::Value(*value),
+                            None => source(from[k], tiles >> k & 1 == 1),
+                        };
+                    }
+                    known.insert(*to, body.operations.len());
+                    let written = (*to as usize) < moving || read_later[at];
+                    let to = if written { vec![address(*to)] } else { vec![] };
+                    body.operations.push(Operation { prim: *prim, from: operands, to, single: None });
+                }
+                other => {
+                    parts.push(Part::Body(std::mem::take(&mut body).with_loads()));
+                    known.clear();
+                    parts.push(match other {
+                        Instr::Apply { prim, kernel, tiles, to, from } => {
+                            // Operands past the last one are not read; the first stands for them.
+                            let last = prim.map_or(1, |p| p.arity());
+                            let operand = |k: usize| if k < last { k } else { 0 };
+                            let from = [0, 1, 2, 3].map(operand).map(|k| source(from[k], tiles >> k & 1 == 1));
+                            let kernel: Kernel<T> = *kernel;
+                            Part::Call { address: kernel as usize as u64, to: Source::Array(address(*to)), from }
+                        }
+                        Instr::Gather { spread, to, .. } => {
+                            let spread = &of.spreads[*spread as usize];
+                            let pointer = std::ptr::from_ref(spread) as usize as u64;
+                            Part::Gather { spread: pointer, source: self.place(spread.source), to: address(*to) }
+                        }
+                    });
+                }
+            }
+        }
+        parts.push(Part::Body(body.with_loads()));
+        parts.retain(|p| !matches!(p, Part::Body(body) if body.operations.is_empty()));
+        parts
+    }
+
+    /// A loop over its tiles: one pass if there is nothing to call.
+    fn tiles(&mut self, of: &Loop<T>) -> usize {
+        let parts = self.parts(of);
+        if let [Part::Body(body)] = parts.as_slice() {
+            return self.sweep(body, None, of.len);
+        }
+        let mut stack = 0;
+        self.asm.constant(R13, 0);
+        self.asm.copy(TILES, MEMORY);
+        let (blocks, rest) = (of.len / of.block, of.len % of.block);
+        if blocks > 0 {
+            let start = self.asm.code.len();
+            stack = stack.max(self.block(&parts, of.block));
+            self.asm.add(R13, of.block as i32);
+            self.asm.add(TILES, -self.offset(of.block));
+            if blocks > 1 {
+                self.asm.constant(R14, (blocks * of.block) as u64);
+                self.asm.loop_below(R13, R14, start);
+            }
+        }
+        if rest > 0 {
+            stack = stack.max(self.block(&parts, rest));
+        }
+        stack
+    }
+
+    fn block(&mut self, parts: &[Part], n: usize) -> usize {
+        let mut stack = 0;
+        for part in parts {
+            match part {
+                Part::Body(body) => stack = stack.max(self.sweep(body, Some(R13), n)),
+                Part::Call { address, to, from } => self.call(*address, *to, *from, n),
+                Part::Gather { spread, source, to } => self.gather(*spread, *source, *to, n),
+            }
+        }
+        stack
+    }
+
+    /// A body over n positions from the one in a register, or from 0.
+    fn sweep(&mut self, body: &Body, start: Option<Gpr>, n: usize) -> usize {
+        let lanes = 64 / self.size;
+        let full = n / lanes * lanes;
+        let mut stack = 0;
+        body.load_pointers(&mut self.asm);
+        match start {
+            Some(start) => self.asm.copy(RDX, start),
+            None => self.asm.constant(RDX, 0),
+        }
+        if full > 0 {
+            if full > lanes {
+                match start {
+                    Some(base) => self.asm.address(R14, Mem { base, index: None, offset: full as i32 }),
+                    None => self.asm.constant(R14, full as u64),
+                }
+            }
+            let target = self.asm.code.len();
+            stack = body.emit(&mut self.asm, Lanes::All);
+            if full > lanes || n > full {
+                self.asm.add(RDX, lanes as i32);
+            }
+            if full > lanes {
+                self.asm.loop_below(RDX, R14, target);
+            }
+        }
+        if n > full {
+            self.asm.first_lanes(LAST, n - full);
+            stack = stack.max(body.emit(&mut self.asm, Lanes::First));
+        }
+        stack
+    }
+
+    /// `to` = the address of an operand at the beginning of the block.
+    fn point(&mut self, to: Gpr, source: Source) {
+        match source {
+            Source::Single(offset) => self.asm.address(to, Mem { base: RBX, index: None, offset }),
+            Source::Array(address) => {
+                let base = self.base(address.base);
+                self.asm.address(to, Mem { base, index: Some(R13), offset: address.offset });
+            }
+            Source::Value(_) => unreachable!("what is called reads memory"),
+        }
+    }
+
+    fn base(&mut self, base: Base) -> Gpr {
+        match base {
+            Base::Memory => MEMORY,
+            Base::Tile => TILES,
+            Base::Pointer(k) => {
+                self.asm.pointer(RAX, in_table(k));
+                RAX
+            }
+        }
+    }
+
+    fn call(&mut self, address: u64, to: Source, from: [Source; 4], n: usize) {
+        for (register, operand) in std::iter::zip([RDI, RSI, RDX, RCX, R8], std::iter::once(to).chain(from)) {
+            self.point(register, operand);
+        }
+        self.asm.constant(R9, n as u64);
+        self.asm.call(address);
+    }
+
+    fn gather(&mut self, spread: u64, source: Address, to: Address, n: usize) {
+        self.asm.constant(RDI, spread);
+        let base = self.base(source.base);
+        self.asm.address(RSI, Mem { base, index: None, offset: source.offset });
+        self.point(RDX, Source::Array(to));
+        self.asm.copy(RCX, R13);
+        self.asm.constant(R8, n as u64);
+        self.asm.call(lay_out::<T> as *const () as u64);
+    }
+}
+
+/// Positions `start..start + n` of a spread operand.
+///
+/// # Safety
+/// As [`Spread::lay_out`] asks.
+unsafe extern "C" fn lay_out<T: Scalar>(spread: *const Spread, source: *const T, to: *mut T, start: usize, n: usize) {
+    // SAFETY: the plan keeps its spread operands where they were when the code was made, and the caller vouches for
+    // the rest.
+    unsafe { (*spread).lay_out(source, to, start, n) }
+}
+
+/// Whether the value of each instruction is read after the next call, before its place gets another value.
+fn later_reads<T>(body: &[Instr<T>]) -> Vec<bool> {
+    // The places that are read from here on to the end, and those that calls or what follows them read.
+    let (mut read, mut beyond): (HashSet<u32>, HashSet<u32>) = (HashSet::new(), HashSet::new());
+    let mut later = vec![false; body.len()];
+    for (at, instr) in body.iter().enumerate().rev() {
+        match instr {
+            Instr::Apply { prim, to, from, .. } => {
+                later[at] = beyond.contains(to);
+                read.remove(to);
+                beyond.remove(to);
+                let arity = prim.map_or(1, |p| p.arity());
+                read.extend(&from[..arity]);
+                if !prim.is_none_or(is_native) {
+                    beyond = read.clone();
+                }
+            }
+            Instr::Gather { to, .. } => {
+                read.remove(to);
+                beyond = read.clone();
+            }
+        }
+    }
+    later
+}
