@@ -1,7 +1,7 @@
 //! What is timed: one system's value and gradient of one workload.
 
 use clarke::program::real::Scalar;
-use clarke::{Compiled, Convention, Program, Result, Workspace};
+use clarke::{Compiled, Convention, FiniteSum, Program, Result, Workspace};
 use std::array::from_fn;
 
 /// One system's way to a value and a gradient, on the workload's data.
@@ -106,5 +106,35 @@ impl<T: Scalar> Job for Clarke<T> {
 
     fn gradient(&self) -> Vec<f64> {
         self.both.outputs[1..].iter().flatten().map(|x| x.to_f64()).collect()
+    }
+}
+
+/// A mean over samples at a point. It is asked block by block, so that a pass reads the data once.
+pub struct Mean {
+    sum: FiniteSum,
+    point: Vec<f64>,
+    gradient: Vec<f64>,
+}
+
+impl Mean {
+    /// The mean, at a point.
+    pub fn new(sum: FiniteSum, point: Vec<f64>) -> Mean {
+        let gradient = vec![0.0; point.len()];
+        Mean { sum, point, gradient }
+    }
+}
+
+/// A point at which there is no derivative shows as NaN, which no other system agrees with.
+impl Job for Mean {
+    fn value(&mut self) -> f64 {
+        self.sum.value(&self.point).unwrap_or(f64::NAN)
+    }
+
+    fn value_and_gradient(&mut self) -> f64 {
+        self.sum.value_and_gradient(&self.point, &mut self.gradient).unwrap_or(f64::NAN)
+    }
+
+    fn gradient(&self) -> Vec<f64> {
+        self.gradient.clone()
     }
 }

@@ -5,10 +5,13 @@
 //! processes, one for each family of systems, for the time of a call, by turns ([`drive`], [`worker`]), and takes medians.
 
 pub mod drive;
+pub mod gmm;
 pub mod job;
+pub mod large;
 pub mod mlp;
 pub mod nonsmooth;
 pub mod report;
+pub mod samples;
 pub mod stream;
 pub mod timing;
 pub mod vector;
@@ -76,6 +79,20 @@ pub const WORKLOADS: &[Workload] = &[
         tolerance: 1e-12,
     },
     Workload {
+        name: "W3-d10-K25",
+        about: "mixture of 25 Gaussians in 10 dimensions, 1000 samples",
+        clarke: gmm::large,
+        hand: gmm::large_by_hand,
+        tolerance: 1e-10,
+    },
+    Workload {
+        name: "W3-d2-K5",
+        about: "mixture of 5 Gaussians in 2 dimensions, 1000 samples",
+        clarke: gmm::small,
+        hand: gmm::small_by_hand,
+        tolerance: 1e-10,
+    },
+    Workload {
         name: "W5a",
         about: "max |A x − b|, 1000 rows, 100 variables",
         clarke: nonsmooth::minimax,
@@ -108,6 +125,62 @@ pub const WORKLOADS: &[Workload] = &[
         about: "the smallest half of 100 000 squared residuals, 10 variables",
         clarke: nonsmooth::trimmed,
         hand: nonsmooth::trimmed_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-logistic",
+        about: "logistic regression, 100 000 samples of 100 numbers",
+        clarke: samples::logistic,
+        hand: samples::logistic_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-hinge",
+        about: "hinge losses, the same samples",
+        clarke: samples::hinge,
+        hand: samples::hinge_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-logistic-sparse",
+        about: "logistic regression, 100 000 samples of 10 entries among 1000",
+        clarke: samples::logistic_sparse,
+        hand: samples::logistic_sparse_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-hinge-sparse",
+        about: "hinge losses, the same samples",
+        clarke: samples::hinge_sparse,
+        hand: samples::hinge_sparse_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-huber",
+        about: "the sum of 1 000 000 Huber losses",
+        clarke: large::huber,
+        hand: large::huber_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-top",
+        about: "the sum of the largest half of 1 000 000 numbers",
+        clarke: large::top,
+        hand: large::top_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-sort",
+        about: "a weighted sum of 1 000 000 numbers in ascending order",
+        clarke: large::ordered,
+        hand: large::ordered_by_hand,
+        tolerance: 1e-12,
+    },
+    Workload {
+        name: "W12-logsumexp",
+        about: "10 000 log-sum-exps of 100 numbers",
+        clarke: large::logsumexp,
+        hand: large::logsumexp_by_hand,
         tolerance: 1e-12,
     },
 ];

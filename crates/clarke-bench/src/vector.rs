@@ -1,7 +1,8 @@
 //! What loops written by hand are made of: the widest vectors that the processor has, and elementary functions on them.
 
 /// Defines functions whose body is compiled three times, for AVX-512, for AVX2 with fused products, and for any
-/// processor; a call takes the widest that runs here.
+/// processor; a call takes the widest that runs here. What is called within is `#[inline(always)]`, and long bodies stand in
+/// loops and not in closures of iterators: those are compiled by themselves where they are not inlined, for any processor.
 macro_rules! wide {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block)*) => {$(
         $(#[$meta])*
