@@ -46,7 +46,7 @@ impl<D, T: Scalar> Job for Hand<D, T> {
 }
 
 /// At most this many inputs or outputs has a compiled job: their views stand on the stack.
-const PORTS: usize = 24;
+const PORTS: usize = 40;
 
 /// A program of Clarke with its derivative, both compiled.
 pub struct Clarke<T> {

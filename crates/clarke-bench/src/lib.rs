@@ -11,6 +11,7 @@ pub mod large;
 pub mod mlp;
 pub mod nonsmooth;
 pub mod report;
+pub mod reprojection;
 pub mod samples;
 pub mod stream;
 pub mod timing;
@@ -90,6 +91,13 @@ pub const WORKLOADS: &[Workload] = &[
         about: "mixture of 5 Gaussians in 2 dimensions, 1000 samples",
         clarke: gmm::small,
         hand: gmm::small_by_hand,
+        tolerance: 1e-10,
+    },
+    Workload {
+        name: "W4",
+        about: "Jacobians of 1000 reprojection residuals of bundle adjustment",
+        clarke: reprojection::jacobians,
+        hand: reprojection::jacobians_by_hand,
         tolerance: 1e-10,
     },
     Workload {
