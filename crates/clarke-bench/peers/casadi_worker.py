@@ -47,7 +47,7 @@ def job(value, both, arguments, generate, arrays):
     run, _, kept = buffered(value, arguments)
     run_both, outputs, kept_both = buffered(both, arguments)
     made = Job(run, run_both, lambda _: (outputs[0][0, 0], arrays(outputs[1:])))
-    made.kept = kept, kept_both
+    made.kept, made.outputs = (kept, kept_both), outputs
     return made
 
 
@@ -94,6 +94,91 @@ def mean_over(function, batch, shared):
     return ca.Function(function.name(), ins, [out / batch for out in outs])
 
 
+def w3(case):
+    """The term of one sample, mapped; what all samples share is computed before."""
+    d, k = data.MIXTURES[case]
+    (alphas, means, factors), x = data.w3(d, k)
+    count, numbers = len(x), factors.shape[1]
+
+    def largest_first(v):
+        top = v[0]
+        for j in range(1, v.numel()):
+            top = ca.fmax(top, v[j])
+        return top + ca.log(ca.sum1(ca.exp(v - top)))
+
+    def one_sample():
+        a, m, f = ca.SX.sym("a", k), ca.SX.sym("m", d, k), ca.SX.sym("f", numbers, k)
+        q, logs, sample = ca.SX.sym("q", d, k), ca.SX.sym("l", k), ca.SX.sym("x", d)
+        rows, columns = data.w3_lower(d)
+        terms = []
+        for g in range(k):
+            c = sample - m[:, g]
+            z = [q[i, g] * c[i] for i in range(d)]
+            for at, (i, j) in enumerate(zip(rows.tolist(), columns.tolist())):
+                z[i] = z[i] + f[d + at, g] * c[j]
+            terms.append(a[g] + logs[g] - 0.5 * sum(t * t for t in z))
+        one = largest_first(ca.vertcat(*terms))
+        return [a, m, f, q, logs, sample], one
+
+    def make(generate):
+        ins, one = one_sample()
+        gradients = [ca.gradient(one, i) for i in ins[:5]]
+        value = ca.Function("one", ins, [one]).map("ones", "serial", count, [0, 1, 2, 3, 4], [0])
+        both = ca.Function("onegrad", ins, [one, *gradients])
+        both = both.map("grads", "serial", count, [0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5])
+        a, f = ca.SX.sym("a", k), ca.SX.sym("f", numbers, k)
+        rest = data.w3_constant(d, k) - count * largest_first(a)
+        rest += 0.5 * (ca.sumsqr(ca.exp(f[:d, :])) + ca.sumsqr(f[d:, :]))
+        shared = ca.Function("rest", [a, f], [rest, ca.gradient(rest, a), ca.gradient(rest, f)])
+        a, m, f, x_ = ca.MX.sym("a", k), ca.MX.sym("m", d, k), ca.MX.sym("f", numbers, k), ca.MX.sym("x", d, count)
+        q, logs = ca.exp(f[:d, :]), ca.sum1(f[:d, :]).T
+        r, ra, rf = shared(a, f)
+        o = both(a, m, f, q, logs, x_)
+        last = o[3] + rf + ca.vertcat(o[4] * q + ca.repmat(o[5].T, d, 1), ca.MX.zeros(numbers - d, k))
+        value = ca.Function("value", [a, m, f, x_], [value(a, m, f, q, logs, x_) + r])
+        both = ca.Function("both", [a, m, f, x_], [o[0] + r, o[1] + ra, o[2], last])
+        arguments = [alphas, means.T, factors.T, x.T]
+        return job(value, both, arguments, generate, lambda g: [g[0], g[1].T, g[2].T])
+
+    return make
+
+
+def w4(generate):
+    """The residual of one observation with its Jacobian, mapped."""
+    camera, point, weight, feature = (ca.SX.sym(name, size) for name, size in (("c", 11), ("p", 3), ("w", 1), ("f", 2)))
+    rotation, offset = camera[:3], point - camera[3:6]
+    square = ca.dot(rotation, rotation)
+    angle = ca.sqrt(ca.if_else(square > 0, square, 1))
+    axis = rotation / angle
+    cos, sin = ca.cos(angle), ca.sin(angle)
+    rotated = offset * cos + ca.cross(axis, offset) * sin + axis * (ca.dot(axis, offset) * (1 - cos))
+    seen = ca.if_else(square > 0, rotated, offset + ca.cross(rotation, offset))
+    p = seen[:2] / seen[2]
+    r = ca.dot(p, p)
+    residual = weight * (p * (1 + camera[9] * r + camera[10] * r * r) * camera[6] + camera[7:9] - feature)
+    jacobian = ca.densify(ca.jacobian(residual, ca.vertcat(camera, point, weight)))
+    arrays = [a.T for a in data.w4()]
+    count = arrays[0].shape[1]
+    ins = [camera, point, weight, feature]
+
+    def mapped(name, outs):
+        f = ca.Function("one" + name, ins, outs).map(count)
+        all_ = [ca.MX.sym(f"i{k}", *f.size_in(k)) for k in range(4)]
+        result = f(*all_)
+        return ca.Function(name, all_, list(result) if isinstance(result, (list, tuple)) else [result])
+
+    value, both = mapped("value", [residual]), mapped("both", [residual, jacobian])
+    made = job(value, both, arrays, generate, None)
+    residuals, jacobians = made.outputs
+
+    def split(_):
+        rows = jacobians.reshape(2, 15, count, order="F").transpose(2, 0, 1)
+        return (residuals**2).sum(), data.w4_derivative(residuals.T, rows)
+
+    made.split = split
+    return made
+
+
 def w5a(generate):
     a, b, at = data.w5()["a"]
     x, am, bm = ca.MX.sym("x", 100), ca.MX.sym("A", 1000, 100), ca.MX.sym("b", 1000)
@@ -124,6 +209,8 @@ def rosenbrock(generate):
 MAKERS = [
     ("W2-b1", w2(1)),
     ("W2-b32", w2(32)),
+    *[(case, w3(case)) for case in data.MIXTURES],
+    ("W4", w4),
     ("W5a", w5a),
     ("W5b1", cb3),
     ("W5b2", crescent),

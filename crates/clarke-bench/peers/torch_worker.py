@@ -12,10 +12,11 @@ def tensors(arrays):
     return [torch.from_numpy(np.ascontiguousarray(a)) for a in arrays]
 
 
-def job(f, varying, held=(), compiled=False):
-    """Of f(list of what varies, *held), a scalar."""
-    at = [t.clone().requires_grad_() for t in tensors(varying)]
-    held = tensors(held)
+def job(f, varying, held=(), compiled=False, layout=torch.contiguous_format):
+    """Of f(list of what varies, *held), a scalar. Arrays of four axes get the layout."""
+    laid = lambda t: t.to(memory_format=layout) if t.ndim == 4 else t
+    at = [laid(t).clone().requires_grad_() for t in tensors(varying)]
+    held = [laid(t) for t in tensors(held)]
     run = torch.compile(f, dynamic=False) if compiled else f
 
     def value():
@@ -46,6 +47,65 @@ def w2(batch):
         return job(lambda p, x, y: F.mse_loss(network(p, x), y), p, (x, y), compiled)
 
     return make
+
+
+def w3(case):
+    d, k = data.MIXTURES[case]
+    constant, diagonal, lower = data.w3_constant(d, k), torch.arange(d), [torch.from_numpy(a) for a in data.w3_lower(d)]
+
+    def f(p, x):
+        alphas, means, factors = p
+        logs, below = factors[:, :d], factors[:, d:]
+        q = torch.exp(logs)
+        factor = torch.zeros((k, d, d), dtype=q.dtype)
+        factor[:, diagonal, diagonal] = q
+        factor[:, lower[0], lower[1]] = below
+        shift = torch.einsum("kij,kj->ki", factor, means)
+        z = (factor.reshape(k * d, d) @ x.T).reshape(k, d, -1) - shift[:, :, None]
+        terms = (alphas + logs.sum(1))[:, None] - 0.5 * (z * z).sum(1)
+        prior = 0.5 * ((q * q).sum() + (below * below).sum())
+        return torch.logsumexp(terms, 0).sum() - len(x) * torch.logsumexp(alphas, 0) + prior + constant
+
+    def make(compiled):
+        parameters, x = data.w3(d, k)
+        return job(f, parameters, (x,), compiled)
+
+    return make
+
+
+def residual(camera, point, weight, feature):
+    rotation, offset = camera[:3], point - camera[3:6]
+    square = rotation @ rotation
+    angle = torch.sqrt(torch.where(square > 0, square, 1.0))
+    axis = rotation / angle
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    cross = torch.linalg.cross
+    rotated = offset * cos + cross(axis, offset) * sin + axis * ((axis @ offset) * (1 - cos))
+    seen = torch.where(square > 0, rotated, offset + cross(rotation, offset))
+    p = seen[:2] / seen[2]
+    r = p @ p
+    return weight[0] * (p * (1 + camera[9] * r + camera[10] * r * r) * camera[6] + camera[7:9] - feature)
+
+
+def w4(compiled):
+    arrays = tensors(data.w4())
+    rows = torch.func.jacrev(residual, (0, 1, 2))
+    value = torch.vmap(residual)
+    both = torch.vmap(lambda *a: (residual(*a), torch.cat(rows(*a), 1)))
+    if compiled:
+        value, both = torch.compile(value), torch.compile(both)
+    split = lambda result: ((result[0] ** 2).sum(), data.w4_derivative(*result))
+    return Job(lambda: value(*arrays), lambda: both(*arrays), split)
+
+
+def w6(compiled):
+    def f(p, x, y):
+        h = F.max_pool2d(F.relu(F.conv2d(x, p[0], p[1], padding=1)), 2)
+        h = F.max_pool2d(F.relu(F.conv2d(h, p[2], p[3], padding=1)), 2)
+        return F.cross_entropy(torch.addmm(p[5], h.flatten(1), p[4]), y)
+
+    p, x, y = data.w6()
+    return job(f, p, (x, y), compiled, torch.channels_last)
 
 
 def w5a(compiled):
@@ -135,11 +195,14 @@ MAKERS = [
     ("W1", "", w1),
     ("W2-b1", "", w2(1)),
     ("W2-b32", "", w2(32)),
+    *[(case, "one product", w3(case)) for case in data.MIXTURES],
+    ("W4", "vmap of jacrev", w4),
     ("W5a", "", w5a),
     ("W5b1", "", chain(cb3, "b")),
     ("W5b2", "", chain(crescent, "b")),
     ("W5c", "", chain(rosenbrock, "c")),
     ("W5d", "topk, unsorted", w5d),
+    ("W6", "channels last", w6),
     ("W12-logistic", "", dense(logistic)),
     ("W12-hinge", "", dense(hinge)),
     ("W12-logistic-sparse", "embedding_bag", bags(logistic)),

@@ -4,6 +4,7 @@
 //! Clarke for it, written as a user who wants speed would, and a loop written by hand. Each is a [`Job`]. The driver asks
 //! processes, one for each family of systems, for the time of a call, by turns ([`drive`], [`worker`]), and takes medians.
 
+pub mod cnn;
 pub mod drive;
 pub mod gmm;
 pub mod job;
@@ -134,6 +135,13 @@ pub const WORKLOADS: &[Workload] = &[
         clarke: nonsmooth::trimmed,
         hand: nonsmooth::trimmed_by_hand,
         tolerance: 1e-12,
+    },
+    Workload {
+        name: "W6",
+        about: "two convolutions with relu and max pools, 32 images, f32",
+        clarke: cnn::network,
+        hand: cnn::network_by_hand,
+        tolerance: 1e-5,
     },
     Workload {
         name: "W12-logistic",

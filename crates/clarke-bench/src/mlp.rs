@@ -211,7 +211,7 @@ fn large(size: Size) -> Net {
 }
 
 /// The numbers as f32 has them.
-fn single_precision(numbers: Vec<f64>) -> Vec<f64> {
+pub(crate) fn single_precision(numbers: Vec<f64>) -> Vec<f64> {
     numbers.into_iter().map(|x| x as f32 as f64).collect()
 }
 
@@ -250,12 +250,12 @@ pub fn classifier_by_hand(size: Size) -> Boxed {
 }
 
 /// A matrix in row-major order.
-fn rows(x: &[f32], columns: usize) -> MatRef<'_, f32> {
+pub(crate) fn rows(x: &[f32], columns: usize) -> MatRef<'_, f32> {
     MatRef::from_row_major_slice(x, x.len() / columns, columns)
 }
 
 /// out ← (out if `add`) + a b.
-fn product(out: &mut [f32], add: bool, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
+pub(crate) fn product(out: &mut [f32], add: bool, a: MatRef<'_, f32>, b: MatRef<'_, f32>) {
     let out = MatMut::from_row_major_slice_mut(out, a.nrows(), b.ncols());
     let beta = if add { Accum::Add } else { Accum::Replace };
     matmul(out, beta, a, b, 1.0, Par::Seq);
@@ -290,15 +290,22 @@ fn large_value(w: &mut LargeWork) -> f32 {
             relu(out);
         }
     }
-    let (classes, scale) = (LARGE[3], 1.0 / w.batch as f32);
+    w.back[2].copy_from_slice(&w.values[2]);
+    cross_entropy(&mut w.back[2], LARGE[3], &w.labels)
+}
+
+/// The mean cross entropy of rows of scores, which are left as its derivative in them.
+pub(crate) fn cross_entropy(scores: &mut [f32], classes: usize, labels: &[usize]) -> f32 {
+    let scale = 1.0 / labels.len() as f32;
     let mut sum = 0.0;
-    for ((row, d), label) in w.values[2].chunks_exact(classes).zip(w.back[2].chunks_exact_mut(classes)).zip(&w.labels) {
+    for (row, label) in scores.chunks_exact_mut(classes).zip(labels) {
         let top = row.iter().fold(f32::NEG_INFINITY, |m, x| m.max(*x));
-        d.iter_mut().zip(row).for_each(|(d, x)| *d = (x - top).exp());
-        let total: f32 = d.iter().sum();
-        sum += total.ln() + top - row[*label];
-        d.iter_mut().for_each(|d| *d *= scale / total);
-        d[*label] -= scale;
+        sum += top - row[*label];
+        row.iter_mut().for_each(|x| *x = (*x - top).exp());
+        let total: f32 = row.iter().sum();
+        sum += total.ln();
+        row.iter_mut().for_each(|x| *x *= scale / total);
+        row[*label] -= scale;
     }
     sum * scale
 }
