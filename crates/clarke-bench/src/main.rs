@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// What Clarke's programs cost, beside loops written by hand and other systems: one thread, by turns, medians.
+/// What Clarke's programs cost, beside loops written by hand and other systems: one thread, by turns, medians of processor time.
 #[derive(Parser)]
 #[command(name = "cargo xtask bench")]
 struct Options {

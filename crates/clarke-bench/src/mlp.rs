@@ -224,7 +224,6 @@ pub fn classifier(size: Size) -> Result<Boxed> {
 
 /// What W1 is computed in by hand.
 struct LargeWork {
-    batch: usize,
     parameters: Vec<Vec<f32>>,
     x: Vec<f32>,
     labels: Vec<usize>,
@@ -239,7 +238,6 @@ pub fn classifier_by_hand(size: Size) -> Boxed {
     let f32s = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<_>>();
     let layer = || LARGE[1..].iter().map(|width| vec![0.0; net.batch * width]).collect::<Vec<_>>();
     let work = LargeWork {
-        batch: net.batch,
         parameters: net.parameters.iter().map(|(_, p)| f32s(p)).collect(),
         x: f32s(&net.x),
         labels: net.y.iter().map(|y| *y as usize).collect(),

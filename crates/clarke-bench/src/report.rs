@@ -141,7 +141,7 @@ pub fn markdown(machine: &Machine, rows: &[Row]) -> String {
     let Machine { machine, processors, date, rounds, seconds } = machine;
     let _ = writeln!(
         text,
-        "\nMedians of {rounds} rounds by turns, {seconds} s each, one thread, {date}, {machine}, {processors} processors."
+        "\nProcessor time, medians of {rounds} rounds by turns of {seconds} s each, one thread; {date}, {machine}, {processors} processors."
     );
     text
 }

@@ -1,7 +1,7 @@
-//! How long a call takes.
+//! How long a call takes, in time of the processor: what other processes take meanwhile does not count.
 
 use serde::{Deserialize, Serialize};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Microseconds of a call, from many samples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,20 @@ pub struct Time {
     pub best_us: f64,
 }
 
+/// The processor's time of this process since some moment.
+#[cfg(unix)]
+fn now() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Time since some moment, where the system does not tell what of it was this process's.
+#[cfg(not(unix))]
+fn now() -> Duration {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    START.get_or_init(std::time::Instant::now).elapsed()
+}
+
 /// A sample is as many calls as fill this, so that the clock's own time does not count.
 const SAMPLE: Duration = Duration::from_micros(200);
 
@@ -20,23 +34,23 @@ const WARM: f64 = 0.15;
 
 /// Calls `f` for about this long, at least twice, and says what a call takes.
 pub fn time(budget: Duration, mut f: impl FnMut()) -> Time {
-    let start = Instant::now();
+    let start = now();
     f();
-    let mut one = start.elapsed();
-    while start.elapsed() < budget.mul_f64(WARM) {
-        let call = Instant::now();
+    let mut one = now() - start;
+    while now() - start < budget.mul_f64(WARM) {
+        let call = now();
         f();
-        one = one.min(call.elapsed());
+        one = one.min(now() - call);
     }
     let calls = (SAMPLE.as_secs_f64() / one.as_secs_f64().max(1e-9)).ceil().max(1.0) as u32;
     let mut samples = vec![];
     loop {
-        let sample = Instant::now();
+        let sample = now();
         for _ in 0..calls {
             f();
         }
-        samples.push(sample.elapsed().as_secs_f64() * 1e6 / f64::from(calls));
-        if start.elapsed() >= budget {
+        samples.push((now() - sample).as_secs_f64() * 1e6 / f64::from(calls));
+        if now() - start >= budget {
             break;
         }
     }
