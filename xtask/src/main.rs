@@ -1,5 +1,6 @@
 //! Chores of the repository: `cargo xtask test` checks everything, `cargo xtask docs` writes what is generated.
 
+mod bench;
 mod browser;
 mod oracle;
 mod python;
@@ -18,6 +19,8 @@ usage: cargo xtask <chore>
   oracle   only every operator against JAX, in a Python environment under target/
   python   only the Python package: its wheel in that environment, tests, doctests, types, stubs, examples
   soak     the laws of random programs with fresh seeds, until stopped: soak [minutes] [first seed]
+  bench    what Clarke's programs cost beside loops written by hand, and with --peers beside other systems, which are
+           installed under target/; see bench --help
   docs     write docs/ops.md anew from the table of operators";
 
 /// What went wrong, to be printed as one line.
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
     let done = match chores.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(),
         ["docs"] => docs(),
+        ["bench", ref options @ ..] => bench::bench(options),
         ["oracle"] => oracle::compare(),
         ["python"] => python::check(),
         ["soak"] => soak::run(None, None),
