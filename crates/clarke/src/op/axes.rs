@@ -3,6 +3,7 @@
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
+use crate::program::lanes;
 use crate::program::op::{Batching, Op, Param};
 use crate::program::real::Scalar;
 use crate::tensor::{broadcast, broadcast_strides, size, strides, walk};
@@ -268,6 +269,16 @@ impl Split {
     pub fn positions(&self, s: usize) -> impl Iterator<Item = usize> + Clone {
         let start = self.start(s);
         (0..self.length).map(move |k| start + self.step(k))
+    }
+
+    /// `out[s]` = the sum of slice s.
+    pub fn sum<T: Scalar>(&self, x: &[T], out: &mut [T]) {
+        match &self.layout {
+            Layout::Strided { inner: 1 } if self.length > 0 => {
+                std::iter::zip(x.chunks_exact(self.length), out).for_each(|(row, value)| *value = lanes::sum(row));
+            }
+            _ => self.fold(x, out, T::of(0.0), |x| x, |a, b| a + b),
+        }
     }
 
     /// `out[s]` = `join` over slice s of `map(x)`, from `first`; `join` must be associative and commutative up to

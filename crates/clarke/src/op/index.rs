@@ -7,7 +7,8 @@ use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
+    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Shortcut,
+    Transposition,
 };
 use crate::program::real::Scalar;
 use crate::tensor::strides;
@@ -196,6 +197,11 @@ impl Op for GetItem {
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         let axes = std::iter::once(Pick::All).chain(self.axes.iter().copied()).collect();
         Ok(at.args[0].apply(GetItem { axes }))
+    }
+
+    fn shortcut(&self, arg: &[usize]) -> Option<Shortcut> {
+        let out = self.shape(&[arg]).ok()?;
+        self.layout(arg, &out).window().map(Shortcut::Window)
     }
 
     fn execution(&self) -> Execution<'_> {

@@ -51,6 +51,14 @@ impl Layout {
         Layout::new(shape, &steps.iter().map(|&s| s as isize).collect::<Vec<_>>(), 0)
     }
 
+    /// Where the near array begins in the far one, if it is a stretch of it.
+    pub(super) fn window(&self) -> Option<usize> {
+        match self.starts.as_slice() {
+            [start] if self.rows == 1 && (self.columns == 1 || self.column_step == 1) => Some(*start),
+            _ => None,
+        }
+    }
+
     /// near = far at the positions.
     pub(super) fn read<T: Scalar>(&self, far: &[T], near: &mut [T]) {
         if self.is_transposing() {

@@ -7,7 +7,7 @@ use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param,
-    Sample, Transposition,
+    Sample, Shortcut, Transposition,
 };
 use crate::program::real::Scalar;
 
@@ -77,6 +77,10 @@ impl Op for Sum {
         Ok(at.args[0].apply(Sum(self.0.batched(at.ranks[0]))))
     }
 
+    fn shortcut(&self, arg: &[usize]) -> Option<Shortcut> {
+        (self.0.split(arg).slices == 1).then_some(Shortcut::Total(1.0))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -85,7 +89,7 @@ impl Op for Sum {
 impl ArrayKernel for Sum {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
-        Kernel::new(move |args, out, _| split.fold(args[0], out, T::of(0.0), |x| x, |a, b| a + b))
+        Kernel::new(move |args, out, _| split.sum(args[0], out))
     }
 }
 
@@ -147,6 +151,11 @@ impl Op for Mean {
         Ok(at.args[0].apply(Mean(self.0.batched(at.ranks[0]))))
     }
 
+    fn shortcut(&self, arg: &[usize]) -> Option<Shortcut> {
+        let split = self.0.split(arg);
+        (split.slices == 1).then_some(Shortcut::Total(split.length as f64))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -157,7 +166,7 @@ impl ArrayKernel for Mean {
         let split = self.0.split(args[0]);
         let count = T::of(split.length as f64);
         Kernel::new(move |args, out, _| {
-            split.fold(args[0], out, T::of(0.0), |x| x, |a, b| a + b);
+            split.sum(args[0], out);
             out.iter_mut().for_each(|y| *y = *y / count);
         })
     }

@@ -5,9 +5,10 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
+use crate::program::lanes;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Operand, Param, Recordable,
-    Sample, TakesSparse, Transposition,
+    Sample, Shortcut, TakesSparse, Transposition,
 };
 use crate::program::real::Scalar;
 use crate::program::record::{Recording, record};
@@ -256,6 +257,10 @@ impl Op for SumTo {
         Ok(at.args[0].sum_to(&padded).reshape(&with_leading(at.size, &self.shape)))
     }
 
+    fn shortcut(&self, arg: &[usize]) -> Option<Shortcut> {
+        (size(&self.shape) == 1 && size(arg) > 0).then_some(Shortcut::Total(1.0))
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -263,6 +268,9 @@ impl Op for SumTo {
 
 impl ArrayKernel for SumTo {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        if self.shortcut(args[0]).is_some() {
+            return Kernel::new(|args, out, _| out[0] = lanes::sum(args[0]));
+        }
         let layout = Layout::forward(args[0], &broadcast_strides(out, args[0]));
         Kernel::new(move |args, out, _| {
             out.fill(T::of(0.0));

@@ -77,6 +77,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// How it is executed.
     fn execution(&self) -> Execution<'_>;
 
+    /// What the value is in simpler terms, for an operator with a kernel over one array of this shape that compiled
+    /// programs may do without.
+    fn shortcut(&self, _arg: &[usize]) -> Option<Shortcut> {
+        None
+    }
+
     /// Whether its slope can be infinite or NaN where its value is finite (sqrt at 0).
     fn singular(&self) -> bool {
         false
@@ -169,6 +175,22 @@ pub enum Curve {
     Increasing,
     /// It is concave, and grows, or stays, as any entry of the arguments does.
     ConcaveIncreasing,
+}
+
+/// What a compiled program computes in place of a kernel, with the same bits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Shortcut {
+    /// Nothing: the value is a stretch of the argument's numbers, from this position on.
+    Window(usize),
+    /// The sum of all numbers, in the order of [`lanes::sum`](super::lanes::sum), divided by this.
+    Total(f64),
+}
+
+impl Shortcut {
+    /// Whether nothing is computed.
+    pub fn is_window(self) -> bool {
+        matches!(self, Shortcut::Window(_))
+    }
 }
 
 /// A parameter of an operator, as data: printed, parsed, compared.

@@ -92,6 +92,12 @@ impl Prim {
         }
     }
 
+    /// Whether processors have it as one instruction, or few; the others are functions that are called.
+    pub fn is_instruction(self) -> bool {
+        use Prim::*;
+        matches!(self, Add | Sub | Mul | Div | Neg | Abs | Sqrt | Max | Min | IfGt | IfGe | IfEq | Floor | Round)
+    }
+
     /// Its value on plain numbers: the definition that every fast kernel must agree with.
     #[inline(always)]
     pub fn eval<T: Real>(self, x: [T; 4]) -> T {

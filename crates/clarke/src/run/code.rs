@@ -5,7 +5,7 @@
 //! is uniform altogether. The rest works on tiles: blocks of consecutive positions that stay in the first-level cache.
 //! An instruction never writes where it reads.
 
-use super::schedule::{Operand, Schedule};
+use super::schedule::{Fused, Operand, Schedule};
 use crate::program::record::{Operand as Recorded, Prim};
 use std::collections::HashMap;
 
@@ -18,6 +18,8 @@ pub enum Action {
     Copy,
     /// The k-th spread operand of the loop is laid out.
     Gather(usize),
+    /// The first operand is added to the k-th total of the loop.
+    Accumulate(usize),
 }
 
 /// Where an instruction reads or writes.
@@ -27,22 +29,26 @@ pub enum At {
     Const(u64),
     /// The single number of a root.
     Single(usize),
+    /// One number of a longer root, at this position.
+    Element(usize, usize),
     /// A uniform temporary.
     Register(usize),
-    /// A root of the loop's length, read at the loop's position.
-    Read(usize),
+    /// A stretch of a root that begins at this position, read at the loop's position.
+    Read(usize, usize),
     /// A root of the loop's length, written by this loop.
     Write(usize),
     /// A tile.
     Slot(usize),
     /// The tile of the k-th spread operand.
     Spread(usize),
+    /// The lanes of the k-th total.
+    Total(usize),
 }
 
 impl At {
     /// Whether it is one number for the whole loop.
     pub fn is_single(self) -> bool {
-        matches!(self, At::Const(_) | At::Single(_) | At::Register(_))
+        matches!(self, At::Const(_) | At::Single(_) | At::Element(..) | At::Register(_))
     }
 }
 
@@ -72,15 +78,26 @@ pub struct Code {
     pub slots: usize,
     /// Root, shape and strides of the spread operands.
     pub spreads: Vec<(usize, Vec<usize>, Vec<usize>)>,
+    /// Of each total the node that it is, and what it is divided by.
+    pub totals: Vec<(usize, f64)>,
 }
 
 impl Code {
-    /// The code of a loop over these members; `kept` are roots whose numbers are needed after it.
-    pub fn new(schedule: &Schedule<'_>, len: usize, members: &[usize], kept: &[bool]) -> Code {
-        let mut draft = Draft { len, ..Draft::default() };
+    /// The code of a loop; `kept` are roots whose numbers are needed after it.
+    pub fn new(schedule: &Schedule<'_>, of: &Fused, kept: &[bool]) -> Code {
+        let mut draft = Draft { len: of.len, ..Draft::default() };
+        let members = &of.members;
+        let mut totals = of.totals.clone();
+        totals.sort_by_key(|t| t.of);
+        let mut totals = totals.into_iter().peekable();
         for &id in members {
             draft.member(schedule, id);
+            // What is added up is at hand right after it was computed.
+            while let Some(total) = totals.next_if(|t| t.of == id) {
+                draft.total(total.node, id, total.divisor);
+            }
         }
+        let draft = draft.grouped();
         let kept = members.iter().filter(|&&id| kept[id]).map(|&id| (id, draft.defined[&id])).collect();
         draft.allocate(kept)
     }
@@ -91,7 +108,8 @@ impl Code {
 enum Value {
     Const(u64),
     Single(usize),
-    Read(usize),
+    Element(usize, usize),
+    Read(usize, usize),
     /// The k-th instruction.
     Temp(usize),
 }
@@ -104,9 +122,16 @@ struct Draft {
     known: HashMap<(Action, [Value; 4]), usize>,
     defined: HashMap<usize, Value>,
     spreads: Vec<(usize, Vec<usize>, Vec<usize>)>,
+    totals: Vec<(usize, f64)>,
 }
 
 impl Draft {
+    fn total(&mut self, node: usize, of: usize, divisor: f64) {
+        self.lines.push((Action::Accumulate(self.totals.len()), [self.defined[&of]; 4]));
+        self.uniform.push(false);
+        self.totals.push((node, divisor));
+    }
+
     fn member(&mut self, schedule: &Schedule<'_>, id: usize) {
         let (operands, recording) = schedule.formula(id);
         let args: Vec<Value> = operands.into_iter().map(|o| self.operand(o)).collect();
@@ -129,7 +154,8 @@ impl Draft {
 
     fn operand(&mut self, operand: Operand) -> Value {
         match operand {
-            Operand::Full(r) => self.defined.get(&r).copied().unwrap_or(Value::Read(r)),
+            Operand::Full(r, at) => self.defined.get(&r).copied().unwrap_or(Value::Read(r, at)),
+            Operand::Element(r, at) => self.emit(Action::Copy, [Value::Element(r, at); 4]),
             Operand::Single(r) => self.defined.get(&r).copied().unwrap_or(Value::Single(r)),
             Operand::Spread(root, shape, strides) => {
                 let spread = (root, shape, strides);
@@ -155,8 +181,8 @@ impl Draft {
 
     fn is_uniform(&self, value: Value) -> bool {
         match value {
-            Value::Const(_) | Value::Single(_) => true,
-            Value::Read(_) => false,
+            Value::Const(_) | Value::Single(_) | Value::Element(..) => true,
+            Value::Read(..) => false,
             Value::Temp(k) => self.uniform[k],
         }
     }
@@ -166,9 +192,39 @@ impl Draft {
         self.lines[line].1.into_iter().filter_map(|v| if let Value::Temp(k) = v { Some(k) } else { None })
     }
 
+    /// The same with as few changes as possible between arithmetic and calls (functions, the layout of spread operands):
+    /// what lies between two calls is one pass over a tile.
+    fn grouped(self) -> Draft {
+        let calls = |action: &Action| match action {
+            Action::Prim(prim) => !prim.is_instruction(),
+            Action::Gather(_) => true,
+            Action::Copy | Action::Accumulate(_) => false,
+        };
+        // How many groups of calls each line waits for; what is laid out waits for nothing, and comes first.
+        let mut rank: Vec<usize> = vec![];
+        for (k, (action, _)) in self.lines.iter().enumerate() {
+            let after = |t: usize| rank[t] + usize::from(calls(&self.lines[t].0));
+            let wait = self.reads(k).filter(|&t| !self.uniform[t]).map(after).max().unwrap_or(0);
+            rank.push(if matches!(action, Action::Gather(_)) { 0 } else { wait.max(1) });
+        }
+        let group = |k: usize| if self.uniform[k] { (0, false) } else { (rank[k] + 1, calls(&self.lines[k].0)) };
+        let mut order: Vec<usize> = (0..self.lines.len()).collect();
+        order.sort_by_key(|&k| group(k));
+        let mut moved = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(to, &k)| moved[k] = to);
+        let renamed = |value: Value| if let Value::Temp(k) = value { Value::Temp(moved[k]) } else { value };
+        Draft {
+            lines: order.iter().map(|&k| (self.lines[k].0, self.lines[k].1.map(renamed))).collect(),
+            uniform: order.iter().map(|&k| self.uniform[k]).collect(),
+            defined: self.defined.iter().map(|(root, value)| (*root, renamed(*value))).collect(),
+            known: HashMap::new(),
+            ..self
+        }
+    }
+
     /// Which instructions anything kept depends on.
     fn live(&self, kept: &[(usize, Value)]) -> Vec<bool> {
-        let mut live = vec![false; self.lines.len()];
+        let mut live: Vec<bool> = self.lines.iter().map(|(a, _)| matches!(a, Action::Accumulate(_))).collect();
         for (_, value) in kept {
             if let Value::Temp(k) = value {
                 live[*k] = true;
@@ -217,6 +273,7 @@ impl Draft {
             registers: 0,
             slots: 0,
             spreads: self.spreads.clone(),
+            totals: self.totals.clone(),
         };
         let mut places: Vec<At> = vec![At::Const(0); self.lines.len()];
         let (mut free_registers, mut free_slots) = (vec![], vec![]);
@@ -224,6 +281,7 @@ impl Draft {
             let (action, from) = self.lines[k];
             places[k] = home.get(&k).copied().unwrap_or_else(|| match (action, self.uniform[k]) {
                 (Action::Gather(k), _) => At::Spread(k),
+                (Action::Accumulate(k), _) => At::Total(k),
                 (_, true) => At::Register(take(&mut free_registers, &mut code.registers)),
                 (_, false) => At::Slot(take(&mut free_slots, &mut code.slots)),
             });
@@ -264,7 +322,8 @@ fn place(value: Value, places: &[At]) -> At {
     match value {
         Value::Const(bits) => At::Const(bits),
         Value::Single(root) => At::Single(root),
-        Value::Read(root) => At::Read(root),
+        Value::Element(root, at) => At::Element(root, at),
+        Value::Read(root, at) => At::Read(root, at),
         Value::Temp(k) => places[k],
     }
 }

@@ -63,11 +63,26 @@ impl Program {
 
     /// Compiles for f32 or f64, with every selection as `fill` picks it from its site; selections without a site are 0.
     pub fn compile_with<T: Scalar>(&self, fill: &dyn Fn(&Site) -> f64) -> Compiled<T> {
+        let plan = |lowered: &Program| Plan::new(lowered, &Fast).with_native();
+        self.compile_by(fill, plan)
+    }
+
+    /// Compiles without machine code.
+    #[cfg(test)]
+    pub(super) fn compile_for_tiles<T: Scalar>(&self, convention: Convention) -> Compiled<T> {
+        self.compile_by(&|site| site.choice(convention).selection, |lowered| Plan::new(lowered, &Fast))
+    }
+
+    fn compile_by<T: Scalar>(
+        &self,
+        fill: &dyn Fn(&Site) -> f64,
+        plan: impl FnOnce(&Program) -> Plan<T>,
+    ) -> Compiled<T> {
         let lowered = lower(self, Selections::Filled(fill));
         let port = |i: &crate::program::Input| Port { name: i.name.clone(), shape: i.shape.clone() };
         let inputs = self.inputs().iter().filter(|i| !i.role.is_selection()).map(port).collect();
         let outputs = self.output_shapes().iter().map(|s| s.to_vec()).collect();
-        let (plan, bound) = (Plan::new(&lowered, &Fast).with_native(), unbound(self).is_none());
+        let (plan, bound) = (plan(&lowered), unbound(self).is_none());
         Compiled { inner: Arc::new(Inner { plan, program: self.clone(), inputs, outputs, bound }) }
     }
 }

@@ -1,6 +1,7 @@
 //! Running a plan: no decision, no allocation.
 
-use super::plan::{Instr, Loop, Place, Plan, Scalars, Spread, Work};
+use super::plan::{Instr, Loop, Place, Plan, Scalars, Spread, Total, Work};
+use crate::program::lanes;
 use crate::program::real::Scalar;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
@@ -71,8 +72,8 @@ impl<T: Scalar> Frame<'_, T> {
         unsafe {
             match place {
                 Place::Memory(offset) => self.memory.add(offset),
-                Place::Input(k) => self.inputs[k].as_ptr().cast_mut(),
-                Place::Output(k) => *self.outputs.add(k),
+                Place::Input(k, at) => self.inputs[k].as_ptr().add(at).cast_mut(),
+                Place::Output(k, at) => (*self.outputs.add(k)).add(at),
                 Place::Constant(offset) => self.plan.constants.as_ptr().add(offset).cast_mut(),
             }
         }
@@ -82,11 +83,13 @@ impl<T: Scalar> Frame<'_, T> {
         for line in lines {
             // SAFETY: see `execute`.
             unsafe {
-                let x = line.from.map(|at| *self.memory.add(at as usize));
-                *self.memory.add(line.to as usize) = match line.prim {
-                    Some(prim) => prim.eval(x),
-                    None => x[0],
-                };
+                match *line {
+                    Scalars::Apply { prim, to, from } => {
+                        let x = from.map(|at| *self.memory.add(at as usize));
+                        *self.memory.add(to as usize) = prim.map_or(x[0], |prim| prim.eval(x));
+                    }
+                    Scalars::Fetch { from, to } => *self.memory.add(to as usize) = *self.resolve(from),
+                }
             }
         }
     }
@@ -95,6 +98,9 @@ impl<T: Scalar> Frame<'_, T> {
         // SAFETY: see `execute`; the table has room for the addresses of every loop.
         unsafe {
             self.scalars(&work.uniform);
+            for total in &work.totals {
+                self.lanes(total).fill(T::of(0.0));
+            }
             let table = self.outputs.add(self.plan.fixed);
             let moving = work.moving.len();
             for (k, place) in work.moving.iter().enumerate() {
@@ -111,6 +117,10 @@ impl<T: Scalar> Frame<'_, T> {
                         Instr::Apply { kernel, to, from, .. } => {
                             let [a, b, c, d] = from.map(|k| (*table.add(k as usize)).cast_const());
                             kernel(*table.add(*to as usize), a, b, c, d, n);
+                        }
+                        Instr::Accumulate { total, from, is_tile } => {
+                            let from = from_raw_parts(*table.add(*from as usize), if *is_tile { n } else { 1 });
+                            accumulate(self.lanes(&work.totals[*total as usize]), from, n);
                         }
                         Instr::Gather { spread, to, in_place } => {
                             let spread = &work.spreads[*spread as usize];
@@ -134,6 +144,29 @@ impl<T: Scalar> Frame<'_, T> {
                 }
                 start += n;
             }
+            for total in &work.totals {
+                let sum = lanes::fold(self.lanes(total));
+                let value = total.divisor.map_or(sum, |divisor| sum / *self.memory.add(divisor));
+                *self.memory.add(total.to) = value;
+            }
+        }
+    }
+
+    /// The lanes of a total.
+    #[allow(clippy::mut_from_ref)] // of the workspace, which the frame points to
+    unsafe fn lanes(&self, total: &Total) -> &mut [T] {
+        // SAFETY: see `execute`.
+        unsafe { from_raw_parts_mut(self.memory.add(total.lanes), lanes::count::<T>()) }
+    }
+}
+
+/// Adds n numbers, or one n times, to lanes; the first belongs to the first lane.
+fn accumulate<T: Scalar>(lanes: &mut [T], from: &[T], n: usize) {
+    for start in (0..n).step_by(lanes.len()) {
+        let count = lanes.len().min(n - start);
+        match from {
+            [x] => lanes[..count].iter_mut().for_each(|lane| *lane = *lane + *x),
+            _ => std::iter::zip(&mut *lanes, &from[start..start + count]).for_each(|(lane, x)| *lane = *lane + *x),
         }
     }
 }

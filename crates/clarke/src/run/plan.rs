@@ -17,12 +17,24 @@ use std::collections::{HashMap, HashSet};
 pub enum Place {
     /// In the workspace, from this offset.
     Memory(usize),
-    /// In the caller's k-th input.
-    Input(usize),
-    /// In the caller's k-th output.
-    Output(usize),
+    /// In the caller's k-th input, from this offset.
+    Input(usize, usize),
+    /// In the caller's k-th output, from this offset.
+    Output(usize, usize),
     /// Among the plan's constants, from this offset.
     Constant(usize),
+}
+
+impl Place {
+    /// The place that many numbers further on.
+    pub fn shifted(self, by: usize) -> Place {
+        match self {
+            Place::Memory(at) => Place::Memory(at + by),
+            Place::Input(k, at) => Place::Input(k, at + by),
+            Place::Output(k, at) => Place::Output(k, at + by),
+            Place::Constant(at) => Place::Constant(at + by),
+        }
+    }
 }
 
 /// A program as work on a workspace.
@@ -81,12 +93,24 @@ pub enum Work<T> {
     },
 }
 
-/// An instruction on single numbers, by their offsets; without a primitive it copies.
+/// An instruction on single numbers, by their offsets.
 #[derive(Debug, Clone, Copy)]
-pub struct Scalars {
-    pub prim: Option<Prim>,
-    pub to: u32,
-    pub from: [u32; 4],
+pub enum Scalars {
+    /// A primitive; without one it copies.
+    Apply { prim: Option<Prim>, to: u32, from: [u32; 4] },
+    /// One number is fetched from an array.
+    Fetch { from: Place, to: u32 },
+}
+
+/// A sum that a loop adds up on the way.
+#[derive(Debug, Clone, Copy)]
+pub struct Total {
+    /// The offset of its lanes.
+    pub lanes: usize,
+    /// The offset of the sum.
+    pub to: usize,
+    /// The offset of what it is divided by, if it is.
+    pub divisor: Option<usize>,
 }
 
 /// A loop in tiles of `block` positions, over a table of addresses: first those that move with the tile, then fixed
@@ -98,6 +122,7 @@ pub struct Loop<T> {
     pub moving: Vec<Place>,
     pub fixed: Vec<usize>,
     pub spreads: Vec<Spread>,
+    pub totals: Vec<Total>,
     pub body: Vec<Instr<T>>,
 }
 
@@ -125,6 +150,12 @@ pub enum Instr<T> {
         to: u32,
         in_place: bool,
     },
+    /// Adds a tile, or a single number at each position, to the lanes of a total.
+    Accumulate {
+        total: u32,
+        from: u32,
+        is_tile: bool,
+    },
 }
 
 /// How many bytes of tiles should be alive at once: three quarters of a usual first-level cache.
@@ -143,7 +174,7 @@ impl<T: Scalar> Plan<T> {
             .steps
             .iter()
             .map(|step| match step {
-                Step::Loop(len, members) => Some(Code::new(&schedule, *len, members, &uses.kept)),
+                Step::Loop(of) => Some(Code::new(&schedule, of, &uses.kept)),
                 Step::Kernel(_) => None,
             })
             .collect();
@@ -153,7 +184,7 @@ impl<T: Scalar> Plan<T> {
         for (at, step) in schedule.steps.iter().enumerate() {
             work.push(match (step, &codes[at]) {
                 (Step::Kernel(id), _) => planner.kernel(*id, compiler),
-                (Step::Loop(_, members), Some(code)) => planner.code(code, members, &uses.kept),
+                (Step::Loop(of), Some(code)) => planner.code(code, &of.members, &uses.kept),
                 _ => unreachable!("every loop has code"),
             });
             planner.give_back(&uses.ends[at]);
@@ -182,18 +213,15 @@ impl Uses {
         let count = schedule.program().nodes().len();
         let mut home = vec![usize::MAX; count];
         for (at, step) in schedule.steps.iter().enumerate() {
-            match step {
-                Step::Loop(_, members) => members.iter().for_each(|&id| home[id] = at),
-                Step::Kernel(id) => home[*id] = at,
-            }
+            step.computed().into_iter().for_each(|id| home[id] = at);
         }
         let (mut kept, mut last) = (vec![false; count], home.clone());
         for (at, step) in schedule.steps.iter().enumerate() {
             let read: Vec<usize> = match step {
-                Step::Loop(_, members) => {
-                    members.iter().flat_map(|&id| schedule.formula(id).0).map(|o| o.root()).collect()
+                Step::Loop(of) => of.members.iter().flat_map(|&id| schedule.formula(id).0).map(|o| o.root()).collect(),
+                Step::Kernel(id) => {
+                    schedule.kernel(*id).expect("a kernel's step").1.into_iter().map(|(root, _)| root).collect()
                 }
-                Step::Kernel(id) => schedule.kernel(*id).expect("a kernel's step").1,
             };
             for root in read.into_iter().filter(|&r| home[r] != at) {
                 kept[root] = true;
@@ -249,13 +277,15 @@ impl<'a> Planner<'a> {
             unit: ALIGN / number,
             number,
         };
-        for line in codes.iter().flatten().flat_map(|c| c.uniform.iter().chain(&c.tiled)) {
-            for at in line.from {
-                if let At::Const(bits) = at {
-                    let next = planner.numbers.len();
-                    planner.numbers.entry(bits).or_insert(next);
-                }
-            }
+        let lines = codes.iter().flatten().flat_map(|c| c.uniform.iter().chain(&c.tiled));
+        let constants = lines.flat_map(|line| line.from).filter_map(|at| match at {
+            At::Const(bits) => Some(bits),
+            _ => None,
+        });
+        let divisors = codes.iter().flatten().flat_map(|c| &c.totals).map(|(_, divisor)| divisor.to_bits());
+        for bits in constants.chain(divisors) {
+            let next = planner.numbers.len();
+            planner.numbers.entry(bits).or_insert(next);
         }
         let nodes = schedule.program().nodes();
         for (id, node) in nodes.iter().enumerate() {
@@ -276,7 +306,7 @@ impl<'a> Planner<'a> {
                 Kind::Constant(_) => continue,
                 Kind::Input(k) if schedule.len(id) == 1 => planner.singles.push((*k, next)),
                 Kind::Input(k) => {
-                    planner.places.insert(id, Place::Input(*k));
+                    planner.places.insert(id, Place::Input(*k, 0));
                     continue;
                 }
                 _ if schedule.len(id) == 1 => {}
@@ -300,7 +330,7 @@ impl<'a> Planner<'a> {
                 continue;
             }
             if len > 1 && computed(root) && !self.places.contains_key(&root) {
-                self.places.insert(root, Place::Output(k));
+                self.places.insert(root, Place::Output(k, 0));
             } else {
                 self.copies.push((self.places[&root], k, len));
             }
@@ -329,7 +359,9 @@ impl<'a> Planner<'a> {
         let shapes: Vec<&[usize]> = args.iter().map(|&a| nodes[a].shape.as_slice()).collect();
         let kernel = T::prepare(kernels, &shapes, &nodes[id].shape, compiler);
         let out = (self.define(id), self.schedule.len(id));
-        let args: Vec<(Place, usize)> = roots.iter().map(|&r| (self.place(r), self.schedule.len(r))).collect();
+        let place =
+            |(&(root, at), &arg): (&(usize, usize), &usize)| (self.place(root).shifted(at), self.schedule.len(arg));
+        let args: Vec<(Place, usize)> = std::iter::zip(&roots, args).map(place).collect();
         let scratch = self.memory.take(kernel.scratch);
         self.memory.give(scratch, kernel.scratch);
         self.arity = self.arity.max(args.len());
@@ -346,23 +378,34 @@ impl<'a> Planner<'a> {
         }
         let mut seen = HashSet::new();
         let all = code.tiled.iter().flat_map(|l| l.from.into_iter().chain([l.to]));
-        let mut ats: Vec<At> = all.filter(|at| seen.insert(*at)).collect();
+        let mut ats: Vec<At> = all.filter(|at| !matches!(at, At::Total(_)) && seen.insert(*at)).collect();
         let rank = |at: &At| match at {
-            At::Read(_) | At::Write(_) => 0,
-            At::Const(_) | At::Single(_) | At::Register(_) | At::Slot(_) => 1,
+            At::Read(..) | At::Write(_) => 0,
             At::Spread(_) => 2,
+            _ => 1,
         };
         ats.sort_by_key(rank);
         let moving: Vec<Place> = ats
             .iter()
-            .filter_map(|at| if let At::Read(r) | At::Write(r) = at { Some(self.place(*r)) } else { None })
+            .filter_map(|at| match at {
+                At::Read(root, from) => Some(self.place(*root).shifted(*from)),
+                At::Write(root) => Some(self.place(*root)),
+                _ => None,
+            })
             .collect();
         let tiles = code.slots + code.spreads.len();
         let block = self.block(tiles + moving.len(), code.len);
         // Tiles a power of two apart would fight for the same lines of the cache.
         let apart = block.next_multiple_of(self.unit) + self.unit;
-        let base = self.memory.take(tiles * apart);
-        self.memory.give(base, tiles * apart);
+        let all = tiles * apart + code.totals.len() * self.unit;
+        let base = self.memory.take(all);
+        self.memory.give(base, all);
+        let total = |(k, (node, divisor)): (usize, &(usize, f64))| Total {
+            lanes: base + tiles * apart + k * self.unit,
+            to: self.single(At::Single(*node)),
+            divisor: (*divisor != 1.0).then(|| self.numbers[&divisor.to_bits()]),
+        };
+        let totals = code.totals.iter().enumerate().map(total).collect();
         let fixed = ats
             .iter()
             .filter(|at| rank(at) == 1)
@@ -376,7 +419,7 @@ impl<'a> Planner<'a> {
         }
         let body = code.tiled.iter().map(|line| instruction(line, &entry)).collect();
         self.table = self.table.max(ats.len());
-        Work::Loop(Loop { len: code.len, block, uniform, moving, fixed, spreads, body })
+        Work::Loop(Loop { len: code.len, block, uniform, moving, fixed, spreads, totals, body })
     }
 
     /// How long tiles are: short enough for the first-level cache, and not much longer than the loop.
@@ -397,18 +440,19 @@ impl<'a> Planner<'a> {
                 Place::Memory(offset) => offset,
                 _ => unreachable!("single numbers are in the workspace"),
             },
-            _ => unreachable!("a tile is no single number"),
+            _ => unreachable!("neither tiles nor numbers of arrays are single numbers of the workspace"),
         }
     }
 
     fn scalar(&self, line: &Line) -> Scalars {
         let offset = |at: At| u32::try_from(self.single(at)).expect("fewer than 2³² single numbers");
-        let prim = match line.action {
-            Action::Prim(prim) => Some(prim),
-            Action::Copy => None,
-            Action::Gather(_) => unreachable!("a spread operand is no single number"),
-        };
-        Scalars { prim, to: offset(line.to), from: line.from.map(offset) }
+        let to = offset(line.to);
+        match (line.action, line.from[0]) {
+            (_, At::Element(root, at)) => Scalars::Fetch { from: self.place(root).shifted(at), to },
+            (Action::Prim(prim), _) => Scalars::Apply { prim: Some(prim), to, from: line.from.map(offset) },
+            (Action::Copy, _) => Scalars::Apply { prim: None, to, from: line.from.map(offset) },
+            (Action::Gather(_) | Action::Accumulate(_), _) => unreachable!("these are done at every position"),
+        }
     }
 
     /// Frees the places of roots that nothing reads any more.
@@ -448,9 +492,12 @@ impl<'a> Planner<'a> {
 }
 
 fn instruction<T: Scalar>(line: &Line, entry: &HashMap<At, u32>) -> Instr<T> {
-    let to = entry[&line.to];
     let from = line.from.map(|at| entry[&at]);
+    let to = entry.get(&line.to).copied().unwrap_or(0);
     match line.action {
+        Action::Accumulate(k) => {
+            Instr::Accumulate { total: k as u32, from: from[0], is_tile: !line.from[0].is_single() }
+        }
         Action::Gather(k) => Instr::Gather { spread: k as u32, to, in_place: !matches!(line.to, At::Spread(_)) },
         Action::Copy if line.from[0].is_single() => {
             Instr::Apply { prim: None, tiles: 0, kernel: kernels::fill::<T>, to, from }

@@ -8,7 +8,7 @@
 //! may read another one at the same position within the same stage; anything else that it reads has an earlier stage.
 //! Loops are the sets of equal stage and length, so the order by stages is free of cycles.
 
-use crate::program::op::{Execution, Kernels, Recordable};
+use crate::program::op::{Execution, Kernels, Recordable, Shortcut};
 use crate::program::record::{Operand as Recorded, Recording};
 use crate::program::{Kind, Node, Program};
 use crate::tensor::{broadcast_strides, size};
@@ -21,15 +21,19 @@ enum View {
     Flat(usize),
     /// Those of a root read with these strides over the node's shape.
     Spread(usize, Vec<usize>),
+    /// A stretch of a root's numbers, from this position on.
+    Window(usize, usize),
 }
 
 /// What an elementwise operator reads, at the positions of its value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operand {
-    /// A root of the same length, at the same position.
-    Full(usize),
+    /// A stretch of a root, as long as the loop, from this position on; the whole of it if the root has that length.
+    Full(usize, usize),
     /// The single number of a root.
     Single(usize),
+    /// One number of a longer root, at this position.
+    Element(usize, usize),
     /// A root read with strides that are 0 along stretched axes; (shape, strides) without axes of length 1 and with
     /// axes joined where possible, so that the last stride is 0 or 1.
     Spread(usize, Vec<usize>, Vec<usize>),
@@ -39,7 +43,7 @@ impl Operand {
     /// The root it reads.
     pub fn root(&self) -> usize {
         match self {
-            Operand::Full(r) | Operand::Single(r) | Operand::Spread(r, ..) => *r,
+            Operand::Full(r, _) | Operand::Single(r) | Operand::Element(r, _) | Operand::Spread(r, ..) => *r,
         }
     }
 }
@@ -47,10 +51,42 @@ impl Operand {
 /// A piece of work.
 #[derive(Debug)]
 pub enum Step {
-    /// Elementwise roots of one length, in order, in one loop.
-    Loop(usize, Vec<usize>),
+    /// Elementwise roots of one length, in one loop.
+    Loop(Fused),
     /// One node by its kernel.
     Kernel(usize),
+}
+
+/// A loop.
+#[derive(Debug)]
+pub struct Fused {
+    /// How many positions there are.
+    pub len: usize,
+    /// Its members, in order.
+    pub members: Vec<usize>,
+    /// The sums of all numbers of members that are added up on the way.
+    pub totals: Vec<Total>,
+}
+
+/// A sum of all numbers of a member of a loop, divided by a number.
+#[derive(Debug, Clone, Copy)]
+pub struct Total {
+    /// The node that is this sum.
+    pub node: usize,
+    /// The member.
+    pub of: usize,
+    /// What the sum is divided by.
+    pub divisor: f64,
+}
+
+impl Step {
+    /// The nodes that are computed.
+    pub fn computed(&self) -> Vec<usize> {
+        match self {
+            Step::Loop(of) => of.members.iter().copied().chain(of.totals.iter().map(|t| t.node)).collect(),
+            Step::Kernel(id) => vec![*id],
+        }
+    }
 }
 
 /// The order of work for a program without expanded operators.
@@ -97,13 +133,17 @@ impl<'a> Schedule<'a> {
         match op.execution() {
             Execution::Alias => match self.views[args[0]] {
                 View::Flat(root) => View::Flat(root),
+                View::Window(root, at) => View::Window(root, at),
                 View::Spread(..) => View::Flat(self.stored(args[0])),
             },
             Execution::Pointwise(p) => self.pointwise(id, node, p, args),
             Execution::Array(_) => {
-                args.iter().for_each(|&a| {
-                    self.stored(a);
-                });
+                if let Some(Shortcut::Window(at)) = op.shortcut(&self.node(args[0]).shape) {
+                    return self.window(args[0], at, size(&node.shape));
+                }
+                for &arg in args {
+                    self.stretch(arg);
+                }
                 View::Flat(id)
             }
             Execution::Expanded => unreachable!("expanded operators were written out"),
@@ -111,16 +151,53 @@ impl<'a> Schedule<'a> {
     }
 
     fn pointwise(&mut self, id: usize, node: &Node, op: &dyn Recordable, args: &[usize]) -> View {
+        for &arg in args {
+            let stretched = self.len(arg) > 1 && self.len(arg) != size(&node.shape);
+            if stretched && matches!(self.views[arg], View::Window(..)) {
+                self.stored(arg);
+            }
+        }
         let recording = op.record();
         if let (true, Recorded::Arg(k)) = (recording.instrs.is_empty(), recording.result) {
             let strides = self.strides(args[k], &node.shape);
             return match self.operand(args[k], &node.shape) {
-                Operand::Full(root) | Operand::Single(root) => View::Flat(root),
+                Operand::Full(root, at) => self.part(root, at, size(&node.shape)),
+                Operand::Single(root) => View::Flat(root),
+                Operand::Element(root, at) if size(&node.shape) == 1 => self.part(root, at, 1),
+                Operand::Element(..) => View::Flat(self.stored(args[k])),
                 Operand::Spread(root, ..) => View::Spread(root, strides),
             };
         }
         self.formulas.insert(id, Some(recording));
         View::Flat(id)
+    }
+
+    /// A stretch of this length of a root's numbers.
+    fn part(&self, root: usize, at: usize, len: usize) -> View {
+        if self.len(root) == len { View::Flat(root) } else { View::Window(root, at) }
+    }
+
+    /// A stretch of a node's numbers.
+    fn window(&mut self, id: usize, at: usize, len: usize) -> View {
+        let (root, first) = self.stretch(id);
+        self.part(root, first + at, len)
+    }
+
+    /// The stretch of a root that holds exactly the numbers of a node, by where it begins; what is stretched becomes a
+    /// root of its own.
+    fn stretch(&mut self, id: usize) -> (usize, usize) {
+        match self.views[id] {
+            View::Window(root, at) => (root, at),
+            _ => (self.stored(id), 0),
+        }
+    }
+
+    /// The same once everything is resolved.
+    fn resolved(&self, id: usize) -> (usize, usize) {
+        match self.views[id] {
+            View::Window(root, at) => (root, at),
+            _ => (self.root(id), 0),
+        }
     }
 
     /// The root that holds exactly the numbers of a node, in its order; a stretched view becomes a root of its own.
@@ -147,7 +224,7 @@ impl<'a> Schedule<'a> {
         let own = &self.node(id).shape;
         match &self.views[id] {
             View::Flat(root) if self.len(*root) == 1 => vec![0; shape.len()],
-            View::Flat(_) => broadcast_strides(own, shape),
+            View::Flat(_) | View::Window(..) => broadcast_strides(own, shape),
             View::Spread(_, strides) => {
                 let skip = shape.len() - own.len();
                 let at = |k: usize| if k < skip || own[k - skip] != shape[k] { 0 } else { strides[k - skip] };
@@ -158,12 +235,18 @@ impl<'a> Schedule<'a> {
 
     /// How an elementwise operator whose value has this shape reads the argument `id`.
     pub fn operand(&self, id: usize, shape: &[usize]) -> Operand {
-        let (View::Flat(root) | View::Spread(root, _)) = self.views[id];
+        let root = match self.views[id] {
+            View::Window(root, at) if self.len(id) == 1 => return Operand::Element(root, at),
+            View::Window(root, at) if self.len(id) == size(shape) => return Operand::Full(root, at),
+            // Its numbers were put into a root of its own.
+            View::Window(..) => id,
+            View::Flat(root) | View::Spread(root, _) => root,
+        };
         if self.len(root) == 1 {
             return Operand::Single(root);
         }
         if matches!(self.views[id], View::Flat(_)) && self.len(id) == size(shape) {
-            return Operand::Full(root);
+            return Operand::Full(root, 0);
         }
         let (shape, strides) = joined(shape, &self.strides(id, shape));
         Operand::Spread(root, shape, strides)
@@ -180,11 +263,28 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The kernels and arguments' roots of a node executed by its kernel.
-    pub fn kernel(&self, id: usize) -> Option<(&'a dyn Kernels, Vec<usize>)> {
+    /// The kernels of a node executed by its kernel, and for each argument the root with its numbers and where they
+    /// begin in it.
+    pub fn kernel(&self, id: usize) -> Option<(&'a dyn Kernels, Vec<(usize, usize)>)> {
         let Kind::Apply { op, args } = &self.node(id).kind else { return None };
         match op.execution() {
-            Execution::Array(kernels) => Some((kernels, args.iter().map(|&a| self.root(a)).collect())),
+            Execution::Array(kernels) if op.shortcut(&self.node(args[0]).shape).is_none_or(|s| !s.is_window()) => {
+                Some((kernels, args.iter().map(|&a| self.resolved(a)).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The sum that a node is of all numbers of a member of a loop.
+    fn total(&self, id: usize) -> Option<Total> {
+        let Kind::Apply { op, args } = &self.node(id).kind else { return None };
+        let arg = *args.first()?;
+        match (op.shortcut(&self.node(arg).shape)?, &self.views[arg]) {
+            (Shortcut::Total(divisor), &View::Flat(of))
+                if self.formulas.contains_key(&of) && self.len(of) == self.len(arg) && self.len(of) > 1 =>
+            {
+                Some(Total { node: id, of, divisor })
+            }
             _ => None,
         }
     }
@@ -205,14 +305,20 @@ impl<'a> Schedule<'a> {
                     continue;
                 }
                 let at = *loops.entry((stage[id], length)).or_insert_with(|| {
-                    steps.push((stage[id], Step::Loop(length, vec![])));
+                    steps.push((stage[id], Step::Loop(Fused { len: length, members: vec![], totals: vec![] })));
                     steps.len() - 1
                 });
-                if let Step::Loop(_, members) = &mut steps[at].1 {
-                    members.push(id);
+                if let Step::Loop(of) = &mut steps[at].1 {
+                    of.members.push(id);
+                }
+            } else if let Some(total) = self.total(id) {
+                stage[id] = stage[total.of];
+                let at = loops[&(stage[id], self.len(total.of))];
+                if let Step::Loop(of) = &mut steps[at].1 {
+                    of.totals.push(total);
                 }
             } else if let Some((_, roots)) = self.kernel(id) {
-                stage[id] = roots.iter().map(|&r| stage[r]).max().unwrap_or(0) + 1;
+                stage[id] = roots.iter().map(|&(r, _)| stage[r]).max().unwrap_or(0) + 1;
                 if length > 0 {
                     steps.push((stage[id], Step::Kernel(id)));
                 }
@@ -260,13 +366,22 @@ mod tests {
         .unwrap();
         let schedule = Schedule::new(&p);
         assert_eq!(schedule.steps.len(), 1);
-        assert!(matches!(&schedule.steps[0], Step::Loop(12, members) if members.len() == 4));
+        assert!(matches!(&schedule.steps[0], Step::Loop(of) if of.len == 12 && of.members.len() == 4));
     }
 
     #[test]
     fn what_needs_a_sum_of_the_loop_comes_after_it() {
         let p = Program::trace(&[&[4]], |v| v[0].relu() * v[0].relu().sum_to(&[])).unwrap().simplify();
         let schedule = Schedule::new(&p);
-        assert_eq!(schedule.steps.len(), 3);
+        let totals = |step: &Step| if let Step::Loop(of) = step { of.totals.len() } else { 9 };
+        assert_eq!(schedule.steps.iter().map(totals).collect::<Vec<_>>(), [1, 0]);
+    }
+
+    #[test]
+    fn stretches_are_read_where_they_lie() {
+        let p = crate::parse("sum(abs(x[1:] - x[:-1])) + x[2]", &[("x", &[9])]).unwrap();
+        let schedule = Schedule::new(&p);
+        assert_eq!(schedule.steps.len(), 2);
+        assert!(matches!(&schedule.steps[0], Step::Loop(of) if of.len == 8 && of.totals.len() == 1));
     }
 }

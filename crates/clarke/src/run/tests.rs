@@ -315,8 +315,17 @@ fn same<T: Scalar>(a: T, b: T) -> bool {
     bits(a) == bits(b) || (a.is_nan() && b.is_nan())
 }
 
+/// The outputs of the compiled program: as the machine runs it, and by tiles alone.
 fn run<T: Scalar>(program: &Program, inputs: &[Tensor]) -> Vec<Vec<T>> {
-    let compiled = program.compile::<T>(Convention::MinNorm);
+    let values = run_compiled(&program.compile::<T>(Convention::MinNorm), inputs);
+    let tiles = run_compiled(&program.compile_for_tiles::<T>(Convention::MinNorm), inputs);
+    for (a, b) in std::iter::zip(values.concat(), tiles.concat()) {
+        assert!(same(a, b), "{a:?} by machine code, {b:?} by tiles\n{program:?}");
+    }
+    values
+}
+
+fn run_compiled<T: Scalar>(compiled: &super::Compiled<T>, inputs: &[Tensor]) -> Vec<Vec<T>> {
     let numbers: Vec<Vec<T>> = inputs.iter().map(|a| a.data().iter().map(|x| T::of(*x)).collect()).collect();
     let mut values: Vec<Vec<T>> = compiled.outputs().iter().map(|s| vec![T::of(f64::NAN); size(s)]).collect();
     let mut workspace = compiled.workspace();

@@ -98,6 +98,8 @@ pub const COMPARE: Opcode = plain(0xC2);
 pub const BLEND: Opcode = prefixed(Map::M0F38, 0x65, 0x65);
 /// Rounding to integers.
 pub const ROUND: Opcode = prefixed(Map::M0F3A, 0x08, 0x09);
+/// The lanes of two registers one after another, from the one that the immediate byte says on.
+pub const ALIGN: Opcode = prefixed(Map::M0F3A, 0x03, 0x03);
 const LOAD: Opcode = plain(0x10);
 const STORE: Opcode = plain(0x11);
 const BROADCAST: Opcode = prefixed(Map::M0F38, 0x18, 0x19);

@@ -19,6 +19,8 @@ pub const TILES: Gpr = asm::R15;
 const POINTERS: [Gpr; 7] = [asm::RCX, asm::RSI, asm::RDI, asm::R8, asm::R9, asm::R10, asm::R11];
 /// A vector register for operands that are in memory; the others hold values.
 const SCRATCH: u8 = 31;
+/// From here on registers may hold the lanes of totals.
+const FIRST_TOTAL: u8 = 27;
 /// The mask of a comparison, and the one of the last lanes.
 const CHOSEN: u8 = 2;
 pub const LAST: u8 = 1;
@@ -51,6 +53,8 @@ pub enum Source {
     Array(Address),
     /// One number, at this offset of the workspace in bytes.
     Single(i32),
+    /// One number of an array, which does not move.
+    Element(Address),
 }
 
 /// An operation; the k-th gives value k.
@@ -63,18 +67,19 @@ pub struct Operation {
     pub to: Vec<Address>,
     /// Where a single value is written, as an offset of the workspace in bytes.
     pub single: Option<i32>,
+    /// Instead of giving a value, the first operand is added to the lanes at this offset in bytes.
+    pub total: Option<i32>,
 }
 
 impl Operation {
+    /// A value that is written nowhere.
+    pub fn new(prim: Option<Prim>, from: [Source; 4]) -> Operation {
+        Operation { prim, from, to: vec![], single: None, total: None }
+    }
+
     fn sources(&self) -> &[Source] {
         &self.from[..self.prim.map_or(1, Prim::arity)]
     }
-}
-
-/// Whether a primitive is emitted; the others are calls.
-pub fn is_native(prim: Prim) -> bool {
-    use Prim::*;
-    matches!(prim, Add | Sub | Mul | Div | Neg | Abs | Sqrt | Max | Min | IfGt | IfGe | IfEq | Floor | Round)
 }
 
 /// How lanes are used.
@@ -114,7 +119,7 @@ impl Body {
                     Source::Array(a) if counts.get(&a).is_some_and(|n| *n > 1) => {
                         Source::Value(*loads.entry(a).or_insert_with(|| {
                             let from = [Source::Array(a); 4];
-                            out.operations.push(Operation { prim: None, from, to: vec![], single: None });
+                            out.operations.push(Operation::new(None, from));
                             out.operations.len() - 1
                         }))
                     }
@@ -131,8 +136,10 @@ impl Body {
     fn pointers(&self) -> Vec<usize> {
         let mut seen = vec![];
         for operation in &self.operations {
-            let arrays =
-                operation.sources().iter().filter_map(|s| if let Source::Array(a) = s { Some(a) } else { None });
+            let arrays = operation.sources().iter().filter_map(|s| match s {
+                Source::Array(a) | Source::Element(a) => Some(a),
+                _ => None,
+            });
             for address in arrays.chain(&operation.to) {
                 if let Base::Pointer(k) = address.base
                     && !seen.contains(&k)
@@ -152,6 +159,26 @@ impl Body {
         }
     }
 
+    /// The totals that the body adds to, as far as they have registers.
+    fn totals(&self) -> impl Iterator<Item = (i32, u8)> {
+        let totals = self.operations.iter().filter_map(|o| o.total);
+        std::iter::zip(totals, (FIRST_TOTAL..SCRATCH).rev())
+    }
+
+    /// Loads the lanes of totals into registers.
+    pub fn load_totals(&self, asm: &mut Assembler) {
+        for (offset, register) in self.totals() {
+            asm.load(register, Rm::Wide(single(offset)), ALL);
+        }
+    }
+
+    /// Writes the lanes of totals back.
+    pub fn store_totals(&self, asm: &mut Assembler) {
+        for (offset, register) in self.totals() {
+            asm.store(register, single(offset), ALL);
+        }
+    }
+
     /// Emits the body; returns how many vectors of the stack it uses.
     pub fn emit(&self, asm: &mut Assembler, lanes: Lanes) -> usize {
         asm.scalar = lanes == Lanes::One;
@@ -163,6 +190,35 @@ impl Body {
         asm.scalar = false;
         stack
     }
+}
+
+/// The place at an offset of the workspace.
+fn single(offset: i32) -> Mem {
+    Mem { base: MEMORY, index: None, offset }
+}
+
+/// Clears the lanes of a total.
+pub fn zero(asm: &mut Assembler, lanes: i32) {
+    asm.op(asm::XOR, SCRATCH, SCRATCH, Rm::Reg(SCRATCH), ALL, None);
+    asm.store(SCRATCH, single(lanes), ALL);
+}
+
+/// Adds the lanes of a total up, the upper half to the lower one until one is left, and divides the sum.
+pub fn fold(asm: &mut Assembler, lanes: i32, to: i32, divisor: Option<i32>) {
+    const OTHER: u8 = SCRATCH - 1;
+    asm.load(SCRATCH, Rm::Wide(single(lanes)), ALL);
+    let mut half = 32 / asm.size();
+    while half > 0 {
+        asm.op(asm::ALIGN, OTHER, SCRATCH, Rm::Reg(SCRATCH), ALL, Some(half as u8));
+        asm.op(asm::ADD, SCRATCH, SCRATCH, Rm::Reg(OTHER), ALL, None);
+        half /= 2;
+    }
+    asm.scalar = true;
+    if let Some(divisor) = divisor {
+        asm.op(asm::DIV, SCRATCH, SCRATCH, Rm::Each(single(divisor)), ALL, None);
+    }
+    asm.store(SCRATCH, single(to), ALL);
+    asm.scalar = false;
 }
 
 /// The place of the k-th address of the table.
@@ -180,8 +236,10 @@ struct Emitter<'a> {
     registers: Vec<Option<u8>>,
     /// Where values are that were written somewhere.
     homes: Vec<Option<Mem>>,
+    /// The registers of totals.
+    totals: HashMap<i32, u8>,
     /// The value in each register.
-    held: [Option<usize>; SCRATCH as usize],
+    held: Vec<Option<usize>>,
     stack: usize,
 }
 
@@ -199,7 +257,9 @@ impl<'a> Emitter<'a> {
         let pointers = std::iter::zip(body.pointers(), POINTERS).collect();
         let registers = vec![None; count];
         let homes = vec![None; count];
-        Emitter { asm, lanes, pointers, uses, registers, homes, held: [None; SCRATCH as usize], stack: 0 }
+        let totals: HashMap<i32, u8> = body.totals().collect();
+        let held = vec![None; usize::from(SCRATCH) - totals.len()];
+        Emitter { asm, lanes, pointers, uses, registers, homes, totals, held, stack: 0 }
     }
 
     fn mask(&self) -> Mask {
@@ -232,7 +292,8 @@ impl<'a> Emitter<'a> {
                 (None, None) => unreachable!("a value that is still read is somewhere"),
             },
             Source::Array(address) => Rm::Wide(self.place(address)),
-            Source::Single(offset) => Rm::Each(Mem { base: MEMORY, index: None, offset }),
+            Source::Single(offset) => Rm::Each(single(offset)),
+            Source::Element(address) => Rm::Each(Mem { index: None, ..self.place(address) }),
         }
     }
 
@@ -292,7 +353,26 @@ impl<'a> Emitter<'a> {
         }
     }
 
+    /// Adds a value to the lanes of a total.
+    fn accumulate(&mut self, k: usize, operation: &Operation, lanes: i32) {
+        let of = self.rm(operation.from[0]);
+        self.release(k, operation);
+        let among = if self.lanes == Lanes::First { Mask { k: LAST, zero: false } } else { ALL };
+        let to = self.totals.get(&lanes).copied();
+        let register = to.unwrap_or_else(|| {
+            self.asm.load(SCRATCH, Rm::Wide(single(lanes)), ALL);
+            SCRATCH
+        });
+        self.asm.op(asm::ADD, register, register, of, among, None);
+        if to.is_none() {
+            self.asm.store(SCRATCH, single(lanes), ALL);
+        }
+    }
+
     fn operation(&mut self, k: usize, operation: &Operation) {
+        if let Some(lanes) = operation.total {
+            return self.accumulate(k, operation, lanes);
+        }
         let to = self.compute(k, operation);
         for address in &operation.to {
             let place = self.place(*address);
@@ -304,7 +384,7 @@ impl<'a> Emitter<'a> {
             }
         }
         if let Some(offset) = operation.single {
-            let place = Mem { base: MEMORY, index: None, offset };
+            let place = single(offset);
             self.asm.store(to, place, ALL);
             self.homes[k] = Some(place);
         }

@@ -2,8 +2,9 @@
 
 use super::Table;
 use super::assembler::{Assembler, Gpr, Mem, R8, R9, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
-use super::body::{Address, Base, Body, LAST, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table, is_native};
+use super::body::{self, Address, Base, Body, LAST, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table};
 use crate::program::real::Scalar;
+use crate::program::record::Prim;
 use crate::run::kernels::{self, Kernel};
 use crate::run::plan::{Instr, Loop, Place, Scalars, Spread, Work};
 use std::collections::{HashMap, HashSet};
@@ -74,34 +75,45 @@ impl<T: Scalar> Emitter<T> {
         let mut known: HashMap<u32, usize> = HashMap::new();
         let mut stack = 0;
         for line in lines {
-            match line.prim {
-                Some(prim) if !is_native(prim) => {
-                    stack = stack.max(std::mem::take(&mut body).emit(&mut self.asm, Lanes::One));
+            match *line {
+                Scalars::Fetch { from, to } => {
+                    known.insert(to, body.operations.len());
+                    let from = [Source::Element(self.place(from)); 4];
+                    let single = Some(self.offset(to as usize));
+                    body.operations.push(Operation { single, ..Operation::new(None, from) });
+                }
+                Scalars::Apply { prim: Some(prim), to, from } if !prim.is_instruction() => {
+                    stack = stack.max(self.one(std::mem::take(&mut body)));
                     known.clear();
                     let single = |at: u32| Source::Single(self.offset(at as usize));
                     let kernel = kernels::kernel::<T>(prim, (1 << prim.arity()) - 1);
-                    let (to, from) = (single(line.to), line.from.map(single));
+                    let (to, from) = (single(to), from.map(single));
                     self.call(kernel as usize as u64, to, from, 1);
                 }
-                prim => {
-                    let from = line.from.map(|at| match known.get(&at) {
+                Scalars::Apply { prim, to, from } => {
+                    let from = from.map(|at| match known.get(&at) {
                         Some(value) => Source::Value(*value),
                         None => Source::Single(self.offset(at as usize)),
                     });
-                    known.insert(line.to, body.operations.len());
-                    let single = Some(self.offset(line.to as usize));
-                    body.operations.push(Operation { prim, from, to: vec![], single });
+                    known.insert(to, body.operations.len());
+                    let single = Some(self.offset(to as usize));
+                    body.operations.push(Operation { single, ..Operation::new(prim, from) });
                 }
             }
         }
-        stack.max(body.emit(&mut self.asm, Lanes::One))
+        stack.max(self.one(body))
+    }
+
+    fn one(&mut self, body: Body) -> usize {
+        body.load_pointers(&mut self.asm);
+        body.emit(&mut self.asm, Lanes::One)
     }
 
     fn place(&self, place: Place) -> Address {
         let (base, at) = match place {
             Place::Memory(offset) => (Base::Memory, offset),
-            Place::Input(k) => (Base::Pointer(self.table.inputs + k), 0),
-            Place::Output(k) => (Base::Pointer(k), 0),
+            Place::Input(k, at) => (Base::Pointer(self.table.inputs + k), at),
+            Place::Output(k, at) => (Base::Pointer(k), at),
             Place::Constant(offset) => (Base::Pointer(self.table.constants), offset),
         };
         Address { base, offset: self.offset(at) }
@@ -132,7 +144,7 @@ impl<T: Scalar> Emitter<T> {
         let (mut parts, mut body, mut known) = (vec![], Body::default(), HashMap::<u32, usize>::new());
         for (at, instr) in of.body.iter().enumerate() {
             match instr {
-                Instr::Apply { prim, tiles, to, from, .. } if prim.is_none_or(is_native) => {
+                Instr::Apply { prim, tiles, to, from, .. } if prim.is_none_or(Prim::is_instruction) => {
                     let mut operands = [Source::Single(0); 4];
                     for (k, operand) in operands.iter_mut().enumerate().take(prim.map_or(1, |p| p.arity())) {
                         *operand = match known.get(&from[k]) {
@@ -143,7 +155,12 @@ impl<T: Scalar> Emitter<T> {
                     known.insert(*to, body.operations.len());
                     let written = (*to as usize) < moving || read_later[at];
                     let to = if written { vec![address(*to)] } else { vec![] };
-                    body.operations.push(Operation { prim: *prim, from: operands, to, single: None });
+                    body.operations.push(Operation { to, ..Operation::new(*prim, operands) });
+                }
+                Instr::Accumulate { total, from, is_tile } => {
+                    let from = known.get(from).map_or_else(|| source(*from, *is_tile), |v| Source::Value(*v));
+                    let lanes = self.offset(of.totals[*total as usize].lanes);
+                    body.operations.push(Operation { total: Some(lanes), ..Operation::new(None, [from; 4]) });
                 }
                 other => {
                     parts.push(Part::Body(std::mem::take(&mut body).with_loads()));
@@ -157,6 +174,7 @@ impl<T: Scalar> Emitter<T> {
                             let kernel: Kernel<T> = *kernel;
                             Part::Call { address: kernel as usize as u64, to: Source::Array(address(*to)), from }
                         }
+                        Instr::Accumulate { .. } => unreachable!("additions are arithmetic"),
                         Instr::Gather { spread, to, .. } => {
                             let spread = &of.spreads[*spread as usize];
                             let pointer = std::ptr::from_ref(spread) as usize as u64;
@@ -174,7 +192,21 @@ impl<T: Scalar> Emitter<T> {
     /// A loop over its tiles: one pass if there is nothing to call.
     fn tiles(&mut self, of: &Loop<T>) -> usize {
         let parts = self.parts(of);
-        if let [Part::Body(body)] = parts.as_slice() {
+        for total in &of.totals {
+            let lanes = self.offset(total.lanes);
+            body::zero(&mut self.asm, lanes);
+        }
+        let stack = self.passes(of, &parts);
+        for total in &of.totals {
+            let divisor = total.divisor.map(|at| self.offset(at));
+            let (lanes, to) = (self.offset(total.lanes), self.offset(total.to));
+            body::fold(&mut self.asm, lanes, to, divisor);
+        }
+        stack
+    }
+
+    fn passes(&mut self, of: &Loop<T>, parts: &[Part]) -> usize {
+        if let [Part::Body(body)] = parts {
             return self.sweep(body, None, of.len);
         }
         let mut stack = 0;
@@ -183,7 +215,7 @@ impl<T: Scalar> Emitter<T> {
         let (blocks, rest) = (of.len / of.block, of.len % of.block);
         if blocks > 0 {
             let start = self.asm.code.len();
-            stack = stack.max(self.block(&parts, of.block));
+            stack = stack.max(self.block(parts, of.block));
             self.asm.add(R13, of.block as i32);
             self.asm.add(TILES, -self.offset(of.block));
             if blocks > 1 {
@@ -192,7 +224,7 @@ impl<T: Scalar> Emitter<T> {
             }
         }
         if rest > 0 {
-            stack = stack.max(self.block(&parts, rest));
+            stack = stack.max(self.block(parts, rest));
         }
         stack
     }
@@ -215,6 +247,7 @@ impl<T: Scalar> Emitter<T> {
         let full = n / lanes * lanes;
         let mut stack = 0;
         body.load_pointers(&mut self.asm);
+        body.load_totals(&mut self.asm);
         match start {
             Some(start) => self.asm.copy(RDX, start),
             None => self.asm.constant(RDX, 0),
@@ -239,6 +272,7 @@ impl<T: Scalar> Emitter<T> {
             self.asm.first_lanes(LAST, n - full);
             stack = stack.max(body.emit(&mut self.asm, Lanes::First));
         }
+        body.store_totals(&mut self.asm);
         stack
     }
 
@@ -250,7 +284,7 @@ impl<T: Scalar> Emitter<T> {
                 let base = self.base(address.base);
                 self.asm.address(to, Mem { base, index: Some(R13), offset: address.offset });
             }
-            Source::Value(_) => unreachable!("what is called reads memory"),
+            Source::Value(_) | Source::Element(_) => unreachable!("what is called reads memory"),
         }
     }
 
@@ -307,13 +341,16 @@ fn later_reads<T>(body: &[Instr<T>]) -> Vec<bool> {
                 beyond.remove(to);
                 let arity = prim.map_or(1, |p| p.arity());
                 read.extend(&from[..arity]);
-                if !prim.is_none_or(is_native) {
+                if !prim.is_none_or(Prim::is_instruction) {
                     beyond = read.clone();
                 }
             }
             Instr::Gather { to, .. } => {
                 read.remove(to);
                 beyond = read.clone();
+            }
+            Instr::Accumulate { from, .. } => {
+                read.insert(*from);
             }
         }
     }
