@@ -8,6 +8,7 @@ pub mod call;
 pub mod class;
 pub mod float;
 pub mod interval;
+pub(crate) mod lanes;
 pub mod op;
 pub mod real;
 pub mod record;
