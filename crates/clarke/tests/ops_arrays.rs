@@ -146,7 +146,9 @@ fn matmul_is_the_naive_product_in_every_shape_and_with_every_flag() {
         for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
             let (ta, tb) = (ta && sa.len() > 1, tb && sb.len() > 1);
             let (sa, sb) = (turned(sa, ta), turned(sb, tb));
-            let program = trace(&[&sa, &sb], |v| v[0].apply_with(MatMul { transpose_a: ta, transpose_b: tb }, &[v[1]]));
+            let program = trace(&[&sa, &sb], |v| {
+                v[0].apply_with(MatMul { transpose_a: ta, transpose_b: tb, ..MatMul::default() }, &[v[1]])
+            });
             let (a, b) = (integers(&sa, 3), integers(&sb, 4));
             let value = program.eval(&[a.clone(), b.clone()]).unwrap().remove(0);
             assert_eq!(value, naive_matmul(&a, ta, &b, tb), "{sa:?} {ta} {sb:?} {tb}");
@@ -160,7 +162,9 @@ fn large_products_go_through_gemm_and_agree() {
     for (m, k, p) in [(17, 33, 65), (64, 64, 64), (200, 3, 40)] {
         for (ta, tb) in [(false, false), (true, false), (false, true), (true, true)] {
             let (sa, sb) = (turned(&[m, k], ta), turned(&[k, p], tb));
-            let program = trace(&[&sa, &sb], |v| v[0].apply_with(MatMul { transpose_a: ta, transpose_b: tb }, &[v[1]]));
+            let program = trace(&[&sa, &sb], |v| {
+                v[0].apply_with(MatMul { transpose_a: ta, transpose_b: tb, ..MatMul::default() }, &[v[1]])
+            });
             let (a, b) = (integers(&sa, 3), integers(&sb, 4));
             let value = program.eval(&[a.clone(), b.clone()]).unwrap().remove(0);
             assert_eq!(value, naive_matmul(&a, ta, &b, tb));

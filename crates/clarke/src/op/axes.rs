@@ -3,9 +3,9 @@
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
-use crate::program::lanes;
 use crate::program::op::{Batching, Op, Param};
 use crate::program::real::Scalar;
+use crate::program::total;
 use crate::tensor::{broadcast, broadcast_strides, size, strides, walk};
 
 /// The axes an operator runs along, as numpy's `axis` and `keepdims`.
@@ -275,7 +275,7 @@ impl Split {
     pub fn sum<T: Scalar>(&self, x: &[T], out: &mut [T]) {
         match &self.layout {
             Layout::Strided { inner: 1 } if self.length > 0 => {
-                std::iter::zip(x.chunks_exact(self.length), out).for_each(|(row, value)| *value = lanes::sum(row));
+                std::iter::zip(x.chunks_exact(self.length), out).for_each(|(row, value)| *value = total::sum(row));
             }
             _ => self.fold(x, out, T::of(0.0), |x| x, |a, b| a + b),
         }

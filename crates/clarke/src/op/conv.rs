@@ -439,12 +439,14 @@ impl ArrayKernel for Conv {
             Part::Input => (entries, output, windows),
             Part::Weight => (output, windows, entries),
         };
-        let product = Product { m, k, p, a: one, b: other };
+        let product = Product { m, k, p, a: one, b: other, skip_zeros: false };
+        let work = product.scratch::<T>();
         let spread = if grid.is_identity() { 0 } else { entries * windows };
         let sum = if role == Part::Weight { weights } else { 0 };
         let places = (0..images).flat_map(move |n| (0..groups).map(move |g| (n * groups + g, g)));
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            let (columns, part) = scratch.split_at_mut(spread);
+            let (columns, rest) = scratch.split_at_mut(spread);
+            let (part, work) = rest.split_at_mut(sum);
             if role != Part::Output {
                 out.fill(T::of(0.0));
             }
@@ -453,15 +455,15 @@ impl ArrayKernel for Conv {
                 match role {
                     Part::Output => {
                         let windows_of = taken(&grid, &args[0][x..x + plane], columns);
-                        product.run(level, &args[1][g * weights..], windows_of, &mut out[y..]);
+                        product.run(level, &args[1][g * weights..], windows_of, &mut out[y..], work);
                     }
                     Part::Input => {
                         let (w, y) = (&args[1][g * weights..], &args[0][y..]);
                         let x = &mut out[x..x + plane];
                         if grid.is_identity() {
-                            product.run(level, w, y, x);
+                            product.run(level, w, y, x, work);
                         } else {
-                            product.run(level, w, y, columns);
+                            product.run(level, w, y, columns, work);
                             each_plane(&grid, plane).for_each(|(x_at, y_at)| {
                                 grid.add(&columns[y_at.clone()], &mut x[x_at.clone()]);
                             });
@@ -469,13 +471,13 @@ impl ArrayKernel for Conv {
                     }
                     Part::Weight => {
                         let windows_of = taken(&grid, &args[0][x..x + plane], columns);
-                        product.run(level, &args[1][y..], windows_of, part);
+                        product.run(level, &args[1][y..], windows_of, part, work);
                         super::product::add(part, &mut out[g * weights..][..weights]);
                     }
                 }
             }
         };
-        Kernel { scratch: spread + sum, run: Box::new(run) }
+        Kernel { scratch: spread + sum + work, run: Box::new(run) }
     }
 }
 
@@ -552,39 +554,4 @@ impl<'p> Var<'p> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn merging_and_splitting_are_inverse() {
-        for part in [Part::Input, Part::Weight, Part::Output] {
-            for joined in part.axes() {
-                let f = crate::Program::trace(&[&[3, 4, 6, 2, 5]], |v| {
-                    let all = if joined == 'g' { 2 * 3 } else { 2 };
-                    let one = merged(part, v[0], joined, 2);
-                    assert_eq!(one.rank(), 4);
-                    assert_eq!(one.shape()[part.joint()] % all, 0);
-                    split(part, one, joined, 2, 3)
-                })
-                .unwrap();
-                let x = crate::Tensor::from_fn(&[3, 4, 6, 2, 5], |k| k as f64);
-                assert_eq!(f.eval(std::slice::from_ref(&x)).unwrap()[0], x);
-            }
-        }
-    }
-
-    #[test]
-    fn scratch_is_no_more_than_one_image_needs() {
-        let op = Conv::new("conv2d", Part::Output, 2, vec![], [&[1], &[0], &[1]], 1).unwrap();
-        struct None;
-        impl Compiler<f64> for None {
-            fn compile(&self, _: &crate::Program) -> Kernel<f64> {
-                unreachable!("a convolution holds no programs")
-            }
-        }
-        let kernel = op.kernel::<f64>(&[&[8, 3, 5, 5], &[4, 3, 1, 1]], &[8, 4, 5, 5], &None);
-        assert_eq!(kernel.scratch, 0);
-        let kernel = op.kernel::<f64>(&[&[8, 3, 5, 5], &[4, 3, 2, 2]], &[8, 4, 4, 4], &None);
-        assert_eq!(kernel.scratch, 3 * 2 * 2 * 16);
-    }
-}
+mod tests;

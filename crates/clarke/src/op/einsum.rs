@@ -221,7 +221,7 @@ impl<'p> Term<'p> {
         } else {
             let ((x, transpose_a), (y, transpose_b)) =
                 (a.matrices(&lead, &rows, &gone), b.matrices(&lead, &gone, &columns));
-            x.apply_with(MatMul { transpose_a, transpose_b }, &[y]).reshape(&shape)
+            x.apply_with(MatMul { transpose_a, transpose_b, ..MatMul::default() }, &[y]).reshape(&shape)
         };
         Term { letters, value }
     }

@@ -23,14 +23,18 @@ use std::sync::Arc;
 /// axes before the last two are broadcast. Errors: a scalar; lengths k that differ; leading axes that do not
 /// broadcast. Cost: 2 m k p operations for each pair of matrices. Source: numpy.matmul.
 ///
-/// A flag takes an operand with its last two axes swapped; derivatives need it, and nothing is copied for it. One of the
-/// two may be a sparse matrix.
+/// A flag takes an operand with its last two axes swapped; derivatives need it, and nothing is copied for it. Another
+/// lets the rows of b go unread that zeros of a vector a meet, as of cotangents most are. One of the two may be a
+/// sparse matrix.
 #[derive(Debug, Clone, Default)]
 pub struct MatMul {
     /// The first operand is taken transposed.
     pub transpose_a: bool,
     /// The second operand is taken transposed.
     pub transpose_b: bool,
+    /// Where the first operand is a vector, what its zeros are multiplied with need not be read: derivatives set it, whose
+    /// vectors are cotangents, and a cotangent 0 contributes nothing. Then 0 times infinity is 0 or NaN.
+    pub skip_zeros: bool,
 }
 
 const INFIX: Notation = Notation::Infix { symbol: "@", precedence: 11, right: false };
@@ -39,15 +43,16 @@ impl MatMul {
     /// Its line in the table of operators.
     pub const ENTRY: Entry = Entry {
         name: "matmul",
-        signature: "a @ b, matmul(a, b, transpose_a=False, transpose_b=False)",
+        signature: "a @ b, matmul(a, b, transpose_a=False, transpose_b=False, skip_zeros=False)",
         formula: "Σ_l a[…, i, l] b[…, l, j]",
         class: "piecewise polynomial (linear if a or b is constant)",
         ties: "",
         source: "numpy.matmul",
         notation: INFIX,
         call: |call| {
-            call.expect(2, 4, &["transpose_a", "transpose_b"])?;
-            let op = MatMul { transpose_a: flag(call, "transpose_a", 2)?, transpose_b: flag(call, "transpose_b", 3)? };
+            call.expect(2, 5, &["transpose_a", "transpose_b", "skip_zeros"])?;
+            let (transpose_a, transpose_b) = (flag(call, "transpose_a", 2)?, flag(call, "transpose_b", 3)?);
+            let op = MatMul { transpose_a, transpose_b, skip_zeros: flag(call, "skip_zeros", 4)? };
             Ok(call.apply(op, &[call.var(0)?, call.var(1)?]))
         },
         samples: &[
@@ -58,6 +63,7 @@ impl MatMul {
             Sample::new("a @ b", &[("a", &[2, 2, 3]), ("b", &[3, 2])]),
             Sample::new("matmul(a, b, transpose_a=True)", &[("a", &[3, 2]), ("b", &[3, 2])]),
             Sample::new("matmul(a, b, transpose_b=True)", &[("a", &[2, 3]), ("b", &[2, 3])]),
+            Sample::new("matmul(a, b, skip_zeros=True)", &[("a", &[3]), ("b", &[3, 2])]),
         ],
     };
 
@@ -91,12 +97,13 @@ impl Op for MatMul {
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
-        let flags = [("transpose_a", self.transpose_a), ("transpose_b", self.transpose_b)];
+        let MatMul { transpose_a, transpose_b, skip_zeros } = *self;
+        let flags = [("transpose_a", transpose_a), ("transpose_b", transpose_b), ("skip_zeros", skip_zeros)];
         flags.into_iter().filter(|(_, set)| *set).map(|(name, set)| (name, Param::Flag(set))).collect()
     }
 
     fn notation(&self) -> Notation {
-        if self.transpose_a || self.transpose_b { Notation::Call } else { INFIX }
+        if self.params().is_empty() { INFIX } else { Notation::Call }
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
@@ -139,7 +146,8 @@ impl Op for MatMul {
         let (inner_a, inner_b) = (swapped(a), swapped(b));
         (inner_a.is_some() || inner_b.is_some()).then(|| {
             let flags = (self.transpose_a != inner_a.is_some(), self.transpose_b != inner_b.is_some());
-            times(inner_a.unwrap_or(a), flags.0, inner_b.unwrap_or(b), flags.1)
+            let turned = MatMul { transpose_a: flags.0, transpose_b: flags.1, ..*self };
+            inner_a.unwrap_or(a).apply_with(turned, &[inner_b.unwrap_or(b)])
         })
     }
 
@@ -192,7 +200,7 @@ impl Op for MatMul {
         let kernel = self.products::<f64>(&[a.shape(), b.shape()]);
         let times = |a: &[f64], b: &[f64]| {
             let mut out = vec![0.0; size(shape)];
-            (kernel.run)(&[a, b], &mut out, &mut []);
+            (kernel.run)(&[a, b], &mut out, &mut vec![0.0; kernel.scratch]);
             out
         };
         let ends = |x| -> Ends<'_> { (Boxes::lo(x).data(), Boxes::hi(x).data()) };
@@ -265,7 +273,7 @@ impl MatMul {
 }
 
 fn times<'p>(a: Var<'p>, transpose_a: bool, b: Var<'p>, transpose_b: bool) -> Var<'p> {
-    a.apply_with(MatMul { transpose_a, transpose_b }, &[b])
+    a.apply_with(MatMul { transpose_a, transpose_b, skip_zeros: false }, &[b])
 }
 
 /// The array of which `x` is the transpose in its last two axes.
@@ -306,7 +314,7 @@ fn flattened<'p>(x: Var<'p>) -> Var<'p> {
 fn contracted<'p>(a: Var<'p>, y: Var<'p>, rows: bool) -> Var<'p> {
     if rows {
         let y = y.reshape(&[size(&y.shape())]);
-        times(y, false, flattened(a), false)
+        y.apply_with(MatMul { skip_zeros: true, ..MatMul::default() }, &[flattened(a)])
     } else if a.rank() == 2 {
         times(a, false, y, false)
     } else {
@@ -333,12 +341,15 @@ impl MatMul {
             p,
             a: Matrix::new(if self.transpose_a { m } else { k }, self.transpose_a),
             b: Matrix::new(if self.transpose_b { k } else { p }, self.transpose_b),
+            skip_zeros: self.skip_zeros,
         };
-        let level = Level::of_this_machine();
+        let (level, scratch) = (Level::of_this_machine(), product.scratch::<T>());
         // A stack of matrices times one matrix is one tall product.
         if size(lead_b) == 1 && lead_a == lead && !self.transpose_a {
             product.m *= size(&lead);
-            return Kernel::new(move |args, out, _| product.run(level, args[0], args[1], out));
+            let run =
+                move |args: &[&[T]], out: &mut [T], space: &mut [T]| product.run(level, args[0], args[1], out, space);
+            return Kernel { scratch, run: Box::new(run) };
         }
         let starts = |own: &[usize], size: usize| {
             let mut starts = vec![];
@@ -346,13 +357,14 @@ impl MatMul {
             starts
         };
         let starts: Vec<(usize, usize)> = std::iter::zip(starts(lead_a, m * k), starts(lead_b, k * p)).collect();
-        Kernel::new(move |args, out, _| {
+        let run = move |args: &[&[T]], out: &mut [T], space: &mut [T]| {
             if m * p > 0 {
                 for (&(i, j), out) in std::iter::zip(&starts, out.chunks_exact_mut(m * p)) {
-                    product.run(level, &args[0][i..], &args[1][j..], out);
+                    product.run(level, &args[0][i..], &args[1][j..], out, space);
                 }
             }
-        })
+        };
+        Kernel { scratch, run: Box::new(run) }
     }
 }
 

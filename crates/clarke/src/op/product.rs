@@ -1,16 +1,34 @@
-//! The inner loops of products of matrices and vectors, compiled for each instruction set of the machine.
+//! The kernels of products of matrices and vectors, written once for the vectors of all machines.
 //!
-//! The order of additions is fixed by the code, not by the instruction set: every machine gives the same numbers.
-//! (Larger products of matrices are the business of the `faer` crate.)
+//! The order of additions depends on the shapes and on how wide the machine's vectors are, on nothing else: a product is
+//! the same from run to run, wherever its arrays lie. The loops that hold sums in registers go without closures, which are
+//! compiled without the vectors' instructions.
+#![allow(clippy::needless_range_loop)]
 
+pub(super) use crate::program::lanes::Level;
+
+use crate::program::lanes::{Job, Lanes};
 use crate::program::real::Scalar;
 
 /// How many sums run side by side in a reduction: two AVX-512 registers of f64 for each of up to four rows.
 const LANES: usize = 16;
 
-/// Products of matrices with fewer multiplications than this are done by loops of our own: a call of the crate has a
-/// fixed cost of 0.3 to 0.8 µs.
+/// Larger products of numbers that are slow to multiply one by one, intervals, are made of products of f64.
 const SMALL: usize = 1000;
+
+/// How many rows of b are packed at once: three vectors wide, they stay in the first cache.
+const BLOCK: usize = 200;
+
+/// The widest panel of b, in vectors, and how many bytes it takes at most in each row.
+const PANEL: usize = 3;
+const PANEL_BYTES: usize = PANEL * 64;
+
+/// A matrix b of up to so many bytes stays in the first cache as it is; a larger one is packed.
+const UNPACKED: usize = 24 * 1024;
+
+/// From how many terms on inner products of rows are taken where there are few rows or columns; with less, adding up the
+/// lanes costs more than packing.
+const LONG: usize = 48;
 
 /// A matrix in memory: how far apart the elements are along rows and columns; one of the two is 1.
 #[derive(Debug, Clone, Copy)]
@@ -26,6 +44,15 @@ impl Matrix {
     pub(super) fn new(columns: usize, transposed: bool) -> Matrix {
         if transposed { Matrix { row: 1, column: columns } } else { Matrix { row: columns, column: 1 } }
     }
+
+    fn turned(self) -> Matrix {
+        Matrix { row: self.column, column: self.row }
+    }
+
+    /// How many numbers it reaches over.
+    fn reach(self, rows: usize, columns: usize) -> usize {
+        (rows - 1) * self.row + (columns - 1) * self.column + 1
+    }
 }
 
 /// A product of an m×k and a k×p matrix.
@@ -36,46 +63,39 @@ pub(super) struct Product {
     pub p: usize,
     pub a: Matrix,
     pub b: Matrix,
+    /// Whether rows of b may go unread that zeros of a meet, where a is a single row.
+    pub skip_zeros: bool,
 }
 
 impl Product {
+    /// How many numbers of scratch space a run needs.
+    pub(super) fn scratch<T>(&self) -> usize {
+        let row = (PANEL_BYTES / size_of::<T>()).max(PANEL);
+        self.k.min(BLOCK) * row + 64 / size_of::<T>()
+    }
+
     /// out = a b, with out in row-major order.
-    pub(super) fn run<T: Scalar>(&self, level: Level, a: &[T], b: &[T], out: &mut [T]) {
+    pub(super) fn run<T: Scalar>(&self, level: Level, a: &[T], b: &[T], out: &mut [T], scratch: &mut [T]) {
         let &Product { m, k, p, .. } = self;
-        let (a, b, out) = (&a[..m * k], &b[..k * p], &mut out[..m * p]);
         if m * p == 0 {
-        } else if k == 0 {
+            return;
+        }
+        let out = &mut out[..m * p];
+        if k == 0 {
             out.fill(T::of(0.0));
-        } else if !T::MULTIPLIES_FAST && m * k * p > SMALL {
-            self.large(a, b, out);
-        } else if p == 1 {
-            // The elements of a single column, or of a single row transposed, are neighbours.
-            matvec(level, k, self.a, a, b, out);
-        } else if m == 1 {
-            matvec(level, k, Matrix { row: self.b.column, column: self.b.row }, b, a, out);
-        } else if m * k * p <= SMALL {
-            self.small(level, a, b, out);
+            return;
+        }
+        let (a, b) = (&a[..self.a.reach(m, k)], &b[..self.b.reach(k, p)]);
+        if !T::MULTIPLIES_FAST && m * k * p > SMALL {
+            self.by_gemm(a, b, out);
         } else {
-            self.large(a, b, out);
+            T::with_lanes(level, Run { product: *self, a, b, out, scratch: &mut scratch[..self.scratch::<T>()] });
         }
     }
 
-    fn small<T: Scalar>(&self, level: Level, a: &[T], b: &[T], out: &mut [T]) {
-        let &Product { k, p, .. } = self;
-        if self.a.column == 1 && self.b.column != 1 {
-            // Rows of both: inner products.
-            for (x, row) in std::iter::zip(a.chunks_exact(k), out.chunks_exact_mut(p)) {
-                matvec(level, k, Matrix { row: self.b.column, column: self.b.row }, b, x, row);
-            }
-        } else {
-            mul_small(level, self, a, b, out);
-        }
-    }
-
-    fn large<T: Scalar>(&self, a: &[T], b: &[T], out: &mut [T]) {
+    fn by_gemm<T: Scalar>(&self, a: &[T], b: &[T], out: &mut [T]) {
         let step = |s: usize| s as isize;
-        // SAFETY: `run` cut the slices to m·k, k·p and m·p elements, which the strides of row-major matrices or their
-        // transposes stay within; `out` is borrowed mutably and overlaps neither.
+        // SAFETY: `run` cut the slices to what the matrices reach over; `out` is borrowed mutably and overlaps neither.
         unsafe {
             T::gemm(
                 self.m,
@@ -90,180 +110,425 @@ impl Product {
     }
 }
 
-/// The widest instructions that this machine has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
-    Base,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
+/// A product about to be run: the slices are as long as the matrices reach.
+struct Run<'a, T> {
+    product: Product,
+    a: &'a [T],
+    b: &'a [T],
+    out: &'a mut [T],
+    scratch: &'a mut [T],
 }
 
-impl Level {
-    /// Asked once, when a kernel is made.
-    pub(super) fn of_this_machine() -> Level {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512bw")
-            {
-                return Level::Avx512;
-            }
-            if is_x86_feature_detected!("avx2") {
-                return Level::Avx2;
-            }
-        }
-        Level::Base
-    }
-}
-
-/// Compiles a function for each instruction set and calls the one of the given level.
-macro_rules! levels {
-    ($(fn $name:ident = $body:ident($($arg:ident: $t:ty),*);)*) => {$(
-        fn $name<T: Scalar>(level: Level, $($arg: $t),*) {
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2")]
-                fn avx2<T: Scalar>($($arg: $t),*) {
-                    $body($($arg),*)
-                }
-                #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
-                fn avx512<T: Scalar>($($arg: $t),*) {
-                    $body($($arg),*)
-                }
-                match level {
-                    Level::Base => $body($($arg),*),
-                    // SAFETY: a level above the base is made only where the machine was asked for its instructions.
-                    Level::Avx2 => unsafe { avx2($($arg),*) },
-                    Level::Avx512 => unsafe { avx512($($arg),*) },
-                }
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            {
-                let Level::Base = level;
-                $body($($arg),*)
-            }
-        }
-    )*};
-}
-
-levels! {
-    fn rows_dot = rows_dot_body(k: usize, step: usize, a: &[T], x: &[T], out: &mut [T]);
-    fn rows_sum = rows_sum_body(step: usize, a: &[T], x: &[T], out: &mut [T]);
-    fn mul_small = mul_small_body(product: &Product, a: &[T], b: &[T], out: &mut [T]);
-}
-
-/// out = A x, with x contiguous.
-fn matvec<T: Scalar>(level: Level, k: usize, layout: Matrix, a: &[T], x: &[T], out: &mut [T]) {
-    if k == 1 {
-        // One column: its elements are `row` apart, which is 1 in either order.
-        std::iter::zip(out, a).for_each(|(y, a)| *y = *a * x[0]);
-    } else if layout.column == 1 {
-        rows_dot(level, k, layout.row, a, x, out);
-    } else {
-        rows_sum(level, layout.column, a, x, out);
-    }
-}
-
-/// Inner products of the rows of A, `step` apart, with x: four rows at a time, to read x less often. The order of
-/// additions is the same for every row.
-#[inline(always)]
-fn rows_dot_body<T: Scalar>(k: usize, step: usize, a: &[T], x: &[T], out: &mut [T]) {
-    let x = &x[..k];
-    let row = |i: usize| &a[i * step..][..k];
-    let (fours, rest) = out.as_chunks_mut::<4>();
-    let done = 4 * fours.len();
-    for (i, y) in fours.iter_mut().enumerate() {
-        *y = dots([row(4 * i), row(4 * i + 1), row(4 * i + 2), row(4 * i + 3)], x);
-    }
-    for (i, y) in (done..).zip(rest) {
-        [*y] = dots([row(i)], x);
-    }
-}
-
-/// out = Σ x_l a_l over the rows a_l of A, `step` apart: four at a time, to go over `out` less often.
-#[inline(always)]
-fn rows_sum_body<T: Scalar>(step: usize, a: &[T], x: &[T], out: &mut [T]) {
-    let p = out.len();
-    let row = |l: usize| &a[l * step..][..p];
-    out.fill(T::of(0.0));
-    let (fours, rest) = x.as_chunks::<4>();
-    for (l, c) in fours.iter().enumerate() {
-        let (r0, r1, r2, r3) = (row(4 * l), row(4 * l + 1), row(4 * l + 2), row(4 * l + 3));
-        for j in 0..p {
-            out[j] = out[j] + ((c[0] * r0[j] + c[1] * r1[j]) + (c[2] * r2[j] + c[3] * r3[j]));
-        }
-    }
-    for (l, c) in (4 * fours.len()..).zip(rest) {
-        let r = row(l);
-        for j in 0..p {
-            out[j] = out[j] + *c * r[j];
-        }
-    }
-}
-
-/// A small product, row by row of the result.
-#[inline(always)]
-fn mul_small_body<T: Scalar>(product: &Product, a: &[T], b: &[T], out: &mut [T]) {
-    let &Product { k, p, a: ma, b: mb, .. } = product;
-    for (i, row) in out.chunks_exact_mut(p).enumerate() {
-        row.fill(T::of(0.0));
-        for l in 0..k {
-            let c = a[i * ma.row + l * ma.column];
-            if mb.column == 1 {
-                let from = &b[l * mb.row..][..p];
-                for j in 0..p {
-                    row[j] = row[j] + c * from[j];
-                }
+impl<T: Scalar> Job<T> for Run<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Run { product, a, b, out, scratch } = self;
+        let Product { m, k, p, skip_zeros: skip, .. } = product;
+        let a = View { at: a.as_ptr(), of: product.a };
+        let b = View { at: b.as_ptr(), of: product.b };
+        let to = out.as_mut_ptr();
+        let rows_of_both = product.a.column == 1 && product.b.row == 1;
+        // SAFETY: the slices are as long as the matrices reach, and scratch as long as `Product::scratch` says.
+        unsafe {
+            if p == 1 {
+                // A column is the transpose of a row.
+                vector::<T, V>([k, m], b.turned(), a.turned(), false, to);
+            } else if m == 1 {
+                vector::<T, V>([k, p], a, b, skip, to);
+            } else if rows_of_both && k >= LONG && (p < V::N || m < V::ROWS) {
+                dots::<T, V>([m, k, p], a, b, to);
             } else {
-                for j in 0..p {
-                    row[j] = row[j] + c * b[l * mb.row + j * mb.column];
+                panels::<T, V>([m, k, p], a, b, to, scratch);
+            }
+        }
+    }
+}
+
+/// A matrix to be read.
+#[derive(Debug, Clone, Copy)]
+struct View<T> {
+    at: *const T,
+    of: Matrix,
+}
+
+impl<T> View<T> {
+    /// From row i and column j on. Safety: the matrix reaches there.
+    #[inline(always)]
+    unsafe fn from(self, i: usize, j: usize) -> View<T> {
+        // SAFETY: the caller vouches for it.
+        View { at: unsafe { self.at.add(i * self.of.row + j * self.of.column) }, of: self.of }
+    }
+
+    fn turned(self) -> View<T> {
+        View { of: self.of.turned(), ..self }
+    }
+}
+
+/// A part of a product that is some vectors wide.
+#[derive(Debug, Clone, Copy)]
+struct Strip<T> {
+    k: usize,
+    a: View<T>,
+    b: *const T,
+    /// From a row of b to the next.
+    row_of_b: usize,
+    out: *mut T,
+    row_of_out: usize,
+    /// How many numbers the last vector has; those of b are whole where it was packed.
+    last: usize,
+    whole: bool,
+    /// Whether it adds to what is there.
+    add: bool,
+}
+
+// SAFETY of all that follows: whoever makes a strip vouches that its matrices reach as far as it says, and that `out`
+// overlaps neither; the loops stay within.
+impl<T: Scalar> Strip<T> {
+    /// All `m` rows, C vectors wide, so many rows at once as the registers hold.
+    #[inline(always)]
+    unsafe fn rows<V: Lanes<T>, const C: usize>(mut self, m: usize) {
+        let mut left = m;
+        while left > 0 {
+            unsafe {
+                let done = if V::ROWS >= 8 && left >= 8 {
+                    self.tile::<V, 8, C, 1>();
+                    8
+                } else if left >= 4 {
+                    self.tile::<V, 4, C, 1>();
+                    4
+                } else if left >= 2 {
+                    self.tile::<V, 2, C, 2>();
+                    2
+                } else {
+                    self.tile::<V, 1, C, 2>();
+                    1
+                };
+                left -= done;
+                if left > 0 {
+                    self.a = self.a.from(done, 0);
+                    self.out = self.out.add(done * self.row_of_out);
+                }
+            }
+        }
+    }
+
+    /// R rows, C vectors wide, in registers; every U-th term goes to the same sum, so that few rows have sums enough to
+    /// keep the processor busy.
+    #[inline(always)]
+    unsafe fn tile<V: Lanes<T>, const R: usize, const C: usize, const U: usize>(&self) {
+        let mut sums = [[[V::splat(T::of(0.0)); C]; R]; U];
+        let even = self.k / U * U;
+        let mut l = 0;
+        while l < even {
+            for u in 0..U {
+                unsafe { self.add_term(&mut sums[u], l + u) }
+            }
+            l += U;
+        }
+        while l < self.k {
+            unsafe { self.add_term(&mut sums[0], l) }
+            l += 1;
+        }
+        for r in 0..R {
+            for c in 0..C {
+                let mut sum = sums[0][r][c];
+                for u in 1..U {
+                    sum = sum.add(sums[u][r][c]);
+                }
+                unsafe {
+                    let to = self.out.add(r * self.row_of_out + c * V::N);
+                    let n = if c + 1 < C { V::N } else { self.last };
+                    put(if self.add { sum.add(some(to, n)) } else { sum }, to, n);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add_term<V: Lanes<T>, const R: usize, const C: usize>(&self, sums: &mut [[V; C]; R], l: usize) {
+        let mut b = [V::splat(T::of(0.0)); C];
+        unsafe {
+            let row = self.b.add(l * self.row_of_b);
+            for c in 0..C {
+                b[c] = some(row.add(c * V::N), if self.whole || c + 1 < C { V::N } else { self.last });
+            }
+            for r in 0..R {
+                let a = V::splat(*self.a.from(r, l).at);
+                for c in 0..C {
+                    sums[r][c] = a.mul_add(b[c], sums[r][c]);
                 }
             }
         }
     }
 }
 
-/// The inner products of rows with x, each in `LANES` sums that run side by side, then four, then one.
+/// `n` numbers in memory, up to a whole vector.
 #[inline(always)]
-fn dots<T: Scalar, const R: usize>(rows: [&[T]; R], x: &[T]) -> [T; R] {
-    let (wide, four) = (x.len() / LANES * LANES, x.len() / 4 * 4);
-    let mut sums = [[T::of(0.0); 4]; R];
-    // Short rows go without the wide sums, whose folding would cost more than the products.
-    if wide > 0 {
-        let mut lanes = [[T::of(0.0); LANES]; R];
-        for at in (0..wide).step_by(LANES) {
-            add_products(&mut lanes, rows, x, at);
-        }
-        sums = lanes.map(folded);
-    }
-    for at in (wide..four).step_by(4) {
-        add_products(&mut sums, rows, x, at);
-    }
-    std::array::from_fn(|r| {
-        let last = (four..x.len()).fold(T::of(0.0), |s, l| s + rows[r][l] * x[l]);
-        let [a, b, c, d] = sums[r];
-        ((a + c) + (b + d)) + last
-    })
+unsafe fn some<T, V: Lanes<T>>(at: *const T, n: usize) -> V {
+    unsafe { if n == V::N { V::load(at) } else { V::load_part(at, n) } }
 }
 
-/// Adds the products of L neighbours of x with those of each row.
+/// Writes `n` numbers, up to a whole vector.
 #[inline(always)]
-fn add_products<T: Scalar, const R: usize, const L: usize>(
-    sums: &mut [[T; L]; R],
-    rows: [&[T]; R],
-    x: &[T],
-    at: usize,
+unsafe fn put<T, V: Lanes<T>>(x: V, at: *mut T, n: usize) {
+    unsafe { if n == V::N { x.store(at) } else { x.store_part(at, n) } }
+}
+
+/// A product strip by strip of b, packed where that pays.
+#[inline(always)]
+unsafe fn panels<T: Scalar, V: Lanes<T>>(
+    [m, k, p]: [usize; 3],
+    a: View<T>,
+    b: View<T>,
+    out: *mut T,
+    scratch: &mut [T],
 ) {
-    let x = &x[at..at + L];
-    for r in 0..R {
-        let row = &rows[r][at..at + L];
-        for l in 0..L {
-            sums[r][l] = sums[r][l] + row[l] * x[l];
+    let pack = b.of.column != 1 || (m > 2 * V::ROWS && k * p * size_of::<T>() > UNPACKED);
+    let block = if pack { k.div_ceil(k.div_ceil(BLOCK)) } else { k };
+    let shift = scratch.as_ptr().align_offset(64).min(64 / size_of::<T>());
+    let packed = unsafe { scratch.as_mut_ptr().add(shift) };
+    // Strips as wide as each other, up to a vector.
+    let vectors = p.div_ceil(V::N);
+    let count = vectors.div_ceil(PANEL);
+    for from in (0..k).step_by(block) {
+        let k = block.min(k - from);
+        let mut first = 0;
+        for strip in 0..count {
+            let width = vectors / count + usize::from(strip < vectors % count);
+            let j = first * V::N;
+            first += width;
+            let columns = (width * V::N).min(p - j);
+            let last = columns - (width - 1) * V::N;
+            unsafe {
+                let own = b.from(from, j);
+                if pack {
+                    pack_strip::<T, V>([k, columns], own, width, packed);
+                }
+                let (b, row_of_b) = if pack { (packed.cast_const(), width * V::N) } else { (own.at, own.of.row) };
+                let (a, out) = (a.from(0, from), out.add(j));
+                let strip = Strip { k, a, b, row_of_b, out, row_of_out: p, last, whole: true, add: from > 0 };
+                // Written twice, so that the loops over whole vectors know that they are.
+                match (width, pack || last == V::N) {
+                    (1, true) => strip.rows::<V, 1>(m),
+                    (2, true) => strip.rows::<V, 2>(m),
+                    (_, true) => strip.rows::<V, 3>(m),
+                    (1, false) => Strip { whole: false, ..strip }.rows::<V, 1>(m),
+                    (2, false) => Strip { whole: false, ..strip }.rows::<V, 2>(m),
+                    (_, false) => Strip { whole: false, ..strip }.rows::<V, 3>(m),
+                }
+            }
         }
+    }
+}
+
+/// Copies a strip of b, row after row, with zeros up to whole vectors.
+#[inline(always)]
+unsafe fn pack_strip<T: Scalar, V: Lanes<T>>([k, columns]: [usize; 2], b: View<T>, width: usize, to: *mut T) {
+    let row = width * V::N;
+    unsafe {
+        if b.of.column == 1 {
+            let last = columns - (width - 1) * V::N;
+            for l in 0..k {
+                let (from, to) = (b.from(l, 0).at, to.add(l * row));
+                for c in 0..width {
+                    some::<T, V>(from.add(c * V::N), if c + 1 < width { V::N } else { last }).store(to.add(c * V::N));
+                }
+            }
+        } else {
+            for j in (0..columns).step_by(V::N) {
+                for l in (0..k).step_by(V::N) {
+                    let counts = [V::N.min(columns - j), V::N.min(k - l)];
+                    V::transpose(b.from(l, j).at, b.of.column, counts, to.add(l * row + j), row);
+                }
+            }
+        }
+    }
+}
+
+/// Inner products of the rows of a with the columns of b, both contiguous.
+#[inline(always)]
+unsafe fn dots<T: Scalar, V: Lanes<T>>([m, k, p]: [usize; 3], a: View<T>, b: View<T>, out: *mut T) {
+    let mut i = 0;
+    while i < m {
+        unsafe {
+            let (a, out) = (a.from(i, 0), out.add(i * p));
+            i += if i + 4 <= m {
+                dots_of_rows::<T, V, 4, 1>([k, p], a, b, out);
+                4
+            } else if i + 2 <= m {
+                dots_of_rows::<T, V, 2, 1>([k, p], a, b, out);
+                2
+            } else {
+                dots_of_rows::<T, V, 1, 2>([k, p], a, b, out);
+                1
+            };
+        }
+    }
+}
+
+/// R rows with four columns at a time, every U-th vector of terms to the same sums.
+#[inline(always)]
+unsafe fn dots_of_rows<T: Scalar, V: Lanes<T>, const R: usize, const U: usize>(
+    [k, p]: [usize; 2],
+    a: View<T>,
+    b: View<T>,
+    out: *mut T,
+) {
+    let (whole, wide) = (k / V::N * V::N, k / (U * V::N) * (U * V::N));
+    let mut j = 0;
+    while j < p {
+        let mut sums = [[[V::splat(T::of(0.0)); 4]; R]; U];
+        unsafe {
+            // Beyond the last column it is taken again.
+            let end = p - 1;
+            let columns = [
+                b.from(0, j).at,
+                b.from(0, end.min(j + 1)).at,
+                b.from(0, end.min(j + 2)).at,
+                b.from(0, end.min(j + 3)).at,
+            ];
+            let mut l = 0;
+            while l < wide {
+                for u in 0..U {
+                    add_dots::<T, V, R>(&mut sums[u], a, columns, l + u * V::N, V::N);
+                }
+                l += U * V::N;
+            }
+            while l < whole {
+                add_dots::<T, V, R>(&mut sums[0], a, columns, l, V::N);
+                l += V::N;
+            }
+            if whole < k {
+                add_dots::<T, V, R>(&mut sums[0], a, columns, l, k - whole);
+            }
+            for r in 0..R {
+                for u in 1..U {
+                    for c in 0..4 {
+                        sums[0][r][c] = sums[0][r][c].add(sums[u][r][c]);
+                    }
+                }
+                let values = V::sums(sums[0][r]);
+                let to = out.add(r * p + j);
+                if j + 4 <= p {
+                    to.cast::<[T; 4]>().write_unaligned(values);
+                } else {
+                    (0..p - j).for_each(|c| *to.add(c) = values[c]);
+                }
+            }
+        }
+        j += 4;
+    }
+}
+
+/// Adds `n` products, up to a vector of them, from the l-th on.
+#[inline(always)]
+unsafe fn add_dots<T: Scalar, V: Lanes<T>, const R: usize>(
+    sums: &mut [[V; 4]; R],
+    a: View<T>,
+    columns: [*const T; 4],
+    l: usize,
+    n: usize,
+) {
+    let mut x = [V::splat(T::of(0.0)); R];
+    unsafe {
+        for r in 0..R {
+            x[r] = some(a.from(r, l).at, n);
+        }
+        for c in 0..4 {
+            let y: V = some(columns[c].add(l), n);
+            for r in 0..R {
+                sums[r][c] = x[r].mul_add(y, sums[r][c]);
+            }
+        }
+    }
+}
+
+/// out = x b for a row x of k numbers.
+#[inline(always)]
+unsafe fn vector<T: Scalar, V: Lanes<T>>([k, p]: [usize; 2], x: View<T>, b: View<T>, skip: bool, out: *mut T) {
+    unsafe {
+        if b.of.row == 1 && x.of.column == 1 && k > 1 {
+            return dots_of_rows::<T, V, 1, 2>([k, p], x, b, out);
+        }
+        if b.of.column != 1 || p > 4 * V::N || skip {
+            return rows::<T, V>([k, p], x, b, skip, out);
+        }
+        let width = p.div_ceil(V::N);
+        let last = p - (width - 1) * V::N;
+        let strip =
+            Strip { k, a: x, b: b.at, row_of_b: b.of.row, out, row_of_out: p, last, whole: last == V::N, add: false };
+        match width {
+            1 => strip.tile::<V, 1, 1, 4>(),
+            2 => strip.tile::<V, 1, 2, 4>(),
+            3 => strip.tile::<V, 1, 3, 2>(),
+            _ => strip.tile::<V, 1, 4, 2>(),
+        }
+    }
+}
+
+/// out = Σ x_l b_l over the rows of b, eight at a time, to go over `out` less often; without those that a zero of x meets
+/// if they are to be skipped.
+#[inline(always)]
+unsafe fn rows<T: Scalar, V: Lanes<T>>([k, p]: [usize; 2], x: View<T>, b: View<T>, skip: bool, out: *mut T) {
+    const ROWS: usize = 8;
+    let zero = T::of(0.0);
+    let (mut factors, mut from) = ([zero; ROWS], [b.at; ROWS]);
+    let (mut count, mut add) = (0, false);
+    unsafe {
+        for l in 0..k {
+            let factor = *x.from(0, l).at;
+            if !(skip && factor == zero) {
+                (factors[count], from[count]) = (factor, b.from(l, 0).at);
+                count += 1;
+            }
+            if count == ROWS {
+                some_rows::<T, V, ROWS>(factors, from, p, add, out);
+                (count, add) = (0, true);
+            }
+        }
+        let mut done = 0;
+        while done < count {
+            let (f, b) = (&factors[done..], &from[done..]);
+            done += if count - done >= 4 {
+                some_rows::<T, V, 4>([f[0], f[1], f[2], f[3]], [b[0], b[1], b[2], b[3]], p, add, out);
+                4
+            } else {
+                some_rows::<T, V, 1>([f[0]], [b[0]], p, add, out);
+                1
+            };
+            add = true;
+        }
+        if !add {
+            some_rows::<T, V, 0>([], [], p, add, out);
+        }
+    }
+}
+
+/// out = Σ x_r b_r, or that added to it.
+#[inline(always)]
+unsafe fn some_rows<T: Scalar, V: Lanes<T>, const R: usize>(
+    x: [T; R],
+    b: [*const T; R],
+    p: usize,
+    add: bool,
+    out: *mut T,
+) {
+    let zero = V::splat(T::of(0.0));
+    let mut factors = [zero; R];
+    for r in 0..R {
+        factors[r] = V::splat(x[r]);
+    }
+    let mut j = 0;
+    while j < p {
+        let n = V::N.min(p - j);
+        unsafe {
+            let mut sum = if add { some(out.add(j), n) } else { zero };
+            for r in 0..R {
+                sum = factors[r].mul_add(some(b[r].add(j), n), sum);
+            }
+            put(sum, out.add(j), n);
+        }
+        j += n;
     }
 }
 
@@ -301,38 +566,4 @@ pub(super) fn add<T: Scalar>(x: &[T], y: &mut [T]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(n: usize, seed: u64) -> Vec<f64> {
-        (0..n as u64).map(|k| ((k * 7919 + seed * 104_729) % 41) as f64 - 20.0).collect()
-    }
-
-    /// Integers, so that every order of additions gives the same sum.
-    #[test]
-    fn every_path_and_level_gives_the_naive_product() {
-        let mut levels = vec![Level::Base, Level::of_this_machine()];
-        levels.dedup();
-        for (m, k, p) in [(1, 1, 1), (1, 40, 1), (3, 1, 2), (1, 9, 7), (8, 70, 1), (5, 6, 7), (20, 30, 40), (2, 0, 3)] {
-            let (a, b) = (numbers(m * k, 1), numbers(k * p, 2));
-            for (ta, tb) in [(false, false), (false, true), (true, false), (true, true)] {
-                let left = Matrix::new(if ta { m } else { k }, ta);
-                let right = Matrix::new(if tb { k } else { p }, tb);
-                let product = Product { m, k, p, a: left, b: right };
-                let at = |i: usize, j: usize| {
-                    (0..k).map(|l| a[i * left.row + l * left.column] * b[l * right.row + j * right.column]).sum::<f64>()
-                };
-                let expected: Vec<f64> = (0..m * p).map(|c| at(c / p, c % p)).collect();
-                for level in &levels {
-                    let mut out = vec![f64::NAN; m * p];
-                    product.run(*level, &a, &b, &mut out);
-                    assert_eq!(out, expected, "{m}x{k}x{p} {ta} {tb} {level:?}");
-                    let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<_>>();
-                    let mut out = vec![f32::NAN; m * p];
-                    product.run(*level, &single(&a), &single(&b), &mut out);
-                    assert_eq!(out, single(&expected), "f32 {m}x{k}x{p} {ta} {tb} {level:?}");
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -5,13 +5,13 @@ use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
-use crate::program::lanes;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Operand, Param, Recordable,
     Sample, Shortcut, TakesSparse, Transposition,
 };
 use crate::program::real::Scalar;
 use crate::program::record::{Recording, record};
+use crate::program::total;
 use crate::tensor::{broadcast, broadcast_strides, size, strides};
 
 pub(super) fn ints(shape: &[usize]) -> Param {
@@ -269,7 +269,7 @@ impl Op for SumTo {
 impl ArrayKernel for SumTo {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         if self.shortcut(args[0]).is_some() {
-            return Kernel::new(|args, out, _| out[0] = lanes::sum(args[0]));
+            return Kernel::new(|args, out, _| out[0] = total::sum(args[0]));
         }
         let layout = Layout::forward(args[0], &broadcast_strides(out, args[0]));
         Kernel::new(move |args, out, _| {

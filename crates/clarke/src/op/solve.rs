@@ -148,7 +148,7 @@ impl System {
     /// The tangent from that of the matrix, for right-hand sides and solutions that are vectors or columns alike.
     fn by_matrix<'p>(&self, a: Var<'p>, b: Var<'p>, x: Var<'p>, dot: Var<'p>) -> Var<'p> {
         let times =
-            |a: Var<'p>, transpose_a: bool, x: Var<'p>| a.apply_with(MatMul { transpose_a, transpose_b: false }, &[x]);
+            |a: Var<'p>, transpose_a: bool, x: Var<'p>| a.apply_with(MatMul { transpose_a, ..MatMul::default() }, &[x]);
         let (forth, back) = (System { transpose: false, ..*self }, System { transpose: true, ..*self });
         match (self.kind, self.transpose) {
             (Kind::Least, false) => {

@@ -14,8 +14,9 @@ fn point(x: f64) -> Interval {
 /// The product of an m×k and a k×p matrix.
 pub(super) fn times(a: &[Interval], b: &[Interval], (m, k, p): (usize, usize, usize)) -> Vec<Interval> {
     let mut out = vec![point(0.0); m * p];
-    let product = Product { m, k, p, a: Matrix::new(k, false), b: Matrix::new(p, false) };
-    product.run(Level::of_this_machine(), a, b, &mut out);
+    let product = Product { m, k, p, a: Matrix::new(k, false), b: Matrix::new(p, false), skip_zeros: false };
+    let mut scratch = vec![point(0.0); product.scratch::<Interval>()];
+    product.run(Level::of_this_machine(), a, b, &mut out, &mut scratch);
     out
 }
 

@@ -8,6 +8,7 @@ mod functions;
 pub(crate) mod product;
 mod rounding;
 
+use super::lanes::{Job, Level, Plain};
 use super::op::{Compiler, Kernel, Kernels};
 use super::real::{Real, Scalar};
 use crate::tensor::Boxes;
@@ -434,6 +435,10 @@ impl Scalar for Interval {
         compiler: &dyn Compiler<Interval>,
     ) -> Kernel<Interval> {
         k.kernel_interval(args, out, compiler)
+    }
+
+    fn with_lanes<J: Job<Interval>>(_: Level, job: J) {
+        job.run::<Plain<Interval, 1>>();
     }
 
     unsafe fn gemm(

@@ -1,74 +1,163 @@
-//! The one order in which sums of all numbers of an array are added up, so that every way to compute one gives the same
-//! bits: number i goes to lane i mod L, where L numbers are 64 bytes, and then the upper half of the lanes is added to
-//! the lower half until one is left.
+//! Numbers side by side, as the machine's vector registers hold them: what the kernels of products are written in.
+//!
+//! A kernel is a [`Job`], generic over its [`Lanes`]; `Scalar::with_lanes` compiles it for each instruction set and runs
+//! the one of the given [`Level`].
 
-use super::real::Scalar;
+/// The widest instructions that this machine has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level(pub(super) Width);
 
-/// How many lanes there are.
-pub const fn count<T>() -> usize {
-    let fit = 64 / size_of::<T>();
-    if fit < MOST { fit } else { MOST }
+/// Not to be made but by asking the machine, since it is what makes the instructions sound to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Width {
+    Base,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
 }
 
-/// The most lanes of any type of numbers.
-pub const MOST: usize = 16;
+impl Level {
+    /// What every machine has.
+    pub const BASE: Level = Level(Width::Base);
 
-/// Σ x. Cost: one pass; the error is that of L sums of n/L numbers.
-#[inline]
-pub fn sum<T: Scalar>(x: &[T]) -> T {
-    match count::<T>() {
-        16 => sum_in::<T, 16>(x),
-        8 => sum_in::<T, 8>(x),
-        _ => sum_in::<T, 4>(x),
+    /// The levels of this machine, the widest first.
+    pub fn all() -> Vec<Level> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let fma = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let wide = fma
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512bw");
+            let there = [(wide, Width::Avx512), (fma, Width::Avx2), (true, Width::Base)];
+            there.into_iter().filter(|(there, _)| *there).map(|(_, width)| Level(width)).collect()
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        vec![Level::BASE]
+    }
+
+    /// Asked once, when a kernel is made.
+    pub fn of_this_machine() -> Level {
+        Level::all()[0]
     }
 }
 
-#[inline(always)]
-fn sum_in<T: Scalar, const L: usize>(x: &[T]) -> T {
-    let mut lanes = [T::of(0.0); L];
-    add(&mut lanes, x);
-    fold(&mut lanes)
-}
+/// `N` numbers side by side.
+///
+/// Values of implementations that need instructions beyond the base exist only inside a [`Job`], which runs on machines
+/// that have them.
+pub trait Lanes<T>: Copy {
+    /// How many numbers.
+    const N: usize;
+    /// How many rows of a product's tile the registers hold, three registers wide.
+    const ROWS: usize;
 
-/// Adds numbers to lanes, from a position on that is a multiple of their count.
-#[inline(always)]
-pub fn add<T: Scalar, const L: usize>(lanes: &mut [T; L], x: &[T]) {
-    let (whole, rest) = x.as_chunks::<L>();
-    for x in whole {
-        for l in 0..L {
-            lanes[l] = lanes[l] + x[l];
+    /// The same number everywhere.
+    fn splat(x: T) -> Self;
+
+    /// Numbers in memory.
+    ///
+    /// # Safety
+    /// N numbers can be read.
+    unsafe fn load(at: *const T) -> Self;
+
+    /// The first `n` numbers, and zeros.
+    ///
+    /// # Safety
+    /// `n` numbers can be read, and n ≤ N.
+    unsafe fn load_part(at: *const T, n: usize) -> Self;
+
+    /// # Safety
+    /// N numbers can be written.
+    unsafe fn store(self, at: *mut T);
+
+    /// Writes the first `n`.
+    ///
+    /// # Safety
+    /// `n` numbers can be written, and n ≤ N.
+    unsafe fn store_part(self, at: *mut T, n: usize);
+
+    /// self + other.
+    fn add(self, other: Self) -> Self;
+
+    /// self · b + c, rounded once where the machine does that.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+
+    /// The sum of each of the four.
+    fn sums(four: [Self; 4]) -> [T; 4];
+
+    /// Writes up to N rows of up to N numbers, `step` apart, as columns `to_step` apart, each filled up to N with zeros.
+    ///
+    /// # Safety
+    /// The rows can be read, N numbers of each column written, and they do not overlap; both counts are at most N.
+    #[inline(always)]
+    unsafe fn transpose(from: *const T, step: usize, [rows, columns]: [usize; 2], to: *mut T, to_step: usize)
+    where
+        T: super::real::Real,
+    {
+        for j in 0..columns {
+            for i in 0..Self::N {
+                // SAFETY: entry (i, j) of the rows becomes (j, i).
+                unsafe { *to.add(j * to_step + i) = if i < rows { *from.add(i * step + j) } else { T::of(0.0) } }
+            }
         }
     }
-    for (lane, x) in std::iter::zip(lanes, rest) {
-        *lane = *lane + *x;
+}
+
+/// A kernel, written once for all vectors.
+pub trait Job<T> {
+    /// Runs it.
+    fn run<V: Lanes<T>>(self);
+}
+
+/// Numbers side by side without instructions of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<T, const N: usize>([T; N]);
+
+impl<T: super::real::Real, const N: usize> Lanes<T> for Plain<T, N> {
+    const N: usize = N;
+    const ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(x: T) -> Self {
+        Plain([x; N])
+    }
+    #[inline(always)]
+    unsafe fn load(at: *const T) -> Self {
+        // SAFETY: the caller vouches for N numbers.
+        Plain(std::array::from_fn(|k| unsafe { *at.add(k) }))
+    }
+    #[inline(always)]
+    unsafe fn load_part(at: *const T, n: usize) -> Self {
+        // SAFETY: the caller vouches for n numbers.
+        Plain(std::array::from_fn(|k| if k < n { unsafe { *at.add(k) } } else { T::of(0.0) }))
+    }
+    #[inline(always)]
+    unsafe fn store(self, at: *mut T) {
+        // SAFETY: the caller vouches for N numbers.
+        (0..N).for_each(|k| unsafe { *at.add(k) = self.0[k] });
+    }
+    #[inline(always)]
+    unsafe fn store_part(self, at: *mut T, n: usize) {
+        // SAFETY: the caller vouches for n numbers.
+        (0..N.min(n)).for_each(|k| unsafe { *at.add(k) = self.0[k] });
+    }
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k] + other.0[k]))
+    }
+    // Not fused: without an instruction for it that is a slow call.
+    #[inline(always)]
+    fn mul_add(self, b: Self, c: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k] * b.0[k] + c.0[k]))
+    }
+    #[inline(always)]
+    fn sums(four: [Self; 4]) -> [T; 4] {
+        four.map(|x| x.0[1..].iter().fold(x.0[0], |s, x| s + *x))
     }
 }
 
-/// The sum of the lanes; uses them up.
-#[inline(always)]
-pub fn fold<T: Scalar>(lanes: &mut [T]) -> T {
-    let mut half = lanes.len() / 2;
-    while half > 0 {
-        for l in 0..half {
-            lanes[l] = lanes[l] + lanes[l + half];
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sum_in_parts_is_the_sum() {
-        let x: Vec<f64> = (0..101).map(|k| 1.0 / (1.0 + k as f64)).collect();
-        let mut lanes = [0.0; 8];
-        add(&mut lanes, &x[..64]);
-        add(&mut lanes, &x[64..]);
-        assert_eq!(fold(&mut lanes), sum(&x));
-        let exact: f64 = x.iter().sum();
-        assert!((sum(&x) - exact).abs() < 1e-14 && sum::<f64>(&[]) == 0.0 && sum(&[2.5f32]) == 2.5);
-    }
-}
+#[cfg(target_arch = "x86_64")]
+pub(super) mod x86;

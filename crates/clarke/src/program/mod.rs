@@ -14,6 +14,7 @@ pub mod real;
 pub mod record;
 mod sparse;
 pub mod tie;
+pub(crate) mod total;
 mod var;
 
 pub use builder::Builder;

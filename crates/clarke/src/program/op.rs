@@ -182,7 +182,7 @@ pub enum Curve {
 pub enum Shortcut {
     /// Nothing: the value is a stretch of the argument's numbers, from this position on.
     Window(usize),
-    /// The sum of all numbers, in the order of [`lanes::sum`](super::lanes::sum), divided by this.
+    /// The sum of all numbers, in the order of [`total::sum`](super::total::sum), divided by this.
     Total(f64),
 }
 

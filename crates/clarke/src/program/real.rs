@@ -1,5 +1,6 @@
 //! The numbers that the value of an elementwise operator can be run on.
 
+use super::lanes::{Job, Level, Plain};
 use super::op::{Compiler, Kernel, Kernels};
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -205,6 +206,8 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
     fn is_finite(self) -> bool;
     /// Whether numbers are multiplied and added fast one by one: if not, every product of some size goes through `gemm`.
     const MULTIPLIES_FAST: bool = true;
+    /// Runs a job with the vectors of a level of this machine.
+    fn with_lanes<J: Job<Self>>(level: Level, job: J);
     /// The kernel of this precision.
     fn prepare(kernels: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Self>) -> Kernel<Self>;
     /// `dst = alpha·dst + lhs·rhs` for a m×k and a k×n matrix with arbitrary (column, row) strides.
@@ -224,7 +227,7 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
 }
 
 macro_rules! scalar {
-    ($t:ident $kernel:ident) => {
+    ($t:ident $kernel:ident: $avx512:ident $avx2:ident $base:literal) => {
         impl Scalar for $t {
             #[inline(always)]
             fn to_f64(self) -> f64 {
@@ -240,6 +243,28 @@ macro_rules! scalar {
             }
             fn prepare(k: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<$t>) -> Kernel<$t> {
                 k.$kernel(args, out, compiler)
+            }
+            fn with_lanes<J: Job<$t>>(level: Level, job: J) {
+                #[cfg(target_arch = "x86_64")]
+                {
+                    use super::lanes::{Width, x86};
+                    #[target_feature(enable = "avx2,fma")]
+                    fn avx2<J: Job<$t>>(job: J) {
+                        job.run::<x86::$avx2>();
+                    }
+                    #[target_feature(enable = "avx2,fma,avx512f,avx512vl,avx512dq,avx512bw")]
+                    fn avx512<J: Job<$t>>(job: J) {
+                        job.run::<x86::$avx512>();
+                    }
+                    match level.0 {
+                        Width::Base => {}
+                        // SAFETY: a level above the base is made only where the machine was asked for its instructions.
+                        Width::Avx2 => return unsafe { avx2(job) },
+                        Width::Avx512 => return unsafe { avx512(job) },
+                    }
+                }
+                let _ = level;
+                job.run::<Plain<$t, $base>>();
             }
             unsafe fn gemm(
                 m: usize,
@@ -265,5 +290,5 @@ macro_rules! scalar {
         }
     };
 }
-scalar!(f32 kernel_f32);
-scalar!(f64 kernel_f64);
+scalar!(f32 kernel_f32: F32x16 F32x8 4);
+scalar!(f64 kernel_f64: F64x8 F64x4 2);

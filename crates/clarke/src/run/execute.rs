@@ -1,8 +1,8 @@
 //! Running a plan: no decision, no allocation.
 
 use super::plan::{Instr, Loop, Place, Plan, Scalars, Spread, Total, Work};
-use crate::program::lanes;
 use crate::program::real::Scalar;
+use crate::program::total;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 
 /// The addresses that a run resolves places with.
@@ -145,7 +145,7 @@ impl<T: Scalar> Frame<'_, T> {
                 start += n;
             }
             for total in &work.totals {
-                let sum = lanes::fold(self.lanes(total));
+                let sum = total::fold(self.lanes(total));
                 let value = total.divisor.map_or(sum, |divisor| sum / *self.memory.add(divisor));
                 *self.memory.add(total.to) = value;
             }
@@ -156,7 +156,7 @@ impl<T: Scalar> Frame<'_, T> {
     #[allow(clippy::mut_from_ref)] // of the workspace, which the frame points to
     unsafe fn lanes(&self, total: &Total) -> &mut [T] {
         // SAFETY: see `execute`.
-        unsafe { from_raw_parts_mut(self.memory.add(total.lanes), lanes::count::<T>()) }
+        unsafe { from_raw_parts_mut(self.memory.add(total.lanes), total::count::<T>()) }
     }
 }
 

@@ -78,7 +78,7 @@ def sequence(f):
     return lambda *arrays, axis=0: f(arrays[0] if isinstance(arrays[0], (list, tuple)) else arrays, axis=axis)
 
 
-def matmul(a, b, transpose_a=False, transpose_b=False):
+def matmul(a, b, transpose_a=False, transpose_b=False, skip_zeros=False):
     turn = lambda x, yes: jnp.swapaxes(x, -1, -2) if yes else x
     return jnp.matmul(turn(a, transpose_a), turn(b, transpose_b))
 
