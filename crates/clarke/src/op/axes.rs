@@ -245,6 +245,11 @@ impl Split {
         }
     }
 
+    /// Whether the slices are the rows of the array, one after another.
+    pub fn in_rows(&self) -> bool {
+        matches!(self.layout, Layout::Strided { inner: 1 })
+    }
+
     /// Where slice s begins.
     #[inline]
     pub fn start(&self, s: usize) -> usize {

@@ -26,6 +26,7 @@ pub mod gather;
 pub mod hard;
 pub mod index;
 pub mod join;
+mod keys;
 pub mod kinked;
 mod layout;
 pub mod linalg;

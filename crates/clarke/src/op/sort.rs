@@ -1,6 +1,7 @@
 //! Sorting and what is read off a sorted array.
 
 use super::axes::Axes;
+use super::keys;
 use super::order::compare;
 use super::reduce::{MATRIX, methods, read, single};
 use crate::error::{Fault, Result};
@@ -87,14 +88,16 @@ impl Op for Sort {
 impl ArrayKernel for Sort {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
-        let run = move |args: &[&[T]], out: &mut [T], row: &mut [T]| {
+        let length = split.length;
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             for slice in 0..split.slices {
-                split.positions(slice).zip(row.iter_mut()).for_each(|(at, x)| *x = args[0][at]);
-                row.sort_unstable_by(compare);
-                split.positions(slice).zip(row.iter()).for_each(|(at, x)| out[at] = *x);
+                let keys = &mut keys::words(scratch)[..length];
+                std::iter::zip(&mut *keys, split.positions(slice)).for_each(|(key, at)| *key = keys::key(args[0][at]));
+                keys.sort_unstable();
+                std::iter::zip(split.positions(slice), keys).for_each(|(at, key)| out[at] = T::of(keys::number(*key)));
             }
         };
-        Kernel { scratch: self.0.split(args[0]).length, run: Box::new(run) }
+        Kernel { scratch: keys::room::<T>(length), run: Box::new(run) }
     }
 }
 

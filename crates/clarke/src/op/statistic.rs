@@ -1,6 +1,7 @@
 //! Weighted sums of sorted entries: quantiles, sums of the largest, trimmed means; and the largest themselves.
 
 use super::axes::Axes;
+use super::keys;
 use super::order::compare;
 use super::pointwise::parameter;
 use super::reduce::{MATRIX, single};
@@ -13,6 +14,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
+use crate::program::total;
 use crate::tensor::Tensor;
 
 /// Which weighted sum of the entries in ascending order.
@@ -100,6 +102,19 @@ impl Statistic {
         let sum = super::product::sum(kept);
         if let Statistic::TrimmedMean(_) = self { sum / T::of(count as f64) } else { sum }
     }
+}
+
+/// The sum of the k largest entries of a row: of those above the k-th, and of as many equal to it as are missing.
+fn sum_largest<T: Scalar>(row: &[T], k: usize, scratch: &mut [T]) -> T {
+    if let Some(nan) = row.iter().find(|x| x.is_nan()) {
+        return *nan;
+    }
+    let bound = T::of(keys::number(keys::nth(row, row.len() - k, scratch)));
+    let above = row.iter().filter(|x| **x > bound).count();
+    let kept = &mut scratch[..row.len()];
+    std::iter::zip(&mut *kept, row).for_each(|(to, x)| *to = x.if_gt(bound, *x, T::of(0.0)));
+    let sum = total::sum(kept);
+    if above == k { sum } else { sum + T::of((k - above) as f64) * bound }
 }
 
 /// The point between two numbers, as numpy computes it; without overflow, and between infinities that are equal.
@@ -258,6 +273,14 @@ impl Op for Ordered {
 impl ArrayKernel for Ordered {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (split, statistic) = (self.axes.split(args[0]), self.statistic);
+        if let (Statistic::SumLargest(k), true) = (statistic, split.in_rows()) {
+            let room = keys::room::<T>(split.length);
+            let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+                let rows = args[0].chunks_exact(split.length);
+                std::iter::zip(out, rows).for_each(|(y, row)| *y = sum_largest(row, k, scratch));
+            };
+            return Kernel { scratch: room, run: Box::new(run) };
+        }
         let scratch = split.length;
         let run = move |args: &[&[T]], out: &mut [T], row: &mut [T]| {
             for (slice, y) in out.iter_mut().enumerate() {
