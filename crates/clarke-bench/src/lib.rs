@@ -4,6 +4,9 @@
 //! Clarke for it, written as a user who wants speed would, and a loop written by hand. Each is a [`Job`]. The driver asks
 //! processes, one for each family of systems, for the time of a call, by turns ([`drive`], [`worker`]), and takes medians.
 
+// Loops over numbers side by side index several arrays alike: they read better so than as nests of zips.
+#![allow(clippy::needless_range_loop)]
+
 pub mod cnn;
 pub mod drive;
 pub mod gmm;
