@@ -8,6 +8,7 @@ mod functions;
 pub(crate) mod product;
 mod rounding;
 
+use super::elementary::double;
 use super::lanes::{Job, Level, Plain};
 use super::op::{Compiler, Kernel, Kernels};
 use super::real::{Real, Scalar};
@@ -21,8 +22,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// A closed interval of extended real numbers, `lo ≤ hi`.
 ///
-/// +, −, ·, / and √ are rounded to the next number outwards, and not at all where they are exact. Values of the functions
-/// of the standard library are moved by 8 to 16 units in the last place, twice what they are trusted with.
+/// +, −, ·, / and √ are rounded to the next number outwards, and not at all where they are exact. Values of elementary
+/// functions are moved by 8 to 16 units in the last place, twice their errors.
 ///
 /// As the numbers of a kernel, intervals are compared: where the answer is not certain, the kernel's result is void, and
 /// `decided` says so. So a kernel that looks at numbers cannot return a wrong enclosure, only none.
@@ -281,67 +282,67 @@ impl Real for Interval {
     }
     fn exp(self) -> Interval {
         self.known(|x| {
-            let y = increasing(x, f64::exp, 0.0);
+            let y = increasing(x, double::exp, 0.0);
             Interval::new(y.lo.max(0.0), y.hi)
         })
     }
     fn ln(self) -> Interval {
-        within(self, 0.0, f64::INFINITY, |x| increasing(x, f64::ln, 1.0))
+        within(self, 0.0, f64::INFINITY, |x| increasing(x, double::ln, 1.0))
     }
     fn exp_m1(self) -> Interval {
         self.known(|x| {
-            let y = increasing(x, f64::exp_m1, 0.0);
+            let y = increasing(x, double::exp_m1, 0.0);
             Interval::new(y.lo.max(-1.0), y.hi)
         })
     }
     fn ln_1p(self) -> Interval {
-        within(self, -1.0, f64::INFINITY, |x| increasing(x, f64::ln_1p, 0.0))
+        within(self, -1.0, f64::INFINITY, |x| increasing(x, double::ln_1p, 0.0))
     }
     fn sin(self) -> Interval {
-        functions::wave(self, f64::sin, FRAC_PI_2)
+        functions::wave(self, double::sin, FRAC_PI_2)
     }
     fn cos(self) -> Interval {
-        functions::wave(self, f64::cos, 0.0)
+        functions::wave(self, double::cos, 0.0)
     }
     fn tan(self) -> Interval {
         functions::tan(self)
     }
     fn asin(self) -> Interval {
-        within(self, -1.0, 1.0, |x| increasing(x, f64::asin, 0.0))
+        within(self, -1.0, 1.0, |x| increasing(x, double::asin, 0.0))
     }
     fn acos(self) -> Interval {
-        within(self, -1.0, 1.0, |x| decreasing(x, f64::acos, 1.0))
+        within(self, -1.0, 1.0, |x| decreasing(x, double::acos, 1.0))
     }
     fn atan(self) -> Interval {
-        self.known(|x| increasing(x, f64::atan, 0.0))
+        self.known(|x| increasing(x, double::atan, 0.0))
     }
     fn atan2(self, x: Interval) -> Interval {
         functions::atan2(self, x)
     }
     fn sinh(self) -> Interval {
-        self.known(|x| increasing(x, f64::sinh, 0.0))
+        self.known(|x| increasing(x, double::sinh, 0.0))
     }
     fn cosh(self) -> Interval {
         self.known(|x| {
-            let y = increasing(x.magnitude(), f64::cosh, 0.0);
+            let y = increasing(x.magnitude(), double::cosh, 0.0);
             Interval::new(y.lo.max(1.0), y.hi)
         })
     }
     fn tanh(self) -> Interval {
         self.known(|x| {
-            let y = increasing(x, f64::tanh, 0.0);
+            let y = increasing(x, double::tanh, 0.0);
             Interval::new(y.lo.max(-1.0), y.hi.min(1.0))
         })
     }
     fn erf(self) -> Interval {
         self.known(|x| {
-            let y = increasing(x, libm::erf, 0.0);
+            let y = increasing(x, double::erf, 0.0);
             Interval::new(y.lo.max(-1.0), y.hi.min(1.0))
         })
     }
     fn erfc(self) -> Interval {
         self.known(|x| {
-            let y = decreasing(x, libm::erfc, 0.0);
+            let y = decreasing(x, double::erfc, 0.0);
             Interval::new(y.lo.max(0.0), y.hi.min(2.0))
         })
     }

@@ -1,5 +1,6 @@
 //! The numbers that the value of an elementwise operator can be run on.
 
+use super::elementary;
 use super::lanes::{Job, Level, Plain};
 use super::op::{Compiler, Kernel, Kernels};
 use std::fmt::Debug;
@@ -74,10 +75,30 @@ pub trait Real:
     fn if_ge(self, other: Self, a: Self, b: Self) -> Self;
     /// `a` where self = other, else `b`.
     fn if_eq(self, other: Self, a: Self, b: Self) -> Self;
+    /// Whether [`sin_near`](Real::sin_near) and the like are not to be asked.
+    #[inline(always)]
+    fn is_far(self) -> bool {
+        false
+    }
+    /// sin x where x is not far, without branches where sin x has them.
+    #[inline(always)]
+    fn sin_near(self) -> Self {
+        self.sin()
+    }
+    /// cos x where x is not far.
+    #[inline(always)]
+    fn cos_near(self) -> Self {
+        self.cos()
+    }
+    /// tan x where x is not far.
+    #[inline(always)]
+    fn tan_near(self) -> Self {
+        self.tan()
+    }
 }
 
 macro_rules! real {
-    ($t:ident $erf:ident $erfc:ident) => {
+    ($t:ident $functions:ident) => {
         impl Real for $t {
             #[inline(always)]
             fn of(x: f64) -> Self {
@@ -93,67 +114,67 @@ macro_rules! real {
             }
             #[inline(always)]
             fn exp(self) -> Self {
-                $t::exp(self)
+                elementary::$functions::exp(self)
             }
             #[inline(always)]
             fn ln(self) -> Self {
-                $t::ln(self)
+                elementary::$functions::ln(self)
             }
             #[inline(always)]
             fn exp_m1(self) -> Self {
-                $t::exp_m1(self)
+                elementary::$functions::exp_m1(self)
             }
             #[inline(always)]
             fn ln_1p(self) -> Self {
-                $t::ln_1p(self)
+                elementary::$functions::ln_1p(self)
             }
             #[inline(always)]
             fn sin(self) -> Self {
-                $t::sin(self)
+                elementary::$functions::sin(self)
             }
             #[inline(always)]
             fn cos(self) -> Self {
-                $t::cos(self)
+                elementary::$functions::cos(self)
             }
             #[inline(always)]
             fn tan(self) -> Self {
-                $t::tan(self)
+                elementary::$functions::tan(self)
             }
             #[inline(always)]
             fn asin(self) -> Self {
-                $t::asin(self)
+                elementary::$functions::asin(self)
             }
             #[inline(always)]
             fn acos(self) -> Self {
-                $t::acos(self)
+                elementary::$functions::acos(self)
             }
             #[inline(always)]
             fn atan(self) -> Self {
-                $t::atan(self)
+                elementary::$functions::atan(self)
             }
             #[inline(always)]
             fn atan2(self, x: Self) -> Self {
-                $t::atan2(self, x)
+                elementary::$functions::atan2(self, x)
             }
             #[inline(always)]
             fn sinh(self) -> Self {
-                $t::sinh(self)
+                elementary::$functions::sinh(self)
             }
             #[inline(always)]
             fn cosh(self) -> Self {
-                $t::cosh(self)
+                elementary::$functions::cosh(self)
             }
             #[inline(always)]
             fn tanh(self) -> Self {
-                $t::tanh(self)
+                elementary::$functions::tanh(self)
             }
             #[inline(always)]
             fn erf(self) -> Self {
-                libm::$erf(self)
+                elementary::$functions::erf(self)
             }
             #[inline(always)]
             fn erfc(self) -> Self {
-                libm::$erfc(self)
+                elementary::$functions::erfc(self)
             }
             #[inline(always)]
             fn floor(self) -> Self {
@@ -165,7 +186,7 @@ macro_rules! real {
             }
             #[inline(always)]
             fn powf(self, p: Self) -> Self {
-                $t::powf(self, p)
+                elementary::$functions::powf(self, p)
             }
             // Rust's own max and min drop a NaN; numpy's maximum and minimum keep it, and so do these.
             #[inline(always)]
@@ -190,11 +211,27 @@ macro_rules! real {
             fn if_eq(self, other: Self, a: Self, b: Self) -> Self {
                 if self == other { a } else { b }
             }
+            #[inline(always)]
+            fn is_far(self) -> bool {
+                elementary::$functions::is_far(self)
+            }
+            #[inline(always)]
+            fn sin_near(self) -> Self {
+                elementary::$functions::sin_near(self)
+            }
+            #[inline(always)]
+            fn cos_near(self) -> Self {
+                elementary::$functions::cos_near(self)
+            }
+            #[inline(always)]
+            fn tan_near(self) -> Self {
+                elementary::$functions::tan_near(self)
+            }
         }
     };
 }
-real!(f32 erff erfcf);
-real!(f64 erf erfc);
+real!(f32 single);
+real!(f64 double);
 
 /// The precisions a program is compiled for.
 pub trait Scalar: Real + PartialOrd + Default + Send + Sync {

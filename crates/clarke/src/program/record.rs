@@ -138,6 +138,25 @@ impl Prim {
     }
 }
 
+impl Prim {
+    /// Whether [`near`](Prim::near) is not all of it: where an argument is far.
+    #[inline(always)]
+    pub const fn has_far_arguments(self) -> bool {
+        matches!(self, Prim::Sin | Prim::Cos | Prim::Tan)
+    }
+
+    /// Its value where no argument is far, as a formula without branches.
+    #[inline(always)]
+    pub fn near<T: Real>(self, x: [T; 4]) -> T {
+        match self {
+            Prim::Sin => x[0].sin_near(),
+            Prim::Cos => x[0].cos_near(),
+            Prim::Tan => x[0].tan_near(),
+            _ => self.eval(x),
+        }
+    }
+}
+
 /// Where an operand of an instruction comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Operand {

@@ -2,7 +2,7 @@
 //! instructions of the machine and chosen when a program is compiled.
 //!
 //! A kernel is the plain loop `d[i] = f(a[i], b[i], …)` over stretches that do not overlap, which the compiler turns
-//! into vector code; nothing is contracted, so the results are those of [`Prim::eval`] bit for bit.
+//! into vector code (the functions in it are those of `program::elementary`); nothing is contracted, so the results are those of [`Prim::eval`] bit for bit.
 
 use crate::program::real::Real;
 use crate::program::record::Prim;
@@ -31,7 +31,10 @@ pub fn kernel<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
 
 /// A primitive as a type, so that its kernels are compiled each for itself.
 trait Apply {
-    fn apply<T: Real>(x: [T; 4]) -> T;
+    /// Whether some arguments need the whole function, which the loop does not apply.
+    const FAR: bool;
+    fn near<T: Real>(x: [T; 4]) -> T;
+    fn whole<T: Real>(x: [T; 4]) -> T;
 }
 
 mod prims {
@@ -41,8 +44,13 @@ mod prims {
         ($($name:ident)*) => {$(
             pub struct $name;
             impl Apply for $name {
+                const FAR: bool = Prim::$name.has_far_arguments();
                 #[inline(always)]
-                fn apply<T: Real>(x: [T; 4]) -> T {
+                fn near<T: Real>(x: [T; 4]) -> T {
+                    Prim::$name.near(x)
+                }
+                #[inline(always)]
+                fn whole<T: Real>(x: [T; 4]) -> T {
                     Prim::$name.eval(x)
                 }
             }
@@ -67,7 +75,13 @@ fn each<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D:
         let y = if B { b[i] } else { b0 };
         let z = if C { c[i] } else { c0 };
         let w = if D { d[i] } else { d0 };
-        to[i] = P::apply([x, y, z, w]);
+        to[i] = P::near([x, y, z, w]);
+    }
+    // Far arguments are rare: a second loop, which seldom runs, leaves the first one without branches.
+    if P::FAR && a.iter().fold(false, |far, x| far | x.is_far()) {
+        for (y, x) in to.iter_mut().zip(a).filter(|(_, x)| x.is_far()) {
+            *y = P::whole([*x; 4]);
+        }
     }
 }
 
@@ -190,8 +204,13 @@ mod tests {
 
     /// Every primitive, with every pattern of operands, equals its definition bit for bit.
     fn check(pick: fn(Prim, u8) -> Kernel<f64>) {
-        let special = [0.0, -0.0, 1.0, -1.0, 2.5, -3.25, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-310, 0.5];
-        let x: Vec<Vec<f64>> = (0..4).map(|k| (0..67).map(|i| special[(i * (k + 1) + k) % 11]).collect()).collect();
+        let special = [0.0, -0.0, 1.0, -1.0, 2.5, -3.25, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-310, 4e9];
+        // Every other number has an exponent of its own.
+        let number = |i: usize| {
+            let size = (0.61 * i as f64).sin() * 2f64.powi(i as i32 % 37 - 20);
+            if i.is_multiple_of(2) { special[i / 2 % 11] } else { size }
+        };
+        let x: Vec<Vec<f64>> = (0..4).map(|k| (0..67).map(|i| number(i * (k + 1) + 7 * k)).collect()).collect();
         for prim in Prim::ALL {
             for tiles in 1..1u8 << prim.arity() {
                 let mut y = [0.0; 67];

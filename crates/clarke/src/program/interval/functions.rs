@@ -1,6 +1,7 @@
-//! The functions of the standard library on intervals: monotone piece by monotone piece, every value moved outwards by
+//! Elementary functions on intervals: monotone piece by monotone piece, every value moved outwards by
 //! more than its error.
 
+use super::super::elementary::double;
 use super::Interval;
 use super::rounding::{above, below};
 use std::f64::consts::{FRAC_PI_2, PI, TAU};
@@ -54,7 +55,7 @@ pub(super) fn wave(x: Interval, f: fn(f64) -> f64, top: f64) -> Interval {
 pub(super) fn tan(x: Interval) -> Interval {
     let tame = x.is_bounded() && (x.is_point() || (is_small(x) && !meets(x, FRAC_PI_2, PI)));
     // No f64 is a pole, but between two of them one may be.
-    if tame { increasing(x, f64::tan, 0.0) } else { Interval::WHOLE }
+    if tame { increasing(x, double::tan, 0.0) } else { Interval::WHOLE }
 }
 
 /// The interval within which the function is defined; whole beyond it.
@@ -71,7 +72,7 @@ pub(super) fn atan2(y: Interval, x: Interval) -> Interval {
         return Interval::new(below(-PI), above(PI));
     }
     // Monotone in each of the two along the edges of the box.
-    corners(y, x, f64::atan2)
+    corners(y, x, double::atan2)
 }
 
 /// The hull of the values at the four corners.
@@ -101,7 +102,11 @@ pub(super) fn power(x: Interval, p: Interval) -> Interval {
         }
     }
     let positive = |y: Interval| Interval::new(y.lo().max(0.0), y.hi());
-    if x.lo() > 0.0 || (x.lo() == 0.0 && p.lo() > 0.0) { positive(corners(x, p, f64::powf)) } else { Interval::WHOLE }
+    if x.lo() > 0.0 || (x.lo() == 0.0 && p.lo() > 0.0) {
+        positive(corners(x, p, double::powf))
+    } else {
+        Interval::WHOLE
+    }
 }
 
 /// xⁿ for a whole number n.
@@ -117,7 +122,9 @@ fn whole_power(x: Interval, n: f64) -> Interval {
 fn ends(x: Interval, n: f64) -> Interval {
     let even = n % 2.0 == 0.0;
     let base = if even { x.magnitude() } else { x };
-    let at = |x: f64, side: fn(f64) -> f64| if x == 0.0 || x.abs() == 1.0 { x.powf(n) } else { side(x.powf(n)) };
+    let at = |x: f64, side: fn(f64) -> f64| {
+        if x == 0.0 || x.abs() == 1.0 { double::powf(x, n) } else { side(double::powf(x, n)) }
+    };
     let y = if n > 0.0 {
         Interval::new(at(base.lo(), below), at(base.hi(), above))
     } else {
