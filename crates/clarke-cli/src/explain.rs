@@ -6,7 +6,7 @@ use crate::plot::Plot;
 use crate::report::{Exit, put};
 use clap::Args;
 use clarke::{Certificate, Judgement, Policy, SetOptions, Tensor};
-use clarke_show::{Explanation, Subject, Written};
+use clarke_show::{CostReport, Explanation, Subject, Written};
 use std::path::PathBuf;
 
 /// How many elements of a set are written out by default: telling which of them are extreme takes about a second then.
@@ -31,6 +31,9 @@ pub struct ExplainArgs {
     /// Explain the simplified program; by default it is the one that the expression writes
     #[arg(long)]
     pub simplify: bool,
+    /// Count what a run costs: operations and bytes of the value, and of value and gradient
+    #[arg(long)]
+    pub cost: bool,
     /// How many elements of a set are written out at most, before bounds take their place
     #[arg(long, value_name = "COUNT", default_value_t = VERTICES)]
     pub vertices: usize,
@@ -90,6 +93,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), Exit> {
         Explanation::new(Written::Expression(&args.expression), &at, &policy, &options)?;
     explanation.simplified = args.simplify.then(|| at.program().to_string());
     explanation.complete = "--format json";
+    explanation.cost = args.cost.then(|| CostReport::new(at.program())).transpose()?;
     let proof = judged.as_ref().ok().and_then(|j| j.certificate.as_ref());
     if let (Some(target), Some(proof)) = (&certificate, proof) {
         target.save(certified(proof)?.as_bytes())?;

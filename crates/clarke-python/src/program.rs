@@ -5,6 +5,7 @@ use crate::errors::{Raised, exception};
 use clarke::program::Role;
 use pyo3::prelude::*;
 use pyo3::types::{PyFloat, PyList, PyString, PyType};
+use std::collections::BTreeMap;
 
 /// A function of arrays of fixed shapes, as data.
 #[pyclass(frozen, module = "clarke._clarke")]
@@ -37,6 +38,19 @@ impl Program {
     #[getter]
     fn nodes(&self) -> usize {
         self.inner.nodes().len()
+    }
+
+    /// What a run costs, by name.
+    fn cost(&self) -> BTreeMap<&'static str, u64> {
+        let cost = self.inner.cost();
+        BTreeMap::from([
+            ("operations", cost.operations),
+            ("instructions", cost.instructions),
+            ("bytes_read", cost.bytes_read),
+            ("bytes_written", cost.bytes_written),
+            ("bytes_live", cost.bytes_live),
+            ("bytes_workspace", cost.bytes_workspace),
+        ])
     }
 
     /// Its class of tameness.

@@ -86,7 +86,7 @@ pub mod check {
 pub use program::float::Float;
 pub use program::tie::Convention;
 pub use program::{Builder, Program, Registry, Var};
-pub use run::{Compiled, Port, Workspace};
+pub use run::{Compiled, Cost, GradientCost, Port, Workspace};
 pub use tensor::{Boxes, Csr, Tensor};
 
 /// The operators that a program is written with, in the order of the tables: the elementary ones, and those made of

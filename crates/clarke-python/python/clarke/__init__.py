@@ -22,6 +22,7 @@ from . import _ops
 from ._check import Agreement, Audit, CheckReport, Finding, audit, check_conservative
 from ._clarke import Policy, Program, __version__
 from ._conclusion import Conclusion
+from ._cost import Cost, GradientCost
 from ._derivatives import Derivative, batch, grad, hvp, jacobian, jvp, value_and_grad, vjp
 from ._errors import (
     CallError,
@@ -71,6 +72,7 @@ __all__ = [
     "Condition",
     "conservative",
     "Containment",
+    "Cost",
     "Dependence",
     "Derivative",
     "Descent",
@@ -85,6 +87,7 @@ __all__ = [
     "ForScipy",
     "Function",
     "grad",
+    "GradientCost",
     "GuaranteeWarning",
     "hvp",
     "InputError",

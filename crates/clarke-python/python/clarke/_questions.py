@@ -8,6 +8,7 @@ from ._clarke import EVALUATIONS, VERTICES
 from ._errors import InputError
 
 if TYPE_CHECKING:
+    from ._cost import GradientCost
     from ._function import Argnums, Function, PolicyLike
     from ._point import At
     from ._point_set import Bounds, Set
@@ -55,6 +56,23 @@ class Questions:
         name = own.name if text is None else text.strip()
         expression = text is not None and not name.startswith("def ")
         return At(name, varying, inputs, put, expression)
+
+    def cost(self, /, *args: Any, argnums: Argnums = 0, **keywords: Any) -> GradientCost:
+        """What the value of a scalar function costs for arguments like these, and value and gradient together: operations
+        and bytes, counted.
+
+        Examples
+        --------
+        >>> import clarke as ck
+        >>> import numpy as np
+        >>> cost = ck.parse("sum(abs(x))").cost(np.zeros(1000))
+        >>> cost.value.operations, cost.ratio
+        (2000, 3.0)
+        """
+        from ._cost import cost_of
+
+        varying, _, _ = cast("Function", self)._point(args, keywords, argnums)
+        return cost_of(varying)
 
     def ties(self, /, *args: Any, tol: float = 0.0, argnums: Argnums = 0, **keywords: Any) -> list[Tie]:
         """The ties that a function meets at a point, within an absolute distance, with the user's own file and line.

@@ -4,6 +4,7 @@
 //! the picture, so that the page is read on light and on dark.
 
 use super::Explanation;
+use super::cost;
 use super::text::{self, ENTRY_TITLES};
 use crate::plot::Picture;
 use crate::words::{self, escaped};
@@ -44,6 +45,10 @@ pub(super) fn html(report: &Explanation, picture: Option<&Picture>) -> String {
         }
     }
     out += &text::paragraphs(report).iter().map(|p| block(PARAGRAPH, p)).collect::<String>();
+    if let Some(cost) = &report.cost {
+        out += &table(Some(&cost::TITLES), &cost::rows(cost));
+        out += &block(PARAGRAPH, &cost::meaning(cost));
+    }
     out += &picture.map_or(String::new(), drawn);
     out + "</div>\n"
 }

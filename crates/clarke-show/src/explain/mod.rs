@@ -1,9 +1,11 @@
 //! What is said of a program at a point: value and gradient, the choices behind the gradient, and both sets.
 
+mod cost;
 mod html;
 mod sets;
 mod text;
 
+pub use cost::{CostReport, Counts};
 pub use sets::{Entry, Least, SetReport, SetsReport, judgement_text, set_text};
 
 use crate::json::Named;
@@ -41,7 +43,7 @@ impl Written<'_> {
 }
 
 /// What is said of a program at a point. The JSON has these fields in this order, those for pages alone left out: what
-/// is not finite is null there, and `data` and the `place` of a tie stand there only where there are any.
+/// is not finite is null there, and `data`, `cost` and the `place` of a tie stand there only where there are any.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
     /// The expression, or the name of the function.
@@ -71,6 +73,9 @@ pub struct Explanation {
     /// The two sets.
     #[serde(flatten)]
     pub sets: SetsReport,
+    /// What a run costs, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostReport>,
     /// The simplified program, if that is what is explained.
     #[serde(skip)]
     pub simplified: Option<String>,
@@ -170,6 +175,7 @@ impl Explanation {
             ties: ties.collect(),
             backprop: Backprop { policy: policy.to_string(), verified_on: verified_on(policy), gradient: picked },
             sets,
+            cost: None,
             simplified: None,
             tolerance: options.tolerance,
             complete: "the JSON",
@@ -292,6 +298,7 @@ mod tests {
             ties: vec![tie("relu", "relu(-x)", None, Some(2)), tie("relu", "relu(x)", None, Some(2))],
             backprop: Backprop { policy: "pytorch".into(), verified_on: Some("PyTorch 2.15.0"), gradient: x(1.0) },
             sets,
+            cost: None,
             simplified: None,
             tolerance: 0.0,
             complete: "the JSON",

@@ -1,5 +1,6 @@
 //! An explanation as people read it.
 
+use super::cost;
 use super::sets::{Entry, SetReport, SetsReport};
 use super::{Explanation, TieMet};
 use crate::json::{Bounds, Named};
@@ -40,6 +41,7 @@ pub fn text(report: &Explanation) -> String {
         out += &entries(&report.sets.entries);
     }
     out += &paragraphs(report).iter().map(|p| words::paragraph(p, 0)).collect::<Vec<_>>().join("\n");
+    out += &report.cost.as_ref().map_or(String::new(), |cost| format!("\n{}", cost::text(cost)));
     out
 }
 

@@ -401,6 +401,10 @@ fn reordered(program: &Program, order: &[usize], output: usize) -> Program {
 const HELD: usize = 64;
 
 impl ArrayKernel for Scan {
+    fn operations(&self, _: &[&[usize]], _: &[usize], inside: &dyn Fn(&Program) -> u64) -> u64 {
+        self.length as u64 * inside(&self.body)
+    }
+
     fn kernel<T: Scalar>(&self, _: &[&[usize]], _: &[usize], compiler: &dyn Compiler<T>) -> Kernel<T> {
         let body = compiler.compile(&self.body);
         let (n, c, rows, reverse, last) = (self.length, size(self.carry()), self.rows, self.reverse, self.last);

@@ -7,7 +7,6 @@ use super::index::{axis_of, parameter, position};
 use super::reduce::MATRIX;
 use super::shape::Reshape;
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{
@@ -16,6 +15,7 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
+use crate::program::{Program, Var};
 use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, size, walk};
 use std::sync::Arc;
 
@@ -209,6 +209,10 @@ impl Op for TakeAlong {
 }
 
 impl ArrayKernel for TakeAlong {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        if self.puts.is_some() { size(args[0]) as u64 } else { 0 }
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let length = self.puts.unwrap_or(around(args[0], self.axis).1);
         let (sources, block) = (self.sources(length), size(&self.far(length)));

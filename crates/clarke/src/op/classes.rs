@@ -7,7 +7,6 @@ use super::axes::Axes;
 use super::pointwise::parameter;
 use super::reduce::MATRIX;
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{
@@ -15,7 +14,8 @@ use crate::program::op::{
     Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::Tensor;
+use crate::program::{Program, Var};
+use crate::tensor::{Tensor, size};
 use std::sync::Arc;
 
 /// `log_softmax(x) = x − logsumexp(x)`, over all entries or along axes; of the shape of x. Smooth.
@@ -84,6 +84,10 @@ impl Op for LogSoftmax {
 }
 
 impl ArrayKernel for LogSoftmax {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        5 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         Kernel::new(move |args: &[&[T]], out: &mut [T], _| {
@@ -214,6 +218,10 @@ impl Op for TakeLabels {
 const NO_SLOPE: &str = "labels are integers, in which nothing varies smoothly; make them constants, or data";
 
 impl ArrayKernel for TakeLabels {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let classes = args[0].last().copied().unwrap_or(1);
         Kernel::new(move |args: &[&[T]], out: &mut [T], _| {
@@ -297,6 +305,10 @@ impl Op for PutLabels {
 }
 
 impl ArrayKernel for PutLabels {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, _: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let classes = self.classes;
         Kernel::new(move |args: &[&[T]], out: &mut [T], _| {
@@ -381,6 +393,10 @@ impl Op for OneHot {
 }
 
 impl ArrayKernel for OneHot {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, _: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let classes = self.classes;
         Kernel::new(move |args: &[&[T]], out: &mut [T], _| {

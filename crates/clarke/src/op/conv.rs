@@ -10,13 +10,13 @@ use super::rearrange::{permuted, written};
 use super::shape::ints;
 use super::window::{Frame, Grid, lengths};
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 
 /// One of the three arrays of the trilinear form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -422,6 +422,12 @@ fn split<'p>(part: Part, x: Var<'p>, joined: char, groups: usize, count: usize) 
 }
 
 impl ArrayKernel for Conv {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        let sizes = self.sizes(args).expect("the convolution's shape rule was checked");
+        let Sizes { images, groups, input, output, grid } = sizes;
+        2 * (images * groups * output * input * grid.entries() * grid.windows()) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let sizes = self.sizes(args).expect("the convolution's shape rule was checked");
         let Sizes { images, groups, input, output, grid } = sizes;

@@ -2,9 +2,10 @@
 
 use super::axes::Axes;
 use super::eigen::within;
-use super::factor::{Field, Room, eigen, eigen_of, eigen_stack, epsilon, matrix, room, symmetrize};
+use super::factor::{Field, Room, cubes, eigen, eigen_of, eigen_stack, epsilon, matrix, room, symmetrize};
 use super::norm::norm_of;
 use super::pointwise::parameter;
+use super::sort::sorting;
 use crate::error::{Fault, Result};
 use crate::program::call::{Call, Value};
 use crate::program::op::Param;
@@ -63,6 +64,18 @@ fn ordered(a: f64, b: f64) -> Side {
 }
 
 impl Set {
+    /// How many operations a projection takes, of an array or a stack of matrices: comparisons with two bounds; a norm and a
+    /// product; for the simplex and the ℓ₁ ball a sort and its partial sums; for matrices their eigenvectors and two products.
+    pub fn operations(&self, shape: &[usize]) -> u64 {
+        let n = size(shape) as u64;
+        match self {
+            Set::Box { .. } => 2 * n,
+            Set::Ball { .. } | Set::Soc => 3 * n,
+            Set::Simplex { .. } | Set::L1 { .. } => 4 * n + sorting(size(shape), shape.last().copied().unwrap_or(1)),
+            Set::Psd => 13 * cubes(shape),
+        }
+    }
+
     /// The same with its parameters as a call gives them, from the position of the first on.
     pub fn read(self, call: &Call<'_, '_>, at: usize) -> Result<Set> {
         let bound = |name: &str, position: usize, none: f64| match call.optional(name, position) {

@@ -5,7 +5,6 @@ use super::index::{Index, axis_of};
 use super::reduce::MATRIX;
 use super::shape::Reshape;
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{
@@ -13,6 +12,7 @@ use crate::program::op::{
     Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::{Tensor, size};
 use std::sync::Arc;
 
@@ -338,6 +338,10 @@ impl Op for LinearRecurrence {
 }
 
 impl ArrayKernel for LinearRecurrence {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (extents, back) = (around(args[0], self.axis), self.back);
         let inner = extents.2;

@@ -2,7 +2,7 @@
 
 use super::axes::Axes;
 use super::factor::{
-    Field, Room, cholesky, cholesky_stack, exchanging, exchanging_stack, field_kernels, matrices, matrix, room,
+    Field, Room, cholesky, cholesky_stack, cubes, exchanging, exchanging_stack, field_kernels, matrices, matrix, room,
     symmetrize,
 };
 use super::verified;
@@ -117,7 +117,7 @@ impl Op for Inv {
     }
 }
 
-field_kernels!(Inv);
+field_kernels!(Inv, |_, args, _| 2 * cubes(args[0]));
 
 impl Inv {
     /// The inverse of one matrix, for analyses that may allocate. None if it is singular.
@@ -246,7 +246,7 @@ impl Op for Cholesky {
     }
 }
 
-field_kernels!(Cholesky);
+field_kernels!(Cholesky, |_, args, _| cubes(args[0]) / 3);
 
 impl Cholesky {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
@@ -331,7 +331,7 @@ impl Op for LogDet {
     }
 }
 
-field_kernels!(LogDet);
+field_kernels!(LogDet, |_, args, _| cubes(args[0]) / 3);
 
 impl LogDet {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

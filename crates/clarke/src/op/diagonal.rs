@@ -3,13 +3,13 @@
 use super::index::{Index, PutSlice, axis_of, parameter};
 use super::rearrange::{permuted, written};
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 
 /// Where the k-th diagonal of a matrix begins among its entries in row-major order, and how long it is.
 fn extent(rows: usize, columns: usize, k: i64) -> (usize, usize) {
@@ -215,6 +215,10 @@ impl Op for Triangle {
 }
 
 impl ArrayKernel for Triangle {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (lower, columns) = (self.lower, args[0][args[0].len() - 1]);
         // Where the triangle's part of each row ends (lower) or begins (upper).

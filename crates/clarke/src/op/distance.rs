@@ -13,7 +13,7 @@ use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample};
 use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Boxes, Tensor, unravel};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 
 /// The Euclidean distance to a convex set C of vectors along the last axis, or of symmetric matrices along the last two
 /// (of the symmetric part, in the Frobenius norm): ‖x − P(x)‖. Semialgebraic, convex, of Lipschitz constant 1.
@@ -144,7 +144,7 @@ impl Op for Distance {
     }
 }
 
-field_kernels!(Distance);
+field_kernels!(Distance, |op, args, _| op.0.operations(args[0]) + 3 * size(args[0]) as u64);
 
 impl Distance {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
@@ -278,7 +278,7 @@ impl Op for Normal {
     }
 }
 
-field_kernels!(Normal);
+field_kernels!(Normal, |op, args, _| op.0.operations(args[0]) + 3 * size(args[0]) as u64);
 
 impl Normal {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

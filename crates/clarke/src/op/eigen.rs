@@ -2,7 +2,9 @@
 
 use super::axes::{Axes, Selected, batch_tie};
 use super::definite::square;
-use super::factor::{Field, Room, eigen, eigen_of, eigen_stack, epsilon, field_kernels, matrix, room, symmetrize};
+use super::factor::{
+    Field, Room, cubes, eigen, eigen_of, eigen_stack, epsilon, field_kernels, matrix, room, symmetrize,
+};
 use super::spectral::Spectral;
 use super::verified;
 use crate::error::{Fault, Result};
@@ -168,7 +170,7 @@ impl Op for EigvalshSum {
     }
 }
 
-field_kernels!(EigvalshSum);
+field_kernels!(EigvalshSum, |_, args, _| 4 * cubes(args[0]) / 3);
 
 impl EigvalshSum {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
@@ -315,7 +317,7 @@ pub(super) fn by_selection<'p>(tie: impl Op + Clone, u: Var<'p>, s: Var<'p>, dot
     (at(1.0) - at(0.0)) * dot
 }
 
-field_kernels!(Eigen);
+field_kernels!(Eigen, |_, args, _| 9 * cubes(args[0]));
 
 impl Eigen {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

@@ -3,7 +3,6 @@
 use super::gather::{positions, take};
 use super::shape::with_leading;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::Value;
 use crate::program::class::{Class, Level};
 use crate::program::op::{
@@ -11,6 +10,7 @@ use crate::program::op::{
     Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::size;
 
 /// `embedding(table, indices)`: the rows of the table at these numbers, which count from the end if they are negative.
@@ -177,6 +177,10 @@ fn mapped<'p>(at: &Batching<'_, 'p>, k: usize) -> Var<'p> {
 }
 
 impl ArrayKernel for Embedding {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (lead, table) = args[0].split_at(self.batch_dims);
         let fit = Fit {
@@ -270,6 +274,10 @@ impl Op for EmbeddingAdd {
 }
 
 impl ArrayKernel for EmbeddingAdd {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let fit = Fit {
             tables: size(&args[1][..self.batch_dims]),

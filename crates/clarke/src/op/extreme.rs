@@ -5,7 +5,6 @@ use super::kinked::{Maximum, Minimum};
 use super::pointwise::Elementwise;
 use super::reduce::{CUBE, MATRIX, methods, single};
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
@@ -13,7 +12,8 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
-use crate::tensor::{broadcast, broadcast_strides, walk};
+use crate::program::{Program, Var};
+use crate::tensor::{broadcast, broadcast_strides, size, walk};
 
 /// The largest of several, or the smallest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -236,6 +236,10 @@ impl Op for ExtremeOf {
 }
 
 impl ArrayKernel for ExtremeOf {
+    fn operations(&self, args: &[&[usize]], out: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        (args.len() * size(out)) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let side = self.0;
         let shape = out.to_vec();

@@ -21,9 +21,10 @@ pub(super) trait Field: Scalar + RealField {}
 impl Field for f32 {}
 impl Field for f64 {}
 
-/// Kernels of an operator for each precision, from its method `kernel<T: Field>(&self, args, out) -> Kernel<T>`.
+/// Kernels of an operator for each precision, from its method `kernel<T: Field>(&self, args, out) -> Kernel<T>`, and how
+/// many operations they take, `(&op, args, out) ↦ u64` (Golub, Van Loan 2013, up to lower order).
 macro_rules! field_kernels {
-    ($op:ty) => {
+    ($op:ty, $operations:expr) => {
         impl $crate::program::op::Kernels for $op {
             fn kernel_f32(
                 &self,
@@ -40,6 +41,15 @@ macro_rules! field_kernels {
                 _: &dyn $crate::program::op::Compiler<f64>,
             ) -> $crate::program::op::Kernel<f64> {
                 self.kernel(args, out)
+            }
+            fn operations(
+                &self,
+                args: &[&[usize]],
+                out: &[usize],
+                _: &dyn Fn(&$crate::program::Program) -> u64,
+            ) -> u64 {
+                let count: fn(&$op, &[&[usize]], &[usize]) -> u64 = $operations;
+                count(self, args, out)
             }
         }
     };
@@ -101,6 +111,12 @@ pub(super) fn matrix(shape: &[usize]) -> (&[usize], usize, usize) {
         [lead @ .., m, n] => (lead, *m, *n),
         _ => unreachable!("the shape rule asks for two axes"),
     }
+}
+
+/// m·n·min(m, n) for each matrix of a stack: what the costs of factorizations are stated in.
+pub(super) fn cubes(shape: &[usize]) -> u64 {
+    let (lead, m, n) = matrix(shape);
+    (size(lead) * m * n * m.min(n)) as u64
 }
 
 /// How many matrices an array holds.

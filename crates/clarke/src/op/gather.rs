@@ -5,13 +5,13 @@ use super::product;
 use super::rearrange::written;
 use super::shape::{Reshape, ints};
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::size;
 use std::sync::Arc;
 
@@ -173,6 +173,10 @@ impl Op for Take {
 }
 
 impl ArrayKernel for Take {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let indices = self.indices.clone();
         let (_, length, inner) = around(args[0], self.axis);
@@ -324,6 +328,10 @@ fn index_add<'p>(x: Var<'p>, indices: &[i64], source: Var<'p>, axis: i64) -> Res
 }
 
 impl ArrayKernel for ScatterAdd {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (indices, length) = (self.indices.clone(), self.length);
         let (_, _, inner) = around(args[0], self.axis);

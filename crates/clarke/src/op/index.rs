@@ -3,7 +3,6 @@
 use super::layout::Layout;
 use super::shape::{ints, with_leading};
 use crate::error::{Fault, Place, Result, plural};
-use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
 use crate::program::class::Class;
 use crate::program::op::{
@@ -11,6 +10,7 @@ use crate::program::op::{
     Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::strides;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
@@ -210,6 +210,10 @@ impl Op for GetItem {
 }
 
 impl ArrayKernel for GetItem {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let layout = self.layout(args[0], out);
         Kernel::new(move |args, out, _| layout.read(args[0], out))
@@ -444,6 +448,10 @@ impl Op for PutSlice {
 }
 
 impl ArrayKernel for PutSlice {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let strides = strides(out);
         let start = std::iter::zip(&self.start, &strides).map(|(i, s)| i * s).sum();

@@ -9,7 +9,7 @@ use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
-use crate::program::{Builder, Var};
+use crate::program::{Builder, Program, Var};
 use crate::tensor::size;
 use std::sync::Arc;
 
@@ -134,6 +134,10 @@ impl Op for Concatenate {
 }
 
 impl ArrayKernel for Concatenate {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let axis = self.place(out.len()).expect("concatenate's shape rule was checked");
         // What each array brings to each of the blocks before the axis.

@@ -5,7 +5,6 @@ use super::pointwise::Elementwise;
 use super::product::{Level, Matrix, Product};
 use super::sparse;
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::interval::product::{Ends, SMALL, bilinear};
@@ -14,6 +13,7 @@ use crate::program::op::{
     TakesSparse, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::{Boxes, broadcast, broadcast_strides, size, walk};
 use std::sync::Arc;
 
@@ -325,6 +325,10 @@ fn contracted<'p>(a: Var<'p>, y: Var<'p>, rows: bool) -> Var<'p> {
 }
 
 impl ArrayKernel for MatMul {
+    fn operations(&self, args: &[&[usize]], out: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * (size(out) * MatMul::split(args[0], self.transpose_a, true).2) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         self.products(args)
     }

@@ -3,13 +3,14 @@
 use super::axes::Axes;
 use super::reduce::{CUBE, MATRIX, methods, read, single};
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
+use crate::tensor::size;
 
 /// `prod(x) = Π xᵢ`, over all entries or along axes. Polynomial. The product of no numbers is 1.
 ///
@@ -174,6 +175,10 @@ impl Op for Center {
 }
 
 impl ArrayKernel for Center {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        3 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         let (scratch, count) = (split.slices, T::of(split.length as f64));

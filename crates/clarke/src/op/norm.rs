@@ -7,14 +7,14 @@ use super::pointwise::Elementwise;
 use super::reduce::{CUBE, MATRIX, methods, read};
 use super::tie::Tied;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Boxes, Tensor, unravel};
+use crate::program::{Program, Var};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 
 /// `norm1(x) = Σ |xᵢ|`, over all entries or along axes. Piecewise linear. At ties: those of abs.
 #[derive(Debug, Clone)]
@@ -232,6 +232,10 @@ fn norms<T: Scalar>(split: &Split, x: &[T], out: &mut [T]) {
 }
 
 impl ArrayKernel for Norm2 {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.axes.split(args[0]);
         Kernel::new(move |args, out, _| norms(&split, args[0], out))
@@ -318,6 +322,10 @@ impl Op for Unit {
 }
 
 impl ArrayKernel for Unit {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        3 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         let selected = Selected::of("unit", args[1], args[0], &self.0.kept(args[0]))
@@ -504,6 +512,10 @@ impl Op for InverseNorm {
 }
 
 impl ArrayKernel for InverseNorm {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         Kernel::new(move |args, out, _| {

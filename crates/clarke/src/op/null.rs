@@ -3,7 +3,7 @@
 use super::axes::{Selected, batch_tie};
 use super::definite::square;
 use super::eigen::{by_selection, last_two, within};
-use super::factor::{Field, eigen_of, field_kernels, matrix};
+use super::factor::{Field, cubes, eigen_of, field_kernels, matrix};
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
@@ -93,7 +93,7 @@ impl Op for PsdDirection {
     }
 }
 
-field_kernels!(PsdDirection);
+field_kernels!(PsdDirection, |_, args, _| 13 * cubes(args[0]));
 
 impl PsdDirection {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

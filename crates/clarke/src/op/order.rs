@@ -4,13 +4,14 @@ use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use super::enclosure;
 use super::keys::{rank, room};
+use super::sort::sorting;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op};
 use crate::program::real::Scalar;
 use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Boxes, Tensor, unravel};
+use crate::program::{Program, Var};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 use std::cmp::Ordering;
 
 /// Ascending, NaN last, as numpy sorts.
@@ -104,6 +105,10 @@ fn blocks<T: Scalar>(u: &[T], positions: &[T], mut f: impl FnMut(std::ops::Range
 }
 
 impl ArrayKernel for Order {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        sorting(size(args[0]), args[0].last().copied().unwrap_or(1))
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let n = args[0].last().copied().unwrap_or(1);
         let selected =

@@ -4,7 +4,6 @@ use super::index::{Index, axis_of, parameter};
 use super::layout::Layout;
 use super::rearrange::{raveled, written};
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
 use crate::program::class::Class;
 use crate::program::op::{
@@ -12,6 +11,7 @@ use crate::program::op::{
     Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::{size, strides};
 
 /// What `pad` puts around an array, by numpy's names.
@@ -250,6 +250,10 @@ impl Op for Pad {
 }
 
 impl ArrayKernel for Pad {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let steps = strides(out);
         let start = std::iter::zip(&self.widths, &steps).map(|(w, s)| w.0 * s).sum();
@@ -351,6 +355,10 @@ impl Op for Roll {
 }
 
 impl ArrayKernel for Roll {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let axis = (args[0].len() as i64 + self.axis) as usize;
         let length = args[0][axis];

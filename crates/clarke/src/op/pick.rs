@@ -3,14 +3,14 @@
 use super::axes::{Axes, Selected, Split, batch_tie};
 use super::enclosure;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Face, Met, Pieces, Tie};
-use crate::tensor::{Boxes, Tensor, unravel};
+use crate::program::{Program, Var};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 
 /// `pick(u, s)`: in each slice along the axes, the unit vector of the largest entry; shape of u.
 ///
@@ -104,6 +104,10 @@ impl Op for Pick {
 }
 
 impl ArrayKernel for Pick {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.axes.split(args[0]);
         let selected = Selected::of("pick", args[1], args[0], &self.axes.kept(args[0]))
@@ -336,6 +340,10 @@ impl Op for PickShare {
 }
 
 impl ArrayKernel for PickShare {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (split, each) = (self.axes.split(args[0]), self.each);
         Kernel::new(move |args, out, _| {

@@ -12,7 +12,7 @@ use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{Batching, Entry, Execution, Kernel, Linearization, Notation, Op, Param};
 use crate::program::tie::{Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Tensor, ravel, unravel};
+use crate::tensor::{Tensor, ravel, size, unravel};
 
 /// How the selection of a tie along the last axis is read whose value has this shape.
 fn selected(op: &str, s: &[usize], out: &[usize]) -> Result<Selected, Fault> {
@@ -118,7 +118,7 @@ impl Op for Support {
     }
 }
 
-field_kernels!(Support);
+field_kernels!(Support, |op, args, _| op.0.operations(args[0]));
 
 impl Support {
     fn kernel<T: Field>(&self, args: &[&[usize]], out: &[usize]) -> Kernel<T> {
@@ -386,7 +386,7 @@ impl Op for ConePiece {
     }
 }
 
-field_kernels!(ConePiece);
+field_kernels!(ConePiece, |_, args, out| 8 * size(args[0]).max(size(out)) as u64);
 
 /// The piece at z, and whether it is one of several; `weight` blends them as a scalar selection does.
 fn cone_piece<T: Field>(z: &[T], weight: f64, out: &mut [T]) -> bool {

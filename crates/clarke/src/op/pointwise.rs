@@ -42,6 +42,9 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
     const CURVE: Curve = Curve::Unknown;
     /// Whether it is the guarded product, see [`Op::guards`].
     const GUARDS: bool = false;
+    /// Whether it counts as one operation however it is computed: a tie or a product of the dictionary that derivatives are
+    /// written in (Bolte, Boustany, Pauwels, Pesquet-Popescu 2023), whose other instructions look after NaN and zeros.
+    const UNIT: bool = false;
     /// How a call in program text is read: by default `NAME(x1, …, xN, param, …)`.
     const CALL: for<'p> fn(&Call<'_, 'p>) -> Result<Var<'p>> = call::<Self, N>;
     /// The names of its parameters and their defaults, in the order of the text form.
@@ -294,6 +297,10 @@ impl<P: Pointwise<N>, const N: usize> Recordable for Elementwise<P, N> {
 
     fn eval(&self, args: &[f64]) -> f64 {
         self.0.value(array(args))
+    }
+
+    fn operations(&self) -> u64 {
+        if P::UNIT { 1 } else { self.record().instrs.len() as u64 }
     }
 }
 

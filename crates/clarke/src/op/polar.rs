@@ -2,7 +2,7 @@
 
 use super::axes::batch_tie;
 use super::eigen::{Tied, by_selection, count, counted, joined, last_two, selected};
-use super::factor::{Field, Room, epsilon, field_kernels, finite, matrix, room, singular, singular_stack};
+use super::factor::{Field, Room, cubes, epsilon, field_kernels, finite, matrix, room, singular, singular_stack};
 use super::spectral::Spectral;
 use super::verified;
 use crate::error::{Fault, Result};
@@ -123,7 +123,7 @@ impl Op for Schatten {
     }
 }
 
-field_kernels!(Schatten);
+field_kernels!(Schatten, |_, args, _| 4 * cubes(args[0]));
 
 impl Schatten {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {
@@ -230,7 +230,7 @@ impl Op for Polar {
     }
 }
 
-field_kernels!(Polar);
+field_kernels!(Polar, |_, args, _| 23 * cubes(args[0]));
 
 impl Polar {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

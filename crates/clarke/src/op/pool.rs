@@ -4,7 +4,6 @@ use super::axes::Axes;
 use super::pad::Pad;
 use super::window::{Along, Frame, Windows};
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
@@ -12,7 +11,8 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
-use crate::tensor::Tensor;
+use crate::program::{Program, Var};
+use crate::tensor::{Tensor, size};
 
 const NAMES: [(&str, usize); 4] = [("kernel_size", 1), ("stride", 2), ("padding", 3), ("dilation", 4)];
 
@@ -140,6 +140,12 @@ impl Op for MaxPool {
 }
 
 impl ArrayKernel for MaxPool {
+    fn operations(&self, args: &[&[usize]], out: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        let lengths = &args[0][args[0].len() - self.frame.dims..];
+        let entries = self.frame.grid(self.name(), lengths).map_or(1, |grid| grid.entries());
+        (size(out) * entries) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let lengths = &args[0][args[0].len() - self.frame.dims..];
         let grid = self.frame.grid(self.name(), lengths).expect("the pool's shape rule was checked");

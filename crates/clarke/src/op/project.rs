@@ -232,7 +232,7 @@ impl Op for Project {
     }
 }
 
-field_kernels!(Project);
+field_kernels!(Project, |op, args, _| op.0.operations(args[0]));
 
 impl Project {
     fn kernel<T: Field>(&self, args: &[&[usize]], _: &[usize]) -> Kernel<T> {

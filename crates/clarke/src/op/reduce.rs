@@ -2,7 +2,6 @@
 
 use super::axes::Axes;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
@@ -10,6 +9,8 @@ use crate::program::op::{
     Sample, Shortcut, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
+use crate::tensor::size;
 
 pub(super) const MATRIX: &[(&str, &[usize])] = &[("x", &[2, 3])];
 pub(super) const CUBE: &[(&str, &[usize])] = &[("x", &[2, 3, 2])];
@@ -234,6 +235,10 @@ impl Op for LogSumExp {
 }
 
 impl ArrayKernel for LogSumExp {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        4 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         Kernel::new(move |args, out, _| {
@@ -309,6 +314,10 @@ impl Op for Softmax {
 }
 
 impl ArrayKernel for Softmax {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        5 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         Kernel::new(move |args, out, _| {

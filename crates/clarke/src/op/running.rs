@@ -7,7 +7,6 @@ use super::enclosure;
 use super::gather::{around, checked_axis};
 use super::order::compare;
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
@@ -15,7 +14,8 @@ use crate::program::op::{
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention, Face, Met, Piece, Pieces, Tie};
-use crate::tensor::{Boxes, Tensor, unravel};
+use crate::program::{Program, Var};
+use crate::tensor::{Boxes, Tensor, size, unravel};
 
 const COLUMN: &[(&str, &[usize])] = &[("x", &[3, 2])];
 
@@ -203,6 +203,10 @@ impl Op for Leader {
 }
 
 impl ArrayKernel for Leader {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        2 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let n = args[0].last().copied().unwrap_or(1);
         let selected =

@@ -2,7 +2,6 @@
 
 use super::layout::Layout;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
@@ -12,6 +11,7 @@ use crate::program::op::{
 use crate::program::real::Scalar;
 use crate::program::record::{Recording, record};
 use crate::program::total;
+use crate::program::{Program, Var};
 use crate::tensor::{broadcast, broadcast_strides, size, strides};
 
 pub(super) fn ints(shape: &[usize]) -> Param {
@@ -393,6 +393,10 @@ impl TakesSparse for Transpose {
 }
 
 impl ArrayKernel for Transpose {
+    fn operations(&self, _: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        0
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let own = strides(args[0]);
         let lead = own.len() - self.axes.len();

@@ -1,6 +1,8 @@
 //! Linear systems: `solve`, `solve_triangular`, `lstsq`.
 
-use super::factor::{Field, Room, exchanging, exchanging_stack, field_kernels, finite, matrix, room, transposed};
+use super::factor::{
+    Field, Room, cubes, exchanging, exchanging_stack, field_kernels, finite, matrix, room, transposed,
+};
 use super::linalg::MatMul;
 use super::verified;
 use crate::error::{Fault, Result};
@@ -11,7 +13,7 @@ use crate::program::interval::Interval;
 use crate::program::op::{
     Batching, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param, Sample, Transposition,
 };
-use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, walk};
+use crate::tensor::{Boxes, Tensor, broadcast, broadcast_strides, size, walk};
 use faer::dyn_stack::{MemStack, StackReq};
 use faer::linalg::householder;
 use faer::linalg::lu::partial_pivoting as lu;
@@ -285,7 +287,7 @@ impl Op for System {
     }
 }
 
-field_kernels!(System);
+field_kernels!(System, System::count);
 
 /// Where the matrices of two stacks begin that meet by broadcasting, from the leading axes and the size of one of each.
 fn pairs(a: (&[usize], usize), b: (&[usize], usize)) -> Vec<(usize, usize)> {
@@ -299,6 +301,18 @@ fn pairs(a: (&[usize], usize), b: (&[usize], usize)) -> Vec<(usize, usize)> {
 }
 
 impl System {
+    /// How many operations: a factorization for each matrix, and what each column of b takes with it.
+    fn count(&self, args: &[&[usize]], out: &[usize]) -> u64 {
+        let (_, m, n) = matrix(args[0]);
+        let columns = size(out) / self.lengths(args[0]).1.max(1);
+        let (factor, column) = match self.kind {
+            Kind::General => (2 * cubes(args[0]) / 3, 2 * n * n),
+            Kind::Lower | Kind::Upper => (0, n * n),
+            Kind::Least => (2 * cubes(args[0]) - 2 * cubes(args[0]) * n as u64 / (3 * m.max(1) as u64), 4 * m * n),
+        };
+        factor + (columns * column) as u64
+    }
+
     /// Verified bounds of the solutions, matrix by matrix.
     fn bounds(&self, a: &Boxes, b: &Boxes, shape: &[usize]) -> Boxes {
         let (lead_a, m, n) = matrix(a.shape());

@@ -5,14 +5,14 @@ use super::keys;
 use super::order::compare;
 use super::reduce::{MATRIX, methods, read, single};
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
-use crate::tensor::Tensor;
+use crate::program::{Program, Var};
+use crate::tensor::{Tensor, size};
 
 /// `sort(x)`: the entries along an axis, by default the last, in ascending order. Piecewise linear.
 ///
@@ -85,7 +85,16 @@ impl Op for Sort {
     }
 }
 
+/// How many comparisons sorting takes: n log₂ n for each row of length n, of so many numbers in all.
+pub(super) fn sorting(numbers: usize, length: usize) -> u64 {
+    numbers as u64 * u64::from(length.max(2).next_power_of_two().ilog2())
+}
+
 impl ArrayKernel for Sort {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        sorting(size(args[0]), self.0.count(args[0]))
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         let length = split.length;
@@ -184,6 +193,11 @@ impl Op for Median {
 }
 
 impl ArrayKernel for Median {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        // Selection without sorting, on average.
+        3 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
         let run = move |args: &[&[T]], out: &mut [T], row: &mut [T]| {

@@ -2,14 +2,14 @@
 
 use super::rearrange::written;
 use crate::error::{Fault, Place, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
-use crate::tensor::Csr;
+use crate::program::{Program, Var};
+use crate::tensor::{Csr, size};
 use std::sync::Arc;
 
 impl Csr {
@@ -160,6 +160,11 @@ impl Op for CsrMatMul {
 }
 
 impl ArrayKernel for CsrMatMul {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        let vectors = size(args[0]) / self.lengths().0.max(1);
+        2 * (self.matrix.values().len() * vectors) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (from, to) = self.lengths();
         let width = if args[0].len() < 2 { 1 } else { args[0][args[0].len() - 1] };

@@ -2,7 +2,7 @@
 
 use super::definite::square;
 use super::eigen::Top;
-use super::factor::{Field, Room, eigen, eigen_stack, epsilon, field_kernels, matrix, room, symmetrize};
+use super::factor::{Field, Room, cubes, eigen, eigen_stack, epsilon, field_kernels, matrix, room, symmetrize};
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Value;
@@ -158,7 +158,7 @@ impl Op for Spectral {
     }
 }
 
-field_kernels!(Spectral);
+field_kernels!(Spectral, |_, args, _| 17 * cubes(args[0]));
 
 /// The function on the spectrum of one matrix, eigenvalues in ascending order.
 struct Pieces<'a, T> {

@@ -5,8 +5,8 @@ use super::keys;
 use super::order::compare;
 use super::pointwise::parameter;
 use super::reduce::{MATRIX, single};
+use super::sort::sorting;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
@@ -15,7 +15,8 @@ use crate::program::op::{
 use crate::program::real::Scalar;
 use crate::program::tie::{Choice, Convention};
 use crate::program::total;
-use crate::tensor::Tensor;
+use crate::program::{Program, Var};
+use crate::tensor::{Tensor, size};
 
 /// Which weighted sum of the entries in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -271,6 +272,11 @@ impl Op for Ordered {
 }
 
 impl ArrayKernel for Ordered {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        // Selection without sorting, on average.
+        3 * size(args[0]) as u64
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (split, statistic) = (self.axes.split(args[0]), self.statistic);
         if let (Statistic::SumLargest(k), true) = (statistic, split.in_rows()) {
@@ -367,6 +373,11 @@ impl Op for TopK {
 }
 
 impl ArrayKernel for TopK {
+    fn operations(&self, args: &[&[usize]], out: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        // Selection without sorting, on average.
+        3 * size(args[0]) as u64 + sorting(size(out), self.k)
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (n, k) = (args[0].last().copied().unwrap_or(1), self.k);
         let run = move |args: &[&[T]], out: &mut [T], row: &mut [T]| {

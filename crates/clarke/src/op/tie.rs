@@ -24,6 +24,7 @@ impl Pointwise<2> for Step {
     const CLASS: &'static str = "piecewise linear, discontinuous";
     const TIES: &'static str = "[0, 1] at u = 0";
     const SAMPLES: &'static [Sample] = &[];
+    const UNIT: bool = true;
 
     fn class(&self, [u, s]: [Class; 2]) -> Class {
         Class::join(&[u, s]).piecewise_linear().bounded()
@@ -94,6 +95,7 @@ impl Pointwise for Tied {
     const FORMULA: &'static str = "1 if u = 0, else 0";
     const CLASS: &'static str = "piecewise linear, discontinuous";
     const SAMPLES: &'static [Sample] = &[];
+    const UNIT: bool = true;
 
     fn class(&self, [u]: [Class; 1]) -> Class {
         u.piecewise_linear().bounded()
@@ -121,6 +123,7 @@ impl Pointwise<2> for GuardedMul {
     const FORMULA: &'static str = "0 if either is 0, else slope · tangent";
     const CLASS: &'static str = "piecewise polynomial";
     const SAMPLES: &'static [Sample] = &[];
+    const UNIT: bool = true;
     const LINEARITY: Linearity = Linearity::Each;
     const GUARDS: bool = true;
 

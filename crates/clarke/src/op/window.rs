@@ -4,13 +4,13 @@
 use super::index::parameter;
 use super::shape::ints;
 use crate::error::{Fault, Result};
-use crate::program::Var;
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
 use crate::tensor::size;
 
 /// How windows lie along one axis.
@@ -478,6 +478,19 @@ impl Op for Windows {
 }
 
 impl ArrayKernel for Windows {
+    fn operations(&self, args: &[&[usize]], out: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        match self.kind {
+            Kind::Take => 0,
+            Kind::Add => size(args[0]) as u64,
+            Kind::Sum | Kind::Spread => {
+                let (array, windows) = if self.kind == Kind::Sum { (args[0], out) } else { (out, args[0]) };
+                let lengths = &array[array.len() - self.frame.dims..];
+                let entries = self.frame.grid(self.name(), lengths).map_or(1, |grid| grid.entries());
+                (size(windows) * entries) as u64
+            }
+        }
+    }
+
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let array = if self.length.is_empty() { args[0] } else { out };
         let lengths = &array[array.len() - self.frame.dims..];

@@ -344,6 +344,11 @@ pub trait Recordable {
     fn record(&self) -> Recording;
     /// The value on numbers.
     fn eval(&self, args: &[f64]) -> f64;
+    /// How many operations the value takes, see [`Cost`](crate::Cost): as many as it has instructions, if it is no single
+    /// element of the dictionary that derivatives are written in.
+    fn operations(&self) -> u64 {
+        self.record().instrs.len() as u64
+    }
 }
 
 /// A prepared kernel: everything that can be done once is done; running allocates nothing.
@@ -387,10 +392,19 @@ pub trait Kernels {
     ) -> Kernel<Interval> {
         Kernel::new(|_, out, _| out.fill(Interval::WHOLE))
     }
+    /// How many operations it takes, see [`ArrayKernel::operations`].
+    fn operations(&self, args: &[&[usize]], out: &[usize], inside: &dyn Fn(&Program) -> u64) -> u64;
 }
 
 /// A kernel over whole arrays, generic over the precision.
 pub trait ArrayKernel {
+    /// How many operations of unit cost (sums, products, comparisons, elementary functions) it takes for these shapes, up
+    /// to terms of lower order; what only moves numbers takes none. `inside` counts a program that the operator holds.
+    ///
+    /// By default one for each number of the largest array.
+    fn operations(&self, args: &[&[usize]], out: &[usize], _inside: &dyn Fn(&Program) -> u64) -> u64 {
+        args.iter().copied().chain([out]).map(crate::tensor::size).max().unwrap_or(0) as u64
+    }
     /// The kernel for these shapes.
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<T>) -> Kernel<T>;
 }
@@ -404,6 +418,9 @@ impl<K: ArrayKernel> Kernels for K {
     }
     fn kernel_interval(&self, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Interval>) -> Kernel<Interval> {
         self.kernel(args, out, compiler)
+    }
+    fn operations(&self, args: &[&[usize]], out: &[usize], inside: &dyn Fn(&Program) -> u64) -> u64 {
+        ArrayKernel::operations(self, args, out, inside)
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod code;
 mod compiled;
+mod cost;
 mod execute;
 mod interpreter;
 mod interval;
@@ -33,6 +34,7 @@ mod schedule;
 mod tests;
 
 pub use compiled::{Compiled, Port, Workspace};
+pub use cost::{Cost, GradientCost};
 #[cfg(test)]
 pub(crate) use interpreter::COMPUTED;
 pub(crate) use interpreter::{Interpreter, Monitor, apply, check_inputs, unbound, written_out};

@@ -201,15 +201,15 @@ impl<T: Scalar> Plan<T> {
 }
 
 /// Who is read by whom.
-struct Uses {
+pub(super) struct Uses {
     /// Roots read after their own step.
-    kept: Vec<bool>,
+    pub kept: Vec<bool>,
     /// The roots that each step is the last to read.
-    ends: Vec<Vec<usize>>,
+    pub ends: Vec<Vec<usize>>,
 }
 
 impl Uses {
-    fn new(schedule: &Schedule<'_>) -> Uses {
+    pub fn new(schedule: &Schedule<'_>) -> Uses {
         let count = schedule.program().nodes().len();
         let mut home = vec![usize::MAX; count];
         for (at, step) in schedule.steps.iter().enumerate() {

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod linear;
+pub mod workloads;
 
 use clarke::program::Role;
 use clarke::program::tie::Site;

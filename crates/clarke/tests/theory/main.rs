@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod bolte_boustany_cheap_gradients;
 mod bolte_pauwels_artifacts;
 mod bolte_pauwels_calculus;
 mod bolte_pauwels_curves;
