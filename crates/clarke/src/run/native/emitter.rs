@@ -7,7 +7,7 @@ use crate::program::real::Scalar;
 use crate::program::record::Prim;
 use crate::run::kernels::{self, Kernel};
 use crate::run::plan::{Instr, Loop, Place, Scalars, Spread, Work};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::marker::PhantomData;
 
 /// A part of a loop's body, in order.
@@ -330,27 +330,26 @@ unsafe extern "C" fn lay_out<T: Scalar>(spread: *const Spread, source: *const T,
 
 /// Whether the value of each instruction is read after the next call, before its place gets another value.
 fn later_reads<T>(body: &[Instr<T>]) -> Vec<bool> {
-    // The places that are read from here on to the end, and those that calls or what follows them read.
-    let (mut read, mut beyond): (HashSet<u32>, HashSet<u32>) = (HashSet::new(), HashSet::new());
+    // From the end on: how many calls have been passed, and how many had been where a place is read last.
+    let mut passed = 0;
+    let mut last: HashMap<u32, usize> = HashMap::new();
     let mut later = vec![false; body.len()];
     for (at, instr) in body.iter().enumerate().rev() {
         match instr {
             Instr::Apply { prim, to, from, .. } => {
-                later[at] = beyond.contains(to);
-                read.remove(to);
-                beyond.remove(to);
-                let arity = prim.map_or(1, |p| p.arity());
-                read.extend(&from[..arity]);
-                if !prim.is_none_or(Prim::is_instruction) {
-                    beyond = read.clone();
+                let is_call = !prim.is_none_or(Prim::is_instruction);
+                passed += usize::from(is_call);
+                later[at] = last.remove(to).is_some_and(|read| read < passed);
+                for place in &from[..prim.map_or(1, |p| p.arity())] {
+                    last.entry(*place).or_insert(passed - usize::from(is_call));
                 }
             }
             Instr::Gather { to, .. } => {
-                read.remove(to);
-                beyond = read.clone();
+                last.remove(to);
+                passed += 1;
             }
             Instr::Accumulate { from, .. } => {
-                read.insert(*from);
+                last.entry(*from).or_insert(passed);
             }
         }
     }
