@@ -3,6 +3,7 @@
 use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use super::enclosure;
+use super::ranking::{rank, scratch_of_rank};
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::class::Class;
@@ -91,15 +92,6 @@ impl Op for Order {
     }
 }
 
-/// Sorts the positions `0..u.len()`, kept as numbers, by the entries of u; equal entries stay in order.
-fn rank<T: Scalar>(u: &[T], positions: &mut [T]) {
-    positions.iter_mut().enumerate().for_each(|(k, p)| *p = T::of(k as f64));
-    positions.sort_unstable_by(|a, b| {
-        let (i, j) = (a.to_f64() as usize, b.to_f64() as usize);
-        compare(&u[i], &u[j]).then(i.cmp(&j))
-    });
-}
-
 /// The blocks of equal entries, as ranges of positions of the sorted array; NaN is equal to nothing.
 fn blocks<T: Scalar>(u: &[T], positions: &[T], mut f: impl FnMut(std::ops::Range<usize>)) {
     let value = |k: usize| u[positions[k].to_f64() as usize];
@@ -116,11 +108,12 @@ impl ArrayKernel for Order {
         let n = args[0].last().copied().unwrap_or(1);
         let selected =
             Selected::of("order", args[1], args[0], &last().kept(args[0])).expect("a selection's shape was checked");
-        let run = move |args: &[&[T]], out: &mut [T], positions: &mut [T]| {
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             let (u, s) = (args[0], args[1]);
+            let (positions, scratch) = scratch.split_at_mut(n);
             for slice in 0..u.len() / n.max(1) {
                 let row = &u[slice * n..(slice + 1) * n];
-                rank(row, positions);
+                rank(row, positions, scratch);
                 blocks(row, positions, |block| {
                     let tied = block.len() > 1;
                     let first = slice * n + block.start;
@@ -141,7 +134,7 @@ impl ArrayKernel for Order {
                 });
             }
         };
-        Kernel { scratch: n, run: Box::new(run) }
+        Kernel { scratch: n + scratch_of_rank::<T>(n), run: Box::new(run) }
     }
 }
 
@@ -156,9 +149,10 @@ impl Order {
     fn select(&self, u: &Tensor, mut arrange: impl FnMut(&mut Vec<usize>) -> f64) -> Tensor {
         let n = u.shape().last().copied().unwrap_or(1);
         let (mut s, mut positions) = (Tensor::full(u.shape(), 0.0), vec![0.0; n]);
+        let mut scratch = vec![0.0; scratch_of_rank::<f64>(n)];
         for slice in 0..u.data().len() / n.max(1) {
             let row = &u.data()[slice * n..(slice + 1) * n];
-            rank(row, &mut positions);
+            rank(row, &mut positions, &mut scratch);
             blocks(row, &positions, |block| {
                 let mut tied: Vec<usize> = block.clone().map(|k| slice * n + positions[k] as usize).collect();
                 let blend = if tied.len() > 1 { arrange(&mut tied) } else { 0.0 };
@@ -221,9 +215,10 @@ impl Tie for Order {
     fn faces(&self, u: &Tensor) -> Vec<Face> {
         let n = u.shape().last().copied().unwrap_or(1);
         let (mut faces, mut positions) = (vec![], vec![0.0; n]);
+        let mut scratch = vec![0.0; scratch_of_rank::<f64>(n)];
         for slice in 0..u.data().len() / n.max(1) {
             let row = &u.data()[slice * n..(slice + 1) * n];
-            rank(row, &mut positions);
+            rank(row, &mut positions, &mut scratch);
             blocks(row, &positions, |block| {
                 if block.len() > 1 {
                     let tied: Vec<usize> = block.clone().map(|k| positions[k] as usize).collect();
@@ -245,8 +240,9 @@ impl Tie for Order {
     fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
         let n = u.shape().last().copied().unwrap_or(1);
         let (mut snapped, mut positions) = (u.clone(), vec![0.0; n]);
+        let mut scratch = vec![0.0; scratch_of_rank::<f64>(n)];
         for row in snapped.data_mut().chunks_exact_mut(n.max(1)) {
-            rank(row, &mut positions);
+            rank(row, &mut positions, &mut scratch);
             // A block goes on as long as the next entry was near enough before anything moved.
             let mut before = f64::NAN;
             for k in 0..n {

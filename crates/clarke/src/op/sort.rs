@@ -2,6 +2,7 @@
 
 use super::axes::Axes;
 use super::order::compare;
+use super::ranking;
 use super::reduce::{MATRIX, methods, read, single};
 use crate::error::{Fault, Result};
 use crate::program::Var;
@@ -87,14 +88,16 @@ impl Op for Sort {
 impl ArrayKernel for Sort {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
-        let run = move |args: &[&[T]], out: &mut [T], row: &mut [T]| {
+        let length = split.length;
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            let (row, scratch) = scratch.split_at_mut(length);
             for slice in 0..split.slices {
                 split.positions(slice).zip(row.iter_mut()).for_each(|(at, x)| *x = args[0][at]);
-                row.sort_unstable_by(compare);
+                ranking::sort(row, scratch);
                 split.positions(slice).zip(row.iter()).for_each(|(at, x)| out[at] = *x);
             }
         };
-        Kernel { scratch: self.0.split(args[0]).length, run: Box::new(run) }
+        Kernel { scratch: length + ranking::scratch_of_sort::<T>(length), run: Box::new(run) }
     }
 }
 

@@ -242,6 +242,12 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
     fn is_finite(self) -> bool;
     /// Whether numbers are multiplied and added fast one by one: if not, every product of some size goes through `gemm`.
     const MULTIPLIES_FAST: bool = true;
+    /// An integer in whose order numbers stand, NaN after all others; −0 before 0.
+    fn key(self) -> u64;
+    /// The number of a key.
+    fn of_key(key: u64) -> Self;
+    /// Scratch space as integers; None if numbers have no keys, since they are compared with doubt.
+    fn words(scratch: &mut [Self]) -> Option<&mut [u64]>;
     /// The kernel of this precision.
     fn prepare(kernels: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Self>) -> Kernel<Self>;
     /// `dst = alpha·dst + lhs·rhs` for a m×k and a k×n matrix with arbitrary (column, row) strides.
@@ -261,7 +267,7 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
 }
 
 macro_rules! scalar {
-    ($t:ident $kernel:ident) => {
+    ($t:ident $bits:ident $kernel:ident) => {
         impl Scalar for $t {
             #[inline(always)]
             fn to_f64(self) -> f64 {
@@ -274,6 +280,23 @@ macro_rules! scalar {
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn key(self) -> u64 {
+                // As integers, positive numbers stand in their order, and negative ones in the reverse one.
+                let (bits, sign) = (self.to_bits(), 1 << ($bits::BITS - 1));
+                let key = if bits & sign == 0 { bits | sign } else { !bits };
+                let key = if self.is_nan() { $bits::MAX } else { key };
+                (key as u64) << (u64::BITS - $bits::BITS)
+            }
+            #[inline(always)]
+            fn of_key(key: u64) -> Self {
+                let (key, sign) = ((key >> (u64::BITS - $bits::BITS)) as $bits, 1 << ($bits::BITS - 1));
+                $t::from_bits(if key == $bits::MAX || key & sign != 0 { key & !sign } else { !key })
+            }
+            fn words(scratch: &mut [Self]) -> Option<&mut [u64]> {
+                // SAFETY: all bits are a number of either type.
+                Some(unsafe { scratch.align_to_mut().1 })
             }
             fn prepare(k: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<$t>) -> Kernel<$t> {
                 k.$kernel(args, out, compiler)
@@ -302,5 +325,5 @@ macro_rules! scalar {
         }
     };
 }
-scalar!(f32 kernel_f32);
-scalar!(f64 kernel_f64);
+scalar!(f32 u32 kernel_f32);
+scalar!(f64 u64 kernel_f64);
