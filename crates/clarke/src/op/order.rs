@@ -3,7 +3,7 @@
 use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use super::enclosure;
-use super::keys::{rank, room};
+use super::ranking::{rank, scratch_of_rank};
 use super::sort::sorting;
 use crate::error::{Fault, Result};
 use crate::program::class::Class;
@@ -139,7 +139,7 @@ impl ArrayKernel for Order {
                 });
             }
         };
-        Kernel { scratch: n + room::<T>(2 * n), run: Box::new(run) }
+        Kernel { scratch: n + scratch_of_rank::<T>(n), run: Box::new(run) }
     }
 }
 
@@ -154,7 +154,7 @@ impl Order {
     fn select(&self, u: &Tensor, mut arrange: impl FnMut(&mut Vec<usize>) -> f64) -> Tensor {
         let n = u.shape().last().copied().unwrap_or(1);
         let (mut s, mut positions) = (Tensor::full(u.shape(), 0.0), vec![0.0; n]);
-        let mut scratch = vec![0.0; room::<f64>(2 * n)];
+        let mut scratch = vec![0.0; scratch_of_rank::<f64>(n)];
         for slice in 0..u.data().len() / n.max(1) {
             let row = &u.data()[slice * n..(slice + 1) * n];
             rank(row, &mut positions, &mut scratch);
@@ -220,7 +220,7 @@ impl Tie for Order {
     fn faces(&self, u: &Tensor) -> Vec<Face> {
         let n = u.shape().last().copied().unwrap_or(1);
         let (mut faces, mut positions) = (vec![], vec![0.0; n]);
-        let mut scratch = vec![0.0; room::<f64>(2 * n)];
+        let mut scratch = vec![0.0; scratch_of_rank::<f64>(n)];
         for slice in 0..u.data().len() / n.max(1) {
             let row = &u.data()[slice * n..(slice + 1) * n];
             rank(row, &mut positions, &mut scratch);
@@ -245,7 +245,7 @@ impl Tie for Order {
     fn snap(&self, u: &Tensor, tolerance: f64) -> Option<Tensor> {
         let n = u.shape().last().copied().unwrap_or(1);
         let (mut snapped, mut positions) = (u.clone(), vec![0.0; n]);
-        let mut scratch = vec![0.0; room::<f64>(2 * n)];
+        let mut scratch = vec![0.0; scratch_of_rank::<f64>(n)];
         for row in snapped.data_mut().chunks_exact_mut(n.max(1)) {
             rank(row, &mut positions, &mut scratch);
             // A block goes on as long as the next entry was near enough before anything moved.

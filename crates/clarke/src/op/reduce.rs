@@ -1,9 +1,10 @@
 //! Sums, means and their smooth relatives over axes.
 
-use super::axes::Axes;
+use super::axes::{Axes, Split};
 use crate::error::{Fault, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
+use crate::program::elementary::slices;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param,
     Sample, Shortcut, Transposition,
@@ -241,18 +242,51 @@ impl ArrayKernel for LogSumExp {
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let split = self.0.split(args[0]);
-        Kernel::new(move |args, out, _| {
+        let space = scratch_of_sums(&split);
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             let x = args[0];
             split.fold(x, out, T::of(f64::NEG_INFINITY), |x| x, T::max);
-            for (s, y) in out.iter_mut().enumerate() {
-                let top = *y;
-                if top.is_finite() {
-                    let sum = split.positions(s).fold(T::of(0.0), |sum, at| sum + (x[at] - top).exp());
-                    *y = top + sum.ln();
-                }
-            }
-        })
+            exponential_sums(&split, x, out, scratch, |y, sum| *y = if y.is_finite() { *y + sum.ln() } else { *y });
+        };
+        Kernel { scratch: space, run: Box::new(run) }
     }
+}
+
+/// So many exponentials are computed at a time, of several slices if they are shorter.
+const AT_A_TIME: usize = 1024;
+
+/// How much scratch space [`exponential_sums`] needs.
+pub(super) fn scratch_of_sums(split: &Split) -> usize {
+    split.length.max(AT_A_TIME)
+}
+
+/// For each slice with its `top`, an entry of `tops`: `then(top, Σ exp(x − top))`, where ∞ − ∞ is 0.
+pub(super) fn exponential_sums<T: Scalar>(
+    split: &Split,
+    x: &[T],
+    tops: &mut [T],
+    scratch: &mut [T],
+    then: impl Fn(&mut T, T),
+) {
+    let length = split.length.max(1);
+    let together = (AT_A_TIME / length).max(1);
+    for (group, tops) in tops.chunks_mut(together).enumerate() {
+        let rows = &mut scratch[..tops.len() * split.length];
+        for (k, (row, top)) in rows.chunks_mut(length).zip(tops.iter()).enumerate() {
+            let slice = group * together + k;
+            row.iter_mut().zip(split.positions(slice)).for_each(|(y, at)| *y = below(x[at], *top));
+        }
+        slices::exp(rows);
+        for (row, top) in rows.chunks(length).zip(tops) {
+            then(top, row.iter().fold(T::of(0.0), |sum, y| sum + *y));
+        }
+    }
+}
+
+/// x − top, where ∞ − ∞ is 0: the entries ∞ share all weight.
+#[inline(always)]
+pub(super) fn below<T: Scalar>(x: T, top: T) -> T {
+    if top == T::of(f64::INFINITY) && x == top { T::of(0.0) } else { x - top }
 }
 
 /// `softmax(x) = exp(x − logsumexp(x))`: positive weights of sum 1, over all entries or along axes. Smooth.
@@ -324,13 +358,11 @@ impl ArrayKernel for Softmax {
             let x = args[0];
             for s in 0..split.slices {
                 let top = split.positions(s).fold(T::of(f64::NEG_INFINITY), |top, at| top.max(x[at]));
-                let mut sum = T::of(0.0);
-                for at in split.positions(s) {
-                    // ∞ − ∞ is no weight: the entries ∞ share it all.
-                    let infinite = top == T::of(f64::INFINITY) && x[at] == top;
-                    out[at] = if infinite { T::of(1.0) } else { (x[at] - top).exp() };
-                    sum = sum + out[at];
-                }
+                split.positions(s).for_each(|at| out[at] = below(x[at], top));
+            }
+            slices::exp(out);
+            for s in 0..split.slices {
+                let sum = split.positions(s).fold(T::of(0.0), |sum, at| sum + out[at]);
                 split.positions(s).for_each(|at| out[at] = out[at] / sum);
             }
         })

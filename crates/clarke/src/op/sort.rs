@@ -1,8 +1,8 @@
 //! Sorting and what is read off a sorted array.
 
 use super::axes::Axes;
-use super::keys;
 use super::order::compare;
+use super::ranking;
 use super::reduce::{MATRIX, methods, read, single};
 use crate::error::{Fault, Result};
 use crate::program::class::Class;
@@ -99,14 +99,14 @@ impl ArrayKernel for Sort {
         let split = self.0.split(args[0]);
         let length = split.length;
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            let (row, scratch) = scratch.split_at_mut(length);
             for slice in 0..split.slices {
-                let keys = &mut keys::words(scratch)[..length];
-                std::iter::zip(&mut *keys, split.positions(slice)).for_each(|(key, at)| *key = keys::key(args[0][at]));
-                keys.sort_unstable();
-                std::iter::zip(split.positions(slice), keys).for_each(|(at, key)| out[at] = T::of(keys::number(*key)));
+                split.positions(slice).zip(row.iter_mut()).for_each(|(at, x)| *x = args[0][at]);
+                ranking::sort(row, scratch);
+                split.positions(slice).zip(row.iter()).for_each(|(at, x)| out[at] = *x);
             }
         };
-        Kernel { scratch: keys::room::<T>(length), run: Box::new(run) }
+        Kernel { scratch: length + ranking::scratch_of_sort::<T>(length), run: Box::new(run) }
     }
 }
 

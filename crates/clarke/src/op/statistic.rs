@@ -1,9 +1,9 @@
 //! Weighted sums of sorted entries: quantiles, sums of the largest, trimmed means; and the largest themselves.
 
 use super::axes::Axes;
-use super::keys;
 use super::order::compare;
 use super::pointwise::parameter;
+use super::ranking;
 use super::reduce::{MATRIX, single};
 use super::sort::sorting;
 use crate::error::{Fault, Result};
@@ -110,7 +110,11 @@ fn sum_largest<T: Scalar>(row: &[T], k: usize, scratch: &mut [T]) -> T {
     if let Some(nan) = row.iter().find(|x| x.is_nan()) {
         return *nan;
     }
-    let bound = T::of(keys::number(keys::nth(row, row.len() - k, scratch)));
+    let Some(bound) = ranking::nth(row, row.len() - k, scratch) else {
+        let kept = &mut scratch[..row.len()];
+        kept.copy_from_slice(row);
+        return Statistic::SumLargest(k).of(kept);
+    };
     let above = row.iter().filter(|x| **x > bound).count();
     let kept = &mut scratch[..row.len()];
     std::iter::zip(&mut *kept, row).for_each(|(to, x)| *to = x.if_gt(bound, *x, T::of(0.0)));
@@ -280,7 +284,7 @@ impl ArrayKernel for Ordered {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (split, statistic) = (self.axes.split(args[0]), self.statistic);
         if let (Statistic::SumLargest(k), true) = (statistic, split.in_rows()) {
-            let room = keys::room::<T>(split.length);
+            let room = ranking::scratch_of_sort::<T>(split.length).max(split.length);
             let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
                 let rows = args[0].chunks_exact(split.length);
                 std::iter::zip(out, rows).for_each(|(y, row)| *y = sum_largest(row, k, scratch));

@@ -429,6 +429,18 @@ impl Scalar for Interval {
         self.is_bounded()
     }
 
+    fn key(self) -> u64 {
+        self.to_f64().key()
+    }
+
+    fn of_key(key: u64) -> Interval {
+        Interval::point(f64::of_key(key))
+    }
+
+    fn words(_: &mut [Interval]) -> Option<&mut [u64]> {
+        None
+    }
+
     fn prepare(
         k: &dyn Kernels,
         args: &[&[usize]],

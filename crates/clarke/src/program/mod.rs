@@ -6,7 +6,7 @@
 pub(crate) mod builder;
 pub mod call;
 pub mod class;
-mod elementary;
+pub(crate) mod elementary;
 pub mod float;
 pub mod interval;
 pub(crate) mod lanes;

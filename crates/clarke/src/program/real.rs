@@ -245,6 +245,12 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
     const MULTIPLIES_FAST: bool = true;
     /// Runs a job with the vectors of a level of this machine.
     fn with_lanes<J: Job<Self>>(level: Level, job: J);
+    /// An integer in whose order numbers stand, NaN after all others; −0 before 0.
+    fn key(self) -> u64;
+    /// The number of a key.
+    fn of_key(key: u64) -> Self;
+    /// Scratch space as integers; None if numbers have no keys, since they are compared with doubt.
+    fn words(scratch: &mut [Self]) -> Option<&mut [u64]>;
     /// The kernel of this precision.
     fn prepare(kernels: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<Self>) -> Kernel<Self>;
     /// `dst = alpha·dst + lhs·rhs` for a m×k and a k×n matrix with arbitrary (column, row) strides.
@@ -264,7 +270,7 @@ pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
 }
 
 macro_rules! scalar {
-    ($t:ident $kernel:ident: $avx512:ident $avx2:ident $base:literal) => {
+    ($t:ident $bits:ident $kernel:ident: $avx512:ident $avx2:ident $base:literal) => {
         impl Scalar for $t {
             #[inline(always)]
             fn to_f64(self) -> f64 {
@@ -277,6 +283,23 @@ macro_rules! scalar {
             #[inline(always)]
             fn is_finite(self) -> bool {
                 $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn key(self) -> u64 {
+                // As integers, positive numbers stand in their order, and negative ones in the reverse one.
+                let (bits, sign) = (self.to_bits(), 1 << ($bits::BITS - 1));
+                let key = if bits & sign == 0 { bits | sign } else { !bits };
+                let key = if self.is_nan() { $bits::MAX } else { key };
+                (key as u64) << (u64::BITS - $bits::BITS)
+            }
+            #[inline(always)]
+            fn of_key(key: u64) -> Self {
+                let (key, sign) = ((key >> (u64::BITS - $bits::BITS)) as $bits, 1 << ($bits::BITS - 1));
+                $t::from_bits(if key == $bits::MAX || key & sign != 0 { key & !sign } else { !key })
+            }
+            fn words(scratch: &mut [Self]) -> Option<&mut [u64]> {
+                // SAFETY: all bits are a number of either type.
+                Some(unsafe { scratch.align_to_mut().1 })
             }
             fn prepare(k: &dyn Kernels, args: &[&[usize]], out: &[usize], compiler: &dyn Compiler<$t>) -> Kernel<$t> {
                 k.$kernel(args, out, compiler)
@@ -327,5 +350,5 @@ macro_rules! scalar {
         }
     };
 }
-scalar!(f32 kernel_f32: F32x16 F32x8 4);
-scalar!(f64 kernel_f64: F64x8 F64x4 2);
+scalar!(f32 u32 kernel_f32: F32x16 F32x8 4);
+scalar!(f64 u64 kernel_f64: F64x8 F64x4 2);

@@ -50,7 +50,7 @@ pub fn reduce(x: f64) -> (u64, f64, f64) {
     let from = e - 2;
     let m = u128::from(m);
     let (a, b, c) = (digits(from), digits(from + 64), digits(from + 128));
-    let low = m * u128::from(c) >> 64;
+    let low = (m * u128::from(c)) >> 64;
     let middle = m * u128::from(b) + low;
     let product = (m * u128::from(a)).wrapping_shl(64).wrapping_add(middle);
     let (n, fraction) = ((product >> 126) as u64, product << 2);
@@ -75,7 +75,7 @@ fn times_half_pi(size: u128) -> (f64, f64) {
     let size = size << zeros;
     let (s1, s0) = (size >> 64, size & u128::from(u64::MAX));
     let (p1, p0) = (HALF_PI >> 64, HALF_PI & u128::from(u64::MAX));
-    let product = s1 * p1 + (s1 * p0 >> 64) + (s0 * p1 >> 64);
+    let product = s1 * p1 + ((s1 * p0) >> 64) + ((s0 * p1) >> 64);
     // With the zeros that were shifted out, product · 2^(−126 − zeros) is size · 2⁻¹²⁸ · π/2.
     let unit = f64::from_bits(((1023 - 126 - i64::from(zeros)) as u64) << 52);
     let high = product as f64;

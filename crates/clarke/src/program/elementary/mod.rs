@@ -18,6 +18,7 @@ mod hyperbolic;
 mod inverse;
 mod logarithm;
 mod power;
+pub mod slices;
 #[cfg(test)]
 mod tests;
 
