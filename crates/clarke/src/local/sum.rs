@@ -12,7 +12,8 @@ use crate::tensor::{Tensor, size};
 ///
 /// The loss over a batch is one compiled program, for each size of batch that comes up. The whole mean is computed in blocks
 /// of consecutive samples, which are read where they lie, so that memory does not grow with n; a batch of consecutive samples
-/// is read so too, and others are gathered first. Means of blocks are added in order: results are the same on every run.
+/// is read so too, and others are gathered first. Means of blocks are added in order, in groups of 64, and so are groups:
+/// results are the same on every run, and for any number of threads (see [`FiniteSum::with_threads`]).
 /// Evaluating allocates nothing after the first batch of a size, as long as no tie makes the slow analysis look.
 ///
 /// ```
@@ -41,12 +42,23 @@ pub struct FiniteSum {
     count: usize,
     /// How many samples are evaluated at once, at most.
     block: usize,
+    /// One for each thread.
+    workers: Vec<Worker>,
+}
+
+/// What a thread evaluates blocks with.
+struct Worker {
+    /// A compiled program for each size of block that came up.
     engines: Vec<(usize, Engine)>,
     /// Rows of a batch that are not read where they lie, for each of the samples' arrays.
     gathered: Vec<Vec<f64>>,
     /// Which rows, where the batch does not name them.
     places: Vec<usize>,
+    /// The gradient of a block, and the sum over a group of blocks.
     part: Vec<f64>,
+    sum: Vec<f64>,
+    /// The sum of the values of a group.
+    value: Result<f64>,
     views: Views,
 }
 
@@ -59,6 +71,8 @@ enum Source {
 
 /// Numbers of a block's inputs that should stay in the caches.
 const BLOCK: usize = 1 << 14;
+/// So many blocks are added up before their sum is added to those before: what a thread does at a time.
+const GROUP: usize = 64;
 
 impl FiniteSum {
     /// The mean of a loss of one sample: a scalar program with variables, inputs of the samples, and inputs that all share.
@@ -103,13 +117,29 @@ impl FiniteSum {
         let sources = sources(&one, samples, shared)?;
         let samples: Vec<Samples> = samples.iter().map(|(_, s)| s.clone()).collect();
         let block = (BLOCK / samples.iter().map(Samples::width).sum::<usize>().max(1)).clamp(16, 1024);
-        let gathered = samples.iter().map(|_| vec![]).collect();
-        let first = Engine::new(&one, policy.clone())?;
-        let part = vec![0.0; first.dimension()];
-        let engines = vec![(1, first)];
-        let (program, views) = (Box::new(program), Views::default());
-        let places = vec![];
-        Ok(FiniteSum { program, policy, sources, samples, count, block, engines, gathered, places, part, views })
+        let worker = Worker::new(&one, &samples, &policy)?;
+        let sum =
+            FiniteSum { program: Box::new(program), policy, sources, samples, count, block, workers: vec![worker] };
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        sum.with_threads(threads)
+    }
+
+    /// The same, evaluated by at most this many threads; by default by all that the machine has. Only sums of more than 64
+    /// blocks are shared among threads. The results are the same to the last bit for any number.
+    ///
+    /// Errors: none, but for what [`FiniteSum::new`] refuses.
+    ///
+    /// # Panics
+    /// If the number is 0.
+    pub fn with_threads(mut self, threads: usize) -> Result<FiniteSum> {
+        assert!(threads > 0, "at least one thread evaluates");
+        let groups = self.count.div_ceil(self.block * GROUP);
+        let one = self.workers[0].engines[0].1.program.clone();
+        self.workers.truncate(1);
+        for _ in 1..threads.min(groups) {
+            self.workers.push(Worker::new(&one, &self.samples, &self.policy)?);
+        }
+        Ok(self)
     }
 
     /// The same, evaluated in blocks of at most this many samples.
@@ -124,7 +154,7 @@ impl FiniteSum {
 
     /// The number of variables.
     pub fn dimension(&self) -> usize {
-        self.part.len()
+        self.workers[0].part.len()
     }
 
     /// The number n of samples.
@@ -139,12 +169,12 @@ impl FiniteSum {
 
     /// The loss over a batch of one sample.
     pub fn program(&self) -> &Program {
-        &self.engines[0].1.program
+        &self.workers[0].engines[0].1.program
     }
 
     /// The flat vector as one array for each variable.
     pub fn split(&self, x: &[f64]) -> Vec<Tensor> {
-        self.engines[0].1.split(x)
+        self.workers[0].engines[0].1.split(x)
     }
 
     /// How many numbers the samples hold.
@@ -166,12 +196,7 @@ impl FiniteSum {
 
     /// The mean over all samples. Errors: as [`FiniteSum::value_and_gradient`].
     pub fn value(&mut self, x: &[f64]) -> Result<f64> {
-        let mut sum = 0.0;
-        for start in (0..self.count).step_by(self.block) {
-            let size = self.block.min(self.count - start);
-            sum += size as f64 * self.evaluate(Rows::From(start), size, x, None)?;
-        }
-        Ok(sum / self.count as f64)
+        self.parts(self.count, &Rows::From, x, None)
     }
 
     /// The mean over all samples, and its gradient under the policy, written to `gradient`.
@@ -179,8 +204,7 @@ impl FiniteSum {
     /// Errors: a value or gradient that is not finite, a point where the loss is not Lipschitz; each with the operator at
     /// fault, and with indices inside of the block of samples where it was met.
     pub fn value_and_gradient(&mut self, x: &[f64], gradient: &mut [f64]) -> Result<f64> {
-        let count = self.count;
-        self.parts(count, Rows::From, x, gradient)
+        self.parts(self.count, &Rows::From, x, Some(gradient))
     }
 
     /// The mean over some samples, each as often as it is named, and its gradient under the policy, written to `gradient`.
@@ -191,42 +215,118 @@ impl FiniteSum {
     /// If there are no samples, or one of them is not below [`count`](FiniteSum::count).
     pub fn batch(&mut self, samples: &[usize], x: &[f64], gradient: &mut [f64]) -> Result<f64> {
         assert!(!samples.is_empty(), "a batch has at least one sample");
-        self.parts(samples.len(), |start| Rows::Of(&samples[start..]), x, gradient)
+        self.parts(samples.len(), &|start| Rows::Of(&samples[start..]), x, Some(gradient))
     }
 
     /// The mean over this many samples, a block at a time; `rows` says which come from a position on.
     fn parts<'a>(
         &mut self,
         count: usize,
-        rows: impl Fn(usize) -> Rows<'a>,
+        rows: &(dyn Fn(usize) -> Rows<'a> + Sync),
         x: &[f64],
-        gradient: &mut [f64],
+        mut gradient: Option<&mut [f64]>,
     ) -> Result<f64> {
-        if count <= self.block {
-            return self.evaluate(rows(0), count, x, Some(gradient));
-        }
-        gradient.fill(0.0);
-        let mut part = std::mem::take(&mut self.part);
-        let mut sum = 0.0;
-        let mut all = || {
-            for start in (0..count).step_by(self.block) {
-                let size = self.block.min(count - start);
-                sum += size as f64 * self.evaluate(rows(start), size, x, Some(&mut part))?;
-                gradient.iter_mut().zip(&part).for_each(|(g, p)| *g += size as f64 * p);
+        let mut workers = std::mem::take(&mut self.workers);
+        let shared = &*self;
+        let done = if count <= self.block {
+            workers[0].evaluate(shared, rows(0), count, x, gradient)
+        } else {
+            let (width, with_gradient) = (self.block * GROUP, gradient.is_some());
+            let mut sum = Ok(0.0);
+            gradient.iter_mut().for_each(|g| g.fill(0.0));
+            for first in (0..count).step_by(width * workers.len()) {
+                let left = (count - first).div_ceil(width);
+                let crew = workers.len().min(left);
+                each(&mut workers[..crew], 0, &|worker, k| {
+                    let start = first + k * width;
+                    let end = count.min(start + width);
+                    worker.value = worker.group(shared, start..end, rows, x, with_gradient);
+                });
+                // Groups are added in order, so that nothing depends on who was first.
+                for worker in &mut workers[..crew] {
+                    let own = std::mem::replace(&mut worker.value, Ok(0.0));
+                    sum = sum.and_then(|sum| own.map(|own| sum + own));
+                    gradient.iter_mut().flat_map(|g| g.iter_mut()).zip(&worker.sum).for_each(|(g, s)| *g += s);
+                }
+                if sum.is_err() {
+                    break;
+                }
             }
-            Ok(())
+            gradient.iter_mut().flat_map(|g| g.iter_mut()).for_each(|g| *g /= count as f64);
+            sum.map(|sum| sum / count as f64)
+        };
+        self.workers = workers;
+        done
+    }
+}
+
+/// Calls `work` for each worker with its number from `first` on, side by side.
+fn each(workers: &mut [Worker], first: usize, work: &(dyn Fn(&mut Worker, usize) + Sync)) {
+    match workers {
+        [] => {}
+        [worker] => work(worker, first),
+        many => {
+            let middle = many.len() / 2;
+            let (left, right) = many.split_at_mut(middle);
+            rayon::join(|| each(left, first, work), || each(right, first + middle, work));
+        }
+    }
+}
+
+impl Worker {
+    fn new(one: &Program, samples: &[Samples], policy: &Policy) -> Result<Worker> {
+        let first = Engine::new(one, policy.clone())?;
+        let zeros = vec![0.0; first.dimension()];
+        Ok(Worker {
+            engines: vec![(1, first)],
+            gathered: samples.iter().map(|_| vec![]).collect(),
+            places: vec![],
+            part: zeros.clone(),
+            sum: zeros,
+            value: Ok(0.0),
+            views: Views::default(),
+        })
+    }
+
+    /// The sum over a group of samples, a block at a time, and of the gradients if asked for.
+    fn group<'a>(
+        &mut self,
+        shared: &FiniteSum,
+        samples: std::ops::Range<usize>,
+        rows: &(dyn Fn(usize) -> Rows<'a> + Sync),
+        x: &[f64],
+        with_gradient: bool,
+    ) -> Result<f64> {
+        let (mut value, mut part) = (0.0, std::mem::take(&mut self.part));
+        self.sum.fill(0.0);
+        let mut all = || {
+            for start in samples.clone().step_by(shared.block) {
+                let size = shared.block.min(samples.end - start);
+                let into = with_gradient.then_some(part.as_mut_slice());
+                value += size as f64 * self.evaluate(shared, rows(start), size, x, into)?;
+                if with_gradient {
+                    self.sum.iter_mut().zip(&part).for_each(|(s, p)| *s += size as f64 * p);
+                }
+            }
+            Ok(value)
         };
         let done = all();
         self.part = part;
-        gradient.iter_mut().for_each(|g| *g /= count as f64);
-        done.map(|()| sum / count as f64)
+        done
     }
 
     /// The mean over a block, with its gradient if asked for.
-    fn evaluate(&mut self, rows: Rows<'_>, size: usize, x: &[f64], gradient: Option<&mut [f64]>) -> Result<f64> {
-        let at = self.engine(size)?;
+    fn evaluate(
+        &mut self,
+        shared: &FiniteSum,
+        rows: Rows<'_>,
+        size: usize,
+        x: &[f64],
+        gradient: Option<&mut [f64]>,
+    ) -> Result<f64> {
+        let at = self.engine(shared, size)?;
         let start = rows.start(size);
-        for (samples, into) in self.samples.iter().zip(&mut self.gathered) {
+        for (samples, into) in shared.samples.iter().zip(&mut self.gathered) {
             match (start, rows) {
                 (Some(start), _) if samples.consecutive(start..start + size).is_some() => {}
                 (Some(start), _) => {
@@ -238,9 +338,9 @@ impl FiniteSum {
                 (None, Rows::From(_)) => unreachable!("these lie one after another"),
             }
         }
-        let (samples, gathered) = (&self.samples, &self.gathered);
+        let (samples, gathered) = (&shared.samples, &self.gathered);
         let inputs = self.views.of(|views| {
-            views.extend(self.sources.iter().map(|source| {
+            views.extend(shared.sources.iter().map(|source| {
                 match source {
                     Source::Variable(at, length) => &x[*at..at + length],
                     Source::Shared(array) => array.data(),
@@ -260,11 +360,11 @@ impl FiniteSum {
     }
 
     /// Where the engine of a size of batch is; it is made when it is first asked for.
-    fn engine(&mut self, size: usize) -> Result<usize> {
+    fn engine(&mut self, shared: &FiniteSum, size: usize) -> Result<usize> {
         if let Some(at) = self.engines.iter().position(|(own, _)| *own == size) {
             return Ok(at);
         }
-        let engine = Engine::new(&(self.program)(size)?, self.policy.clone())?;
+        let engine = Engine::new(&(shared.program)(size)?, shared.policy.clone())?;
         self.engines.push((size, engine));
         Ok(self.engines.len() - 1)
     }
