@@ -64,7 +64,7 @@ macro_rules! exponential {
     };
 }
 
-exponential!(single f32 u32, 23 places, n at 12582912.0, ln 2 = 0.693145751953125 + 1.428_606_8e-6,
+exponential!(single f32 u32, 23 places, n at 12582912.0, ln 2 = 0.69314575 + 1.428_606_8e-6,
     e^x in -106.0 to 89.0, e^x - 1 = x below 1e-9 and -1 below -20.0, horner_single SINGLE_EXP);
 exponential!(double f64 u64, 52 places, n at 6755399441055744.0, ln 2 = 0.6931471803691238 + 1.9082149292705877e-10,
     e^x in -747.0 to 710.0, e^x - 1 = x below 1e-18 and -1 below -40.0, horner DOUBLE_EXP);

@@ -79,7 +79,7 @@ macro_rules! logarithm {
     };
 }
 
-logarithm!(single f32 u32, 23 places, ln 2 = 0.693145751953125 + 1.428_606_8e-6,
+logarithm!(single f32 u32, 23 places, ln 2 = 0.69314575 + 1.428_606_8e-6,
     subnormals times 2^25, 1 + x = x from 2^30, horner_single SINGLE_LN);
 logarithm!(double f64 u64, 52 places, ln 2 = 0.6931471803691238 + 1.9082149292705877e-10,
     subnormals times 2^54, 1 + x = x from 2^60, horner DOUBLE_LN);

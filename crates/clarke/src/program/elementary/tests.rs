@@ -236,11 +236,14 @@ fn functions_of_f32_are_within_their_bounds_everywhere() {
     sweep(1);
 }
 
+/// A function in f64 and in f32.
+type InBoth = (fn(f64) -> f64, fn(f32) -> f32);
+
 #[test]
 fn odd_functions_are_odd_and_even_ones_even() {
     use double as d;
     use single as s;
-    let odd: [(fn(f64) -> f64, fn(f32) -> f32); 8] = [
+    let odd: [InBoth; 8] = [
         (d::sin, s::sin),
         (d::tan, s::tan),
         (d::asin, s::asin),
@@ -250,7 +253,7 @@ fn odd_functions_are_odd_and_even_ones_even() {
         (d::erf, s::erf),
         (|x| d::atan2(x, 0.3), |x| s::atan2(x, 0.3)),
     ];
-    let even: [(fn(f64) -> f64, fn(f32) -> f32); 2] = [(d::cos, s::cos), (d::cosh, s::cosh)];
+    let even: [InBoth; 2] = [(d::cos, s::cos), (d::cosh, s::cosh)];
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     for _ in 0..20_000 {
         // Any bits, and an exponent near that of 1.
