@@ -1,6 +1,7 @@
 //! Sums, means and their smooth relatives over axes.
 
 use super::axes::Axes;
+use super::soft;
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::Call;
@@ -226,18 +227,7 @@ impl Op for LogSumExp {
 
 impl ArrayKernel for LogSumExp {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let split = self.0.split(args[0]);
-        Kernel::new(move |args, out, _| {
-            let x = args[0];
-            split.fold(x, out, T::of(f64::NEG_INFINITY), |x| x, T::max);
-            for (s, y) in out.iter_mut().enumerate() {
-                let top = *y;
-                if top.is_finite() {
-                    let sum = split.positions(s).fold(T::of(0.0), |sum, at| sum + (x[at] - top).exp());
-                    *y = top + sum.ln();
-                }
-            }
-        })
+        soft::logsumexp(self.0.split(args[0]))
     }
 }
 
@@ -301,21 +291,7 @@ impl Op for Softmax {
 
 impl ArrayKernel for Softmax {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let split = self.0.split(args[0]);
-        Kernel::new(move |args, out, _| {
-            let x = args[0];
-            for s in 0..split.slices {
-                let top = split.positions(s).fold(T::of(f64::NEG_INFINITY), |top, at| top.max(x[at]));
-                let mut sum = T::of(0.0);
-                for at in split.positions(s) {
-                    // ∞ − ∞ is no weight: the entries ∞ share it all.
-                    let infinite = top == T::of(f64::INFINITY) && x[at] == top;
-                    out[at] = if infinite { T::of(1.0) } else { (x[at] - top).exp() };
-                    sum = sum + out[at];
-                }
-                split.positions(s).for_each(|at| out[at] = out[at] / sum);
-            }
-        })
+        soft::softmax(self.0.split(args[0]))
     }
 }
 
