@@ -3,6 +3,7 @@
 use crate::error::{Fault, Result};
 use crate::program::Var;
 use crate::program::call::{Call, Value, describe};
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::{Batching, Op, Param};
 use crate::program::real::Scalar;
 use crate::program::total;
@@ -198,6 +199,7 @@ pub(super) struct Split {
     pub slices: usize,
     pub length: usize,
     layout: Layout,
+    level: Level,
 }
 
 #[derive(Debug, Clone)]
@@ -233,7 +235,7 @@ impl Split {
             };
             Layout::Scattered { starts: offsets(&kept), steps: offsets(&along) }
         };
-        Split { slices, length, layout }
+        Split { slices, length, layout, level: Level::of_this_machine() }
     }
 
     /// How many neighbouring slices lie side by side, row by row: number k of all of them is one row of this length. None
@@ -243,11 +245,6 @@ impl Split {
             Layout::Strided { inner } if *inner > 1 => Some(*inner),
             _ => None,
         }
-    }
-
-    /// Whether the slices are the rows of the array, one after another.
-    pub fn in_rows(&self) -> bool {
-        matches!(self.layout, Layout::Strided { inner: 1 })
     }
 
     /// Where slice s begins.
@@ -296,14 +293,38 @@ impl Split {
         map: impl Fn(T) -> T + Copy,
         join: impl Fn(T, T) -> T + Copy,
     ) {
-        match &self.layout {
-            Layout::Strided { inner: 1 } if self.length > 0 => {
-                for (row, value) in x.chunks_exact(self.length).zip(out.iter_mut()) {
+        T::with_lanes(self.level, Fold { split: self, x, out, first, map, join });
+    }
+
+    /// Whether each slice is a row of neighbours, one after the other.
+    pub fn is_rows(&self) -> bool {
+        self.length > 0 && matches!(self.layout, Layout::Strided { inner: 1 })
+    }
+}
+
+/// A fold about to be run, see [`Split::fold`].
+struct Fold<'a, T, M, J> {
+    split: &'a Split,
+    x: &'a [T],
+    out: &'a mut [T],
+    first: T,
+    map: M,
+    join: J,
+}
+
+impl<T: Scalar, M: Fn(T) -> T + Copy, J: Fn(T, T) -> T + Copy> Job<T> for Fold<'_, T, M, J> {
+    // The loops are of numbers, and the compiler makes vectors of them.
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Fold { split, x, out, first, map, join } = self;
+        match &split.layout {
+            Layout::Strided { inner: 1 } if split.length > 0 => {
+                for (row, value) in x.chunks_exact(split.length).zip(out.iter_mut()) {
                     *value = fold_row(row, first, map, join);
                 }
             }
-            Layout::Strided { inner } if self.length > 0 && *inner > 0 => {
-                for (block, values) in x.chunks_exact(self.length * inner).zip(out.chunks_exact_mut(*inner)) {
+            Layout::Strided { inner } if split.length > 0 && *inner > 0 => {
+                for (block, values) in x.chunks_exact(split.length * inner).zip(out.chunks_exact_mut(*inner)) {
                     values.fill(first);
                     for row in block.chunks_exact(*inner) {
                         values.iter_mut().zip(row).for_each(|(v, x)| *v = join(*v, map(*x)));
@@ -312,30 +333,45 @@ impl Split {
             }
             _ => {
                 for (s, value) in out.iter_mut().enumerate() {
-                    *value = self.positions(s).fold(first, |v, at| join(v, map(x[at])));
+                    *value = split.positions(s).fold(first, |v, at| join(v, map(x[at])));
                 }
             }
         }
     }
 }
 
-/// The fold of one row in eight interleaved parts, which the processor runs side by side.
-#[inline]
-fn fold_row<T: Scalar>(row: &[T], first: T, map: impl Fn(T) -> T + Copy, join: impl Fn(T, T) -> T + Copy) -> T {
-    const LANES: usize = 8;
-    if row.len() < LANES {
-        return row.iter().fold(first, |v, x| join(v, map(*x)));
-    }
-    let mut lanes = [first; LANES];
-    let chunks = row.chunks_exact(LANES);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        for (lane, x) in lanes.iter_mut().zip(chunk) {
-            *lane = join(*lane, map(*x));
+/// The fold of one row in interleaved parts, sixteen or four, which the processor runs side by side.
+#[inline(always)]
+pub(super) fn fold_row<T: Scalar>(
+    row: &[T],
+    first: T,
+    map: impl Fn(T) -> T + Copy,
+    join: impl Fn(T, T) -> T + Copy,
+) -> T {
+    const LANES: usize = 16;
+    let mut four = [first; 4];
+    let (wide, rest) = row.as_chunks::<LANES>();
+    if !wide.is_empty() {
+        let mut lanes = [first; LANES];
+        for chunk in wide {
+            for l in 0..LANES {
+                lanes[l] = join(lanes[l], map(chunk[l]));
+            }
+        }
+        for group in lanes.as_chunks::<4>().0 {
+            for l in 0..4 {
+                four[l] = join(four[l], group[l]);
+            }
         }
     }
-    let rest = rest.iter().fold(first, |v, x| join(v, map(*x)));
-    lanes.iter().fold(rest, |v, lane| join(v, *lane))
+    let (groups, rest) = rest.as_chunks::<4>();
+    for group in groups {
+        for l in 0..4 {
+            four[l] = join(four[l], map(group[l]));
+        }
+    }
+    let last = rest.iter().fold(first, |v, x| join(v, map(*x)));
+    join(join(join(four[0], four[2]), join(four[1], four[3])), last)
 }
 
 /// How a tie over axes reads its selection.

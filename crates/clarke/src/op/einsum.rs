@@ -53,6 +53,24 @@ struct Term<'p> {
     value: Var<'p>,
 }
 
+/// What the letters of two factors are in their product: stacks of matrices, what is summed over, and the rows and
+/// columns that only one of them has.
+struct Roles {
+    lead: Vec<char>,
+    gone: Vec<char>,
+    rows: Vec<char>,
+    columns: Vec<char>,
+}
+
+/// How much costlier than nothing it is to bring axes into another order: rows that stay whole are copied fast.
+fn moved(from: &[char], to: &[char]) -> f64 {
+    match from == to {
+        true => 0.0,
+        false if from.last() == to.last() => 1.0,
+        false => 2.0,
+    }
+}
+
 /// Reads the subscripts: the letters of each operand, and those of the value.
 fn read(subscripts: &str, operands: &[Var<'_>]) -> Result<(Vec<Vec<char>>, Vec<char>), Fault> {
     let wrong = |rule: String| parameter("einsum", "subscripts", format!("\"{subscripts}\""), rule);
@@ -133,7 +151,10 @@ fn einsum<'p>(subscripts: &str, operands: &[Var<'p>]) -> Result<Var<'p>, Fault> 
         let Some((i, j)) = pairs.min_by(|a, b| cost(a).total_cmp(&cost(b))) else { break };
         let needed = needed(&terms, &[i, j], &output);
         let (b, a) = (terms.remove(j), terms.remove(i));
-        terms.insert(i, a.times(b, &needed));
+        // Of the two orders of the factors the one that moves less, first as written.
+        let goal = terms.is_empty().then_some(output.as_slice());
+        let turned = b.moved(&a, &needed, goal) < a.moved(&b, &needed, goal);
+        terms.insert(i, if turned { b.times(a, &needed) } else { a.times(b, &needed) });
     }
     let last = terms.remove(0);
     Ok(last.ordered(&output))
@@ -186,10 +207,41 @@ impl<'p> Term<'p> {
         letters.iter().map(|c| self.letters.iter().position(|own| own == c).map_or(1, |k| shape[k])).collect()
     }
 
+    /// Whether less is moved if the matrices are stored transposed.
+    fn flips(&self, lead: &[char], rows: &[char], columns: &[char]) -> bool {
+        let [kept, flipped] = [[lead, rows, columns].concat(), [lead, columns, rows].concat()];
+        !(rows.is_empty() || columns.is_empty()) && moved(&self.letters, &flipped) < moved(&self.letters, &kept)
+    }
+
+    /// How much must be moved for the product with another, and for its value to have the order of `goal`.
+    fn moved(&self, other: &Term<'p>, needed: &[char], goal: Option<&[char]>) -> f64 {
+        let Roles { lead, gone, rows, columns } = self.roles(other, needed);
+        let own = |term: &Term<'p>, rows: &[char], columns: &[char]| {
+            let flip = term.flips(&lead, rows, columns);
+            let order = if flip { [&lead, columns, rows].concat() } else { [&lead, rows, columns].concat() };
+            moved(&term.letters, &order) * size(&term.value.shape()) as f64
+        };
+        let made = [lead.as_slice(), &rows, &columns].concat();
+        let [of_rows, of_columns] = [self.lengths(&rows), other.lengths(&columns)].map(|n| size(&n) as f64);
+        let made_size = size(&self.lengths(&lead)) as f64 * of_rows * of_columns;
+        let turned = goal.map_or(0.0, |goal| moved(&made, goal) * made_size);
+        own(self, &rows, &gone) + own(other, &gone, &columns) + turned
+    }
+
+    /// Which letters of the two factors are what in their product.
+    fn roles(&self, other: &Term<'p>, needed: &[char]) -> Roles {
+        Roles {
+            lead: those(&self.letters, |c| other.letters.contains(&c) && needed.contains(&c)),
+            gone: those(&self.letters, |c| other.letters.contains(&c) && !needed.contains(&c)),
+            rows: those(&self.letters, |c| !other.letters.contains(&c)),
+            columns: those(&other.letters, |c| !self.letters.contains(&c)),
+        }
+    }
+
     /// As matrices of rows × columns, in stacks of `lead`, with a flag where they are stored transposed. An empty list
     /// of letters of a single matrix makes it a vector.
     fn matrices(&self, lead: &[char], rows: &[char], columns: &[char]) -> (Var<'p>, bool) {
-        let flip = self.letters == [lead, columns, rows].concat() && !(rows.is_empty() || columns.is_empty());
+        let flip = self.flips(lead, rows, columns);
         let (first, second) = if flip { (columns, rows) } else { (rows, columns) };
         let value = self.ordered(&[lead, first, second].concat());
         let one = |letters: &[char]| {
@@ -207,10 +259,7 @@ impl<'p> Term<'p> {
     /// The product, summed over the letters of both that are not needed.
     fn times(self, other: Term<'p>, needed: &[char]) -> Term<'p> {
         let (a, b) = (&self, &other);
-        let lead = those(&a.letters, |c| b.letters.contains(&c) && needed.contains(&c));
-        let gone = those(&a.letters, |c| b.letters.contains(&c) && !needed.contains(&c));
-        let rows = those(&a.letters, |c| !b.letters.contains(&c));
-        let columns = those(&b.letters, |c| !a.letters.contains(&c));
+        let Roles { lead, gone, rows, columns } = a.roles(b, needed);
         let letters = [lead.as_slice(), &rows, &columns].concat();
         let shape: Vec<usize> = [a.lengths(&lead), a.lengths(&rows), b.lengths(&columns)].concat();
         let value = if gone.is_empty() {

@@ -2,11 +2,15 @@
 //!
 //! Everything about shapes is worked out once; copying then allocates nothing and goes by whole rows where it can.
 
-use super::product;
+use super::product::{self, put, some};
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::real::Scalar;
 
 /// The side of the blocks in which a matrix is transposed: two of them fit the L1 cache in either precision.
 const BLOCK: usize = 16;
+
+/// Rows of up to so many numbers are copied without a call for each.
+const SHORT: usize = 64;
 
 /// The positions in a *far* array of the elements of a *near* one, which is contiguous in row-major order.
 ///
@@ -19,6 +23,7 @@ pub(super) struct Layout {
     row_step: isize,
     columns: usize,
     column_step: isize,
+    level: Level,
 }
 
 impl Layout {
@@ -43,7 +48,7 @@ impl Layout {
                 .flat_map(|k| inner.iter().map(move |&s| (s as isize + k * step) as usize))
                 .collect();
         }
-        Layout { starts, rows, row_step, columns, column_step }
+        Layout { starts, rows, row_step, columns, column_step, level: Level::of_this_machine() }
     }
 
     /// The same with nonnegative steps, from the start of the far array.
@@ -61,11 +66,8 @@ impl Layout {
 
     /// near = far at the positions.
     pub(super) fn read<T: Scalar>(&self, far: &[T], near: &mut [T]) {
-        if self.is_transposing() {
-            for (&start, block) in std::iter::zip(&self.starts, near.chunks_exact_mut(self.rows * self.columns)) {
-                self.read_transposed(&far[start..], block);
-            }
-            return;
+        if self.is_transposing() || (self.column_step == 1 && self.columns <= SHORT) {
+            return T::with_lanes(self.level, Read { layout: self, far, near });
         }
         self.each_row(|k, at| {
             let row = &mut near[k * self.columns..][..self.columns];
@@ -127,19 +129,61 @@ impl Layout {
     fn is_transposing(&self) -> bool {
         self.row_step == 1 && self.column_step > 1 && self.rows >= BLOCK / 2 && self.columns >= BLOCK / 2
     }
+}
 
-    /// A matrix transposed block by block, so that neither side is read across cache lines more than once.
-    fn read_transposed<T: Scalar>(&self, far: &[T], near: &mut [T]) {
-        let step = self.column_step as usize;
-        for r0 in (0..self.rows).step_by(BLOCK) {
-            let r1 = (r0 + BLOCK).min(self.rows);
-            for c0 in (0..self.columns).step_by(BLOCK) {
-                let c1 = (c0 + BLOCK).min(self.columns);
-                for r in r0..r1 {
-                    let row = &mut near[r * self.columns..][c0..c1];
-                    for (c, x) in (c0..c1).zip(row) {
-                        *x = far[r + c * step];
+/// An array about to be read whose short rows are copied, or whose matrices are transposed.
+struct Read<'a, T> {
+    layout: &'a Layout,
+    far: &'a [T],
+    near: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for Read<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Read { layout, far, near } = self;
+        let &Layout { rows, columns, row_step, .. } = layout;
+        if rows * columns == 0 {
+            return;
+        }
+        for (&start, near) in std::iter::zip(&layout.starts, near.chunks_exact_mut(rows * columns)) {
+            if layout.is_transposing() {
+                read_transposed::<T, V>(&far[start..], layout.column_step as usize, [rows, columns], near);
+            } else {
+                for (r, to) in near.chunks_exact_mut(columns).enumerate() {
+                    let from = &far[shifted(start, r, row_step)..][..columns];
+                    for c in (0..columns).step_by(V::N) {
+                        let n = V::N.min(columns - c);
+                        // SAFETY: both rows have n numbers left.
+                        unsafe { put::<T, V>(some(from.as_ptr().add(c), n), to.as_mut_ptr().add(c), n) }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// A matrix transposed block by block, so that neither side is read across cache lines more than once.
+#[inline(always)]
+fn read_transposed<T: Scalar, V: Lanes<T>>(far: &[T], step: usize, [rows, columns]: [usize; 2], near: &mut [T]) {
+    // All that is read and written lies before these.
+    let (far, near) = (&far[..rows + (columns - 1) * step], &mut near[..rows * columns]);
+    for r0 in (0..rows).step_by(BLOCK) {
+        let r1 = (r0 + BLOCK).min(rows);
+        for c0 in (0..columns).step_by(BLOCK) {
+            let c1 = (c0 + BLOCK).min(columns);
+            let whole = c0 + (c1 - c0) / V::N * V::N;
+            for c in (c0..whole).step_by(V::N) {
+                for r in (r0..r1).step_by(V::N) {
+                    let counts = [V::N, V::N.min(r1 - r)];
+                    let to = near[r * columns + c..].as_mut_ptr();
+                    // SAFETY: the block's numbers are within the two slices, as is said above.
+                    unsafe { V::transpose(far[r + c * step..].as_ptr(), step, counts, to, columns) }
+                }
+            }
+            for r in r0..r1 {
+                for c in whole..c1 {
+                    near[r * columns + c] = far[r + c * step];
                 }
             }
         }

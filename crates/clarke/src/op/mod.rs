@@ -53,6 +53,7 @@ pub mod rounding;
 pub mod running;
 pub mod shape;
 pub mod smooth;
+mod soft;
 pub mod solve;
 pub mod sort;
 pub mod sparse;

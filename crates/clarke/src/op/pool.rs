@@ -2,10 +2,11 @@
 
 use super::axes::Axes;
 use super::pad::Pad;
-use super::window::{Along, Frame, Windows};
+use super::window::{Along, Frame, Grid, Windows};
 use crate::error::{Fault, Place, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
@@ -149,12 +150,26 @@ impl ArrayKernel for MaxPool {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let lengths = &args[0][args[0].len() - self.frame.dims..];
         let grid = self.frame.grid(self.name(), lengths).expect("the pool's shape rule was checked");
-        let (plane, windows) = (grid.plane().max(1), grid.windows().max(1));
-        Kernel::new(move |args, out, _| {
-            for (x, y) in std::iter::zip(args[0].chunks_exact(plane), out.chunks_exact_mut(windows)) {
-                grid.fold(x, y, T::of(f64::NEG_INFINITY), T::max);
-            }
-        })
+        let level = Level::of_this_machine();
+        Kernel::new(move |args, out, _| T::with_lanes(level, Largest { grid: &grid, x: args[0], out }))
+    }
+}
+
+/// The largest entries of all windows, about to be found.
+struct Largest<'a, T> {
+    grid: &'a Grid,
+    x: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for Largest<'_, T> {
+    // The loops are of numbers, and the compiler makes vectors of them.
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let (plane, windows) = (self.grid.plane().max(1), self.grid.windows().max(1));
+        for (x, y) in std::iter::zip(self.x.chunks_exact(plane), self.out.chunks_exact_mut(windows)) {
+            self.grid.fold(x, y, T::of(f64::NEG_INFINITY), T::max);
+        }
     }
 }
 

@@ -262,15 +262,15 @@ impl<T: Scalar> Strip<T> {
     }
 }
 
-/// `n` numbers in memory, up to a whole vector.
+/// `n` numbers in memory, up to a whole vector. Safety: they can be read.
 #[inline(always)]
-unsafe fn some<T, V: Lanes<T>>(at: *const T, n: usize) -> V {
+pub(super) unsafe fn some<T, V: Lanes<T>>(at: *const T, n: usize) -> V {
     unsafe { if n == V::N { V::load(at) } else { V::load_part(at, n) } }
 }
 
-/// Writes `n` numbers, up to a whole vector.
+/// Writes `n` numbers, up to a whole vector. Safety: they can be written.
 #[inline(always)]
-unsafe fn put<T, V: Lanes<T>>(x: V, at: *mut T, n: usize) {
+pub(super) unsafe fn put<T, V: Lanes<T>>(x: V, at: *mut T, n: usize) {
     unsafe { if n == V::N { x.store(at) } else { x.store_part(at, n) } }
 }
 

@@ -1,6 +1,7 @@
 //! Sums, means and their smooth relatives over axes.
 
 use super::axes::{Axes, Split};
+use super::soft;
 use crate::error::{Fault, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
@@ -241,14 +242,7 @@ impl ArrayKernel for LogSumExp {
     }
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let split = self.0.split(args[0]);
-        let space = scratch_of_sums(&split);
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            let x = args[0];
-            split.fold(x, out, T::of(f64::NEG_INFINITY), |x| x, T::max);
-            exponential_sums(&split, x, out, scratch, |y, sum| *y = if y.is_finite() { *y + sum.ln() } else { *y });
-        };
-        Kernel { scratch: space, run: Box::new(run) }
+        soft::logsumexp(self.0.split(args[0]))
     }
 }
 
@@ -353,19 +347,7 @@ impl ArrayKernel for Softmax {
     }
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let split = self.0.split(args[0]);
-        Kernel::new(move |args, out, _| {
-            let x = args[0];
-            for s in 0..split.slices {
-                let top = split.positions(s).fold(T::of(f64::NEG_INFINITY), |top, at| top.max(x[at]));
-                split.positions(s).for_each(|at| out[at] = below(x[at], top));
-            }
-            slices::exp(out);
-            for s in 0..split.slices {
-                let sum = split.positions(s).fold(T::of(0.0), |sum, at| sum + out[at]);
-                split.positions(s).for_each(|at| out[at] = out[at] / sum);
-            }
-        })
+        soft::softmax(self.0.split(args[0]))
     }
 }
 

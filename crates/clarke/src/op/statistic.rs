@@ -283,7 +283,7 @@ impl ArrayKernel for Ordered {
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (split, statistic) = (self.axes.split(args[0]), self.statistic);
-        if let (Statistic::SumLargest(k), true) = (statistic, split.in_rows()) {
+        if let (Statistic::SumLargest(k), true) = (statistic, split.is_rows()) {
             let room = ranking::scratch_of_sort::<T>(split.length).max(split.length);
             let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
                 let rows = args[0].chunks_exact(split.length);

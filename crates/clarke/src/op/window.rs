@@ -242,11 +242,8 @@ impl Grid {
             let (low, high) = run.windows;
             row[..low].fill(T::of(0.0));
             row[high..].fill(T::of(0.0));
-            if run.step == 1 {
-                row[low..high].copy_from_slice(&plane[run.at..][..high - low]);
-            } else if low < high {
-                std::iter::zip(&mut row[low..high], plane[run.at..].iter().step_by(run.step))
-                    .for_each(|(y, x)| *y = *x);
+            if low < high {
+                join_each(&mut row[low..high], &plane[run.at..], run.step, |_, x| x);
             }
         });
     }
@@ -266,8 +263,7 @@ impl Grid {
     fn add_run<T: Scalar>(&self, row: &[T], run: Run, plane: &mut [T]) {
         let (low, high) = run.windows;
         if low < high {
-            let there = plane[run.at..].iter_mut().step_by(run.step);
-            std::iter::zip(there, &row[low..high]).for_each(|(x, y)| *x = *x + *y);
+            add_to_each(&mut plane[run.at..], run.step, &row[low..high]);
         }
     }
 
@@ -277,16 +273,39 @@ impl Grid {
         out.fill(first);
         self.runs(|_, row, run| {
             let (low, high) = run.windows;
-            if low == high {
-            } else if run.step == 1 {
-                // Neighbours, which the compiler takes several at a time.
-                let x = &plane[run.at..][..high - low];
-                std::iter::zip(&mut out[row + low..row + high], x).for_each(|(y, x)| *y = join(*y, *x));
-            } else {
-                let x = plane[run.at..].iter().step_by(run.step);
-                std::iter::zip(&mut out[row + low..row + high], x).for_each(|(y, x)| *y = join(*y, *x));
+            if low < high {
+                join_each(&mut out[row + low..row + high], &plane[run.at..], run.step, &join);
             }
         });
+    }
+}
+
+/// Joins numbers that are `step` apart into their neighbours `to`. Steps of one and two, whose numbers the compiler takes
+/// several at a time, have loops of their own.
+#[inline(always)]
+fn join_each<T: Scalar>(to: &mut [T], from: &[T], step: usize, join: impl Fn(T, T) -> T) {
+    match step {
+        1 => std::iter::zip(to, from).for_each(|(y, x)| *y = join(*y, *x)),
+        2 => {
+            let Some((last, to)) = to.split_last_mut() else { return };
+            *last = join(*last, from[2 * to.len()]);
+            std::iter::zip(to, from.as_chunks::<2>().0).for_each(|(y, x)| *y = join(*y, x[0]));
+        }
+        _ => std::iter::zip(to, from.iter().step_by(step)).for_each(|(y, x)| *y = join(*y, *x)),
+    }
+}
+
+/// Adds neighbours to numbers that are `step` apart.
+#[inline(always)]
+fn add_to_each<T: Scalar>(to: &mut [T], step: usize, from: &[T]) {
+    match step {
+        1 => std::iter::zip(to, from).for_each(|(x, y)| *x = *x + *y),
+        2 => {
+            let Some((last, from)) = from.split_last() else { return };
+            to[2 * from.len()] = to[2 * from.len()] + *last;
+            std::iter::zip(to.as_chunks_mut::<2>().0, from).for_each(|(x, y)| x[0] = x[0] + *y);
+        }
+        _ => std::iter::zip(to.iter_mut().step_by(step), from).for_each(|(x, y)| *x = *x + *y),
     }
 }
 

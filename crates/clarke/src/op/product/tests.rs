@@ -34,3 +34,41 @@ fn every_path_and_level_gives_the_naive_product() {
         }
     }
 }
+
+#[test]
+fn rows_that_zeros_meet_go_unread_only_where_that_is_asked_for() {
+    let (k, p) = (21, 37);
+    let x: Vec<f64> = (0..k).map(|l| if l % 3 == 1 { 1.0 } else { 0.0 }).collect();
+    let b: Vec<f64> = (0..k * p).map(|at| if at / p % 3 == 1 { 2.0 } else { f64::INFINITY }).collect();
+    let plain = Product { m: 1, k, p, a: Matrix::new(k, false), b: Matrix::new(p, false), skip_zeros: false };
+    let product = |product: Product, level: Level, x: &[f64]| {
+        let mut out = vec![0.0; p];
+        product.run(level, x, &b, &mut out, &mut vec![0.0; product.scratch::<f64>()]);
+        out
+    };
+    for level in Level::all() {
+        let skipping = Product { skip_zeros: true, ..plain };
+        assert_eq!(product(skipping, level, &x), vec![14.0; p]);
+        assert_eq!(product(skipping, level, &vec![0.0; k]), vec![0.0; p]);
+        assert!(product(plain, level, &x).iter().all(|y| y.is_nan()));
+    }
+}
+
+#[test]
+fn a_product_does_not_depend_on_where_its_arrays_lie() {
+    let (m, k, p) = (19, 230, 53);
+    let numbers = |n: usize, by: f64| (0..n).map(|i| (i as f64 * by).sin()).collect::<Vec<f64>>();
+    let (a, b) = (numbers(m * k, 0.7), numbers(k * p, 0.3));
+    let product = Product { m, k, p, a: Matrix::new(k, false), b: Matrix::new(p, false), skip_zeros: false };
+    let shifted = |by: usize| {
+        let moved = |x: &[f64]| [&vec![0.0; by], x].concat();
+        let (a, b) = (moved(&a), moved(&b));
+        let mut out = vec![0.0; m * p + by];
+        let mut scratch = vec![0.0; product.scratch::<f64>() + by];
+        product.run(Level::of_this_machine(), &a[by..], &b[by..], &mut out[by..], &mut scratch[by..]);
+        out[by..].to_vec()
+    };
+    for by in 1..8 {
+        assert_eq!(shifted(by), shifted(0));
+    }
+}
