@@ -18,6 +18,7 @@ usage: cargo xtask <chore>
   oracle   only every operator against JAX, in a Python environment under target/
   python   only the Python package: its wheel in that environment, tests, doctests, types, stubs, examples
   soak     the laws of random programs with fresh seeds, until stopped: soak [minutes] [first seed]
+  cost     measure how costs grow, in release, and write docs/performance.md with its pictures
   docs     write docs/ops.md anew from the table of operators";
 
 /// What went wrong, to be printed as one line.
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let done = match chores.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["test"] => test(),
         ["docs"] => docs(),
+        ["cost"] => cost(),
         ["oracle"] => oracle::compare(),
         ["python"] => python::check(),
         ["soak"] => soak::run(None, None),
@@ -120,6 +122,14 @@ fn docs() -> Result<(), Failure> {
         .and_then(|()| fs::write(&path, text))
         .map_err(|e| format!("{} cannot be written: {e}", path.display()))?;
     println!("wrote docs/ops.md");
+    Ok(())
+}
+
+/// Measures how costs grow, and writes what was measured.
+fn cost() -> Result<(), Failure> {
+    let args = ["run", "--release", "--package", "clarke-show", "--example", "costs", "--", "docs"];
+    cargo("how costs grow", &args)?;
+    println!("wrote docs/performance.md and its pictures");
     Ok(())
 }
 
