@@ -21,6 +21,7 @@ usage: cargo xtask <chore>
   soak     the laws of random programs with fresh seeds, until stopped: soak [minutes] [first seed]
   bench    what Clarke's programs cost beside loops written by hand, and with --peers beside other systems, which are
            installed under target/; see bench --help
+  cost     measure how costs grow, in release, and write docs/performance.md with its pictures
   docs     write docs/ops.md anew from the table of operators";
 
 /// What went wrong, to be printed as one line.
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         ["test"] => test(),
         ["docs"] => docs(),
         ["bench", ref options @ ..] => bench::bench(options),
+        ["cost"] => cost(),
         ["oracle"] => oracle::compare(),
         ["python"] => python::check(),
         ["soak"] => soak::run(None, None),
@@ -124,6 +126,14 @@ fn docs() -> Result<(), Failure> {
         .and_then(|()| fs::write(&path, text))
         .map_err(|e| format!("{} cannot be written: {e}", path.display()))?;
     println!("wrote docs/ops.md");
+    Ok(())
+}
+
+/// Measures how costs grow, and writes what was measured.
+fn cost() -> Result<(), Failure> {
+    let args = ["run", "--release", "--package", "clarke-show", "--example", "costs", "--", "docs"];
+    cargo("how costs grow", &args)?;
+    println!("wrote docs/performance.md and its pictures");
     Ok(())
 }
 

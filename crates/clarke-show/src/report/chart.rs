@@ -32,13 +32,14 @@ const VALUES: Axes = Axes { height: false, log_x: false, log_y: false };
 const LOG: Axes = Axes { log_y: true, ..VALUES };
 const HEIGHT: Axes = Axes { height: true, ..LOG };
 const RATE: Axes = Axes { log_x: true, ..HEIGHT };
+const POWER: Axes = Axes { log_x: true, ..LOG };
 const EARLY: Axes = Axes { log_x: true, ..VALUES };
 
 impl Axes {
     /// What the view is called where the reader chooses.
     fn name(self) -> &'static str {
         match self {
-            RATE => "both axes logarithmic",
+            RATE | POWER => "both axes logarithmic",
             HEIGHT => "height, logarithmic",
             LOG => "logarithmic",
             EARLY => "horizontal axis logarithmic",
@@ -92,6 +93,7 @@ impl<'a> Drawing<'a> {
         let mut offered: Vec<Axes> = match self.chart.scale {
             Scale::Linear => vec![VALUES],
             Scale::Log => vec![LOG, VALUES],
+            Scale::Power => vec![POWER],
             Scale::Height => vec![HEIGHT, RATE, VALUES],
         };
         let reach = |l: &Drawn| l.line.points.last().map_or(0.0, |p| p.0);
@@ -201,6 +203,35 @@ impl<'a> Drawing<'a> {
 }
 
 impl Chart {
+    /// The chart as a picture that stands alone, as SVG on white, with its legend: for documents.
+    ///
+    /// Errors: those of the drawing library.
+    pub fn svg(&self) -> Result<String, PictureError> {
+        let drawing = Drawing::new(self);
+        let axes = match self.scale {
+            Scale::Linear => VALUES,
+            Scale::Log => LOG,
+            Scale::Power => POWER,
+            Scale::Height => HEIGHT,
+        };
+        let size = Size { width: 720.0, height: 340.0, marks: (8, 6) };
+        let mut scene = drawing.scene(axes, size);
+        let mut right = size.width - 8.0;
+        for line in drawing.lines.iter().rev() {
+            scene.text([right, 12.0], TEXT, line.line.label(), Anchor::Right, INK);
+            right -= width(&line.line.label(), TEXT) + 8.0;
+            line.stroke(&mut scene, vec![[right - 26.0, 12.0], [right, 12.0]]);
+            right -= 44.0;
+        }
+        let white = format!(
+            ">\n<desc>{}</desc>\n<rect width=\"{}\" height=\"{}\" fill=\"#ffffff\"/>\n",
+            words::escaped(&words::clipped(&drawing.told(), 1000)),
+            size.width,
+            size.height
+        );
+        Ok(scene.svg()?.trim().replacen(">\n", &white, 1) + "\n")
+    }
+
     /// The level from which the heights of a run are measured.
     fn level(&self, run: &str) -> f64 {
         let own = |line: &&Series| !self.apart || line.run == run;

@@ -141,6 +141,8 @@ pub enum Scale {
     Linear,
     /// Logarithmic values, and linear ones.
     Log,
+    /// Both axes logarithmic: powers are straight.
+    Power,
     /// Heights above the least value, logarithmic, also over a logarithmic horizontal axis; and the values themselves.
     Height,
 }

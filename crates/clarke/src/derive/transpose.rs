@@ -28,9 +28,10 @@ impl Program {
     /// Which nodes depend on these inputs.
     pub(crate) fn depends_on(&self, inputs: &[usize]) -> Vec<bool> {
         let mut active = vec![false; self.nodes().len()];
+        inputs.iter().for_each(|&k| active[self.inputs()[k].node] = true);
         for (id, node) in self.nodes().iter().enumerate() {
             active[id] = match &node.kind {
-                Kind::Input(k) => inputs.contains(k),
+                Kind::Input(_) => active[id],
                 Kind::Constant(_) => false,
                 Kind::Apply { args, .. } => args.iter().any(|&a| active[a]),
             };

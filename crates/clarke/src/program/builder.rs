@@ -7,7 +7,7 @@ use super::{Input, Kind, Node, Program, Role};
 use crate::error::{Error, Fault, Place, Result};
 use crate::tensor::Tensor;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// A program under construction.
@@ -23,6 +23,9 @@ pub struct Builder {
 struct State {
     nodes: Vec<Node>,
     inputs: Vec<Input>,
+    /// The inputs' names, and how many of them are selections: a derivative has one for each of many ties.
+    names: HashSet<String>,
+    selections: usize,
     error: Option<Error>,
     /// Where new nodes come from, if not from the caller's line.
     origin: Option<Origin>,
@@ -98,9 +101,10 @@ impl Builder {
     pub fn input<'p>(&'p self, name: &str, shape: &[usize], role: Role) -> Var<'p> {
         let mut state = self.inner.borrow_mut();
         let mut name = name.to_string();
-        while state.inputs.iter().any(|i| i.name == name) {
+        while !state.names.insert(name.clone()) {
             name.push('_');
         }
+        state.selections += usize::from(role.is_selection());
         let (node, index) = (state.nodes.len(), state.inputs.len());
         let (place, owner) = state.origin.clone().map_or((Place::Unknown, None), |o| (o.place, o.owner));
         state.nodes.push(Node { kind: Kind::Input(index), shape: shape.to_vec(), place, owner });
@@ -360,7 +364,7 @@ impl Builder {
 
     /// A new scalar selection input, named s0, s1, ….
     pub(crate) fn selection(&self, site: Arc<Site>) -> Var<'_> {
-        let count = self.inner.borrow().inputs.iter().filter(|i| i.role.is_selection()).count();
+        let count = self.inner.borrow().selections;
         self.input(&format!("s{count}"), &[], Role::Selection(Some(site)))
     }
 

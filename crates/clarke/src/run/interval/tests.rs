@@ -63,8 +63,11 @@ fn each_sample(mut f: impl FnMut(&Entry, &Sample, &Program)) {
     }
 }
 
+/// By how much a value in f64 may miss an enclosure, which is one of exact arithmetic: products round less often than
+/// sums of intervals do, and in another order.
 fn hair(entry: &Entry) -> f64 {
-    if is_verified(entry.name) { 1e-14 } else { 0.0 }
+    let product = ["matmul", "einsum", "dot", "outer", "linear", "bilinear"].contains(&entry.name);
+    if is_verified(entry.name) || product || entry.name.starts_with("conv") { 1e-14 } else { 0.0 }
 }
 
 /// The box with every end moved by a share of its magnitude, or of 1.
