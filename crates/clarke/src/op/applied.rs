@@ -43,6 +43,11 @@ pub trait Applied<const W: usize>: Sized + Send + Sync + 'static {
     /// The transpose times y.
     fn back<T: Scalar>(y: &[T], rows: &[[T; W]], x: &mut [T]);
 
+    /// The transpose times y by other operators, see [`Op::fused`].
+    fn fused_back<'p>(_y: Var<'p>, _tie: Var<'p>) -> Option<Var<'p>> {
+        None
+    }
+
     /// Bounds of the matrix, or of its transpose, times an array, for a tie that is no point.
     fn enclose(back: bool, x: &Boxes, tie: &Boxes) -> Option<Boxes>;
 
@@ -116,6 +121,10 @@ impl<M: Applied<W>, const W: usize> Op for Application<M, W> {
 
     fn linearity(&self) -> Linearity {
         Linearity::First
+    }
+
+    fn fused<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        if self.back { M::fused_back(args[0], args[1]) } else { None }
     }
 
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {

@@ -46,6 +46,7 @@ pub mod polar;
 pub mod pool;
 mod product;
 pub mod project;
+mod ranked;
 mod ranking;
 pub mod rearrange;
 pub mod reduce;

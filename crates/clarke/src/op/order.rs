@@ -3,6 +3,7 @@
 use super::applied::{Applied, LONGEST, last};
 use super::axes::{Selected, batch_tie};
 use super::enclosure;
+use super::ranked;
 use super::ranking::{rank, scratch_of_rank};
 use super::sort::sorting;
 use crate::error::{Fault, Result};
@@ -295,6 +296,10 @@ impl Applied<3> for Arrange {
     const FORMULAS: [&'static str; 2] = ["x along its last axis in that order", "the transpose of arrange in x"];
     const SOURCE: &'static str = "the derivative of sort";
     const RULE: &'static str = "an order has three numbers for each entry of the array along its last axis";
+
+    fn fused_back<'p>(y: Var<'p>, order: Var<'p>) -> Option<Var<'p>> {
+        ranked::fused(y, order)
+    }
 
     fn enclose(back: bool, x: &Boxes, order: &Boxes) -> Option<Boxes> {
         enclosure::arrange(back, x, order)

@@ -119,6 +119,11 @@ pub trait Pointwise<const N: usize = 1>: Debug + Clone + Default + Send + Sync +
         None
     }
 
+    /// An equal value in compiled programs, see [`Op::fused`].
+    fn fused<'p>(&self, _x: [Var<'p>; N]) -> Option<Var<'p>> {
+        None
+    }
+
     /// The operator as a tie, if it is one.
     fn tie(&self) -> Option<&dyn Tie> {
         None
@@ -228,6 +233,10 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
 
     fn reduce<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
         self.0.reduce(array(args))
+    }
+
+    fn fused<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        self.0.fused(array(args))
     }
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {

@@ -110,8 +110,45 @@ fn sort_by_digits<'a>(mut from: &'a mut [u64], mut to: &'a mut [u64]) {
 ///
 /// Cost: linear; two passes over x, and a selection among those that fall into one of 4096 parts of its range.
 pub fn nth<T: Scalar>(x: &[T], k: usize, scratch: &mut [T]) -> Option<T> {
-    const PARTS: u32 = 12;
     let keys = &mut T::words(scratch)?[..x.len()];
+    let found = if x.len() < MANY { None } else { nth_between(x, k, keys) };
+    Some(T::of_key(found.unwrap_or_else(|| nth_of_parts(x, k, keys))))
+}
+
+/// From this length on a sample says where the entry is looked for.
+const MANY: usize = 1 << 14;
+
+/// The key at position k, if it lies between two entries that a sample says to be a little below and above it: what lies
+/// between them is all that is kept (Floyd, Rivest 1975).
+fn nth_between<T: Scalar>(x: &[T], k: usize, keys: &mut [u64]) -> Option<u64> {
+    const SAMPLE: usize = 1 << 10;
+    /// Six deviations of the rank of an entry in the sample, at most.
+    const MARGIN: usize = 96;
+    let step = x.len() / SAMPLE;
+    let sample = &mut keys[..SAMPLE];
+    for (i, key) in sample.iter_mut().enumerate() {
+        // Not every step-th: data may have a period.
+        let within = (i.wrapping_mul(0x9E37_79B9) >> 7) % step;
+        *key = x[i * step + within].key();
+    }
+    sample.sort_unstable();
+    let at = k * SAMPLE / x.len();
+    let low = if at < MARGIN { 0 } else { sample[at - MARGIN] };
+    let high = if at + MARGIN < SAMPLE { sample[at + MARGIN] } else { u64::MAX };
+    let (mut below, mut kept) = (0, 0);
+    for x in x {
+        let key = x.key();
+        keys[kept] = key;
+        below += usize::from(key < low);
+        kept += usize::from(key >= low && key <= high);
+    }
+    let k = k.checked_sub(below).filter(|k| *k < kept)?;
+    Some(*keys[..kept].select_nth_unstable(k).1)
+}
+
+/// The key at position k, found by counting into parts of the range.
+fn nth_of_parts<T: Scalar>(x: &[T], k: usize, keys: &mut [u64]) -> u64 {
+    const PARTS: u32 = 12;
     let (mut low, mut high) = (u64::MAX, 0);
     for (key, x) in keys.iter_mut().zip(x) {
         *key = x.key();
@@ -132,7 +169,7 @@ pub fn nth<T: Scalar>(x: &[T], k: usize, scratch: &mut [T]) -> Option<T> {
         keys[kept] = key;
         kept += usize::from(part_of(key) == part);
     }
-    Some(T::of_key(*keys[..kept].select_nth_unstable(k - before).1))
+    *keys[..kept].select_nth_unstable(k - before).1
 }
 
 #[cfg(test)]
@@ -167,6 +204,25 @@ mod tests {
         let row: Vec<T> = u.iter().copied().filter(|x| !x.is_nan()).collect();
         for k in (0..numbers.len()).step_by(1 + numbers.len() / 7) {
             assert!(nth(&row, k, &mut space) == Some(numbers[k]), "{k} of {row:?}");
+        }
+    }
+
+    #[test]
+    fn entries_of_long_rows_are_found_whatever_their_order() {
+        let n = 3 * MANY + 7;
+        let mut space = vec![0.0; scratch_of_sort::<f64>(n)];
+        let rows: [Vec<f64>; 4] = [
+            (0..n).map(|k| (k as f64 * 0.7).sin()).collect(),
+            (0..n).map(|k| -(k as f64)).collect(),
+            (0..n).map(|k| (k % 3) as f64).collect(),
+            (0..n).map(|k| if k % 1000 == 0 { k as f64 } else { 0.0 }).collect(),
+        ];
+        for row in rows {
+            let mut sorted = row.clone();
+            sorted.sort_by(f64::total_cmp);
+            for k in [0, 1, n / 3, n / 2, n - 2, n - 1] {
+                assert_eq!(nth(&row, k, &mut space), Some(sorted[k]));
+            }
         }
     }
 

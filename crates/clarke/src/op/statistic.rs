@@ -9,6 +9,7 @@ use super::sort::sorting;
 use crate::error::{Fault, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param, Sample,
 };
@@ -106,20 +107,52 @@ impl Statistic {
 }
 
 /// The sum of the k largest entries of a row: of those above the k-th, and of as many equal to it as are missing.
-fn sum_largest<T: Scalar>(row: &[T], k: usize, scratch: &mut [T]) -> T {
-    if let Some(nan) = row.iter().find(|x| x.is_nan()) {
-        return *nan;
-    }
+fn sum_largest<T: Scalar>(level: Level, row: &[T], k: usize, scratch: &mut [T]) -> T {
     let Some(bound) = ranking::nth(row, row.len() - k, scratch) else {
         let kept = &mut scratch[..row.len()];
         kept.copy_from_slice(row);
         return Statistic::SumLargest(k).of(kept);
     };
-    let above = row.iter().filter(|x| **x > bound).count();
-    let kept = &mut scratch[..row.len()];
-    std::iter::zip(&mut *kept, row).for_each(|(to, x)| *to = x.if_gt(bound, *x, T::of(0.0)));
-    let sum = total::sum(kept);
-    if above == k { sum } else { sum + T::of((k - above) as f64) * bound }
+    let mut above = Above { sum: T::of(0.0), count: 0, nan: false };
+    T::with_lanes(level, SumAbove { row, bound, above: &mut above });
+    match row.iter().find(|x| above.nan && x.is_nan()) {
+        Some(nan) => *nan,
+        None if above.count == k => above.sum,
+        None => above.sum + T::of((k - above.count) as f64) * bound,
+    }
+}
+
+/// The entries above a bound: their sum and count, and whether any entry is NaN.
+struct Above<T> {
+    sum: T,
+    count: usize,
+    nan: bool,
+}
+
+struct SumAbove<'a, T> {
+    row: &'a [T],
+    bound: T,
+    above: &'a mut Above<T>,
+}
+
+impl<T: Scalar> Job<T> for SumAbove<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        const BLOCK: usize = 256;
+        let mut kept = [T::of(0.0); BLOCK];
+        for row in self.row.chunks(BLOCK) {
+            let (mut count, mut numbers) = (0, 0);
+            for (to, x) in kept.iter_mut().zip(row) {
+                let above = *x > self.bound;
+                *to = if above { *x } else { T::of(0.0) };
+                count += usize::from(above);
+                numbers += usize::from(!x.is_nan());
+            }
+            self.above.sum = self.above.sum + total::sum(&kept[..row.len()]);
+            self.above.count += count;
+            self.above.nan |= numbers < row.len();
+        }
+    }
 }
 
 /// The point between two numbers, as numpy computes it; without overflow, and between infinities that are equal.
@@ -285,9 +318,10 @@ impl ArrayKernel for Ordered {
         let (split, statistic) = (self.axes.split(args[0]), self.statistic);
         if let (Statistic::SumLargest(k), true) = (statistic, split.is_rows()) {
             let room = ranking::scratch_of_sort::<T>(split.length).max(split.length);
+            let level = Level::of_this_machine();
             let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
                 let rows = args[0].chunks_exact(split.length);
-                std::iter::zip(out, rows).for_each(|(y, row)| *y = sum_largest(row, k, scratch));
+                std::iter::zip(out, rows).for_each(|(y, row)| *y = sum_largest(level, row, k, scratch));
             };
             return Kernel { scratch: room, run: Box::new(run) };
         }

@@ -150,6 +150,10 @@ impl Pointwise<2> for GuardedMul {
         }
     }
 
+    fn fused<'p>(&self, [a, b]: [Var<'p>; 2]) -> Option<Var<'p>> {
+        b.is_everywhere(1.0).then_some(a)
+    }
+
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Var<'p> {
         // The slope stays the first argument: a singular one is looked for there.
         match at.wrt {

@@ -54,6 +54,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The same value for these arguments by other operators, in which no tie and no slope can be looked for any more: what
+    /// compiled programs run in its place. Asked when a program is compiled, once its selections are numbers.
+    fn fused<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+        None
+    }
+
     /// The value written out in other operators, where the operator is defined so. Its derivative and its fast
     /// execution then follow from theirs.
     fn expand<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {

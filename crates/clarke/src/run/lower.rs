@@ -20,7 +20,29 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
     while needs_writing_out(&current) {
         current = rebuild(&current, Selections::Given);
     }
-    current.simplify()
+    fused(&current.simplify()).simplify()
+}
+
+/// One pass: applications are replaced by what runs in their place.
+fn fused(program: &Program) -> Program {
+    let builder = Builder::merging();
+    let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
+    for node in program.nodes() {
+        let image = match &node.kind {
+            Kind::Input(k) => {
+                let input = &program.inputs()[*k];
+                builder.input(&input.name, &input.shape, input.role.clone())
+            }
+            Kind::Apply { op, args } => {
+                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
+                op.fused(&args).map_or_else(|| builder.copy(node, &map), |value| value.broadcast_to(&node.shape))
+            }
+            Kind::Constant(_) => builder.copy(node, &map),
+        };
+        map.push(image);
+    }
+    let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
+    builder.finish(&outputs).expect("replacing applications of a checked program")
 }
 
 fn needs_writing_out(program: &Program) -> bool {

@@ -48,6 +48,9 @@ impl Operand {
     }
 }
 
+/// A stretch of a root's numbers: the root, and where it begins.
+pub type Stretch = (usize, usize);
+
 /// A piece of work.
 #[derive(Debug)]
 pub enum Step {
@@ -185,7 +188,7 @@ impl<'a> Schedule<'a> {
 
     /// The stretch of a root that holds exactly the numbers of a node, by where it begins; what is stretched becomes a
     /// root of its own.
-    fn stretch(&mut self, id: usize) -> (usize, usize) {
+    fn stretch(&mut self, id: usize) -> Stretch {
         match self.views[id] {
             View::Window(root, at) => (root, at),
             _ => (self.stored(id), 0),
@@ -193,7 +196,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// The same once everything is resolved.
-    fn resolved(&self, id: usize) -> (usize, usize) {
+    fn resolved(&self, id: usize) -> Stretch {
         match self.views[id] {
             View::Window(root, at) => (root, at),
             _ => (self.root(id), 0),
@@ -265,7 +268,7 @@ impl<'a> Schedule<'a> {
 
     /// The kernels of a node executed by its kernel, and for each argument the root with its numbers and where they
     /// begin in it.
-    pub fn kernel(&self, id: usize) -> Option<(&'a dyn Kernels, Vec<(usize, usize)>)> {
+    pub fn kernel(&self, id: usize) -> Option<(&'a dyn Kernels, Vec<Stretch>)> {
         let Kind::Apply { op, args } = &self.node(id).kind else { return None };
         match op.execution() {
             Execution::Array(kernels) if op.shortcut(&self.node(args[0]).shape).is_none_or(|s| !s.is_window()) => {

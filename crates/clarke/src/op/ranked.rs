@@ -1,0 +1,163 @@
+//! What weights by rank become in compiled programs: a selection in place of a sort.
+
+use super::ranking;
+use crate::error::{Fault, Result};
+use crate::program::class::Class;
+use crate::program::op::{ArrayKernel, Batching, Compiler, Execution, Kernel, Op, Param};
+use crate::program::real::Scalar;
+use crate::program::{Program, Var};
+use crate::tensor::size;
+
+/// `ranked(u, s)` for a vector u and a number s: `low` for the entries that stand before position `first` in ascending
+/// order, `high` for the others. What entries get that are equal to the one at that position, the tie `order(u, s)`
+/// says: the value is these weights by rank, arranged back by it.
+///
+/// It stands in programs that are run and nowhere else: there is no tie to be seen. Cost: linear.
+#[derive(Debug, Clone)]
+struct Ranked {
+    first: usize,
+    low: f64,
+    high: f64,
+}
+
+/// The weights y by rank, arranged back by the order of u under the selection s, if y has two values only, the first of
+/// them up to some rank; or that many times a number.
+pub(super) fn fused<'p>(y: Var<'p>, order: Var<'p>) -> Option<Var<'p>> {
+    let (_, args) = order.made_by("order")?;
+    let (u, s) = (args[0], args[1]);
+    if u.rank() != 1 || size(&s.shape()) != 1 {
+        return None;
+    }
+    if let Some(weights) = y.known() {
+        return Some(u.apply_with(two_values(weights.data())?, &[s]));
+    }
+    let (product, factors) = y.made_by("guarded_mul").or_else(|| y.made_by("mul"))?;
+    let weights = two_values(factors[0].known()?.data())?;
+    let number = match factors[1].made_by("broadcast_to") {
+        Some((_, of)) => of[0],
+        None => factors[1],
+    };
+    if size(&number.shape()) != 1 || factors[0].shape() != y.shape() {
+        return None;
+    }
+    let weights = u.apply_with(weights, &[s]);
+    let number = number.reshape(&[]).broadcast_to(&y.shape());
+    Some(if product.name() == "mul" { weights * number } else { weights.guarded_mul(number) })
+}
+
+fn two_values(weights: &[f64]) -> Option<Ranked> {
+    let (low, high) = (*weights.first()?, *weights.last()?);
+    let first = weights.iter().position(|w| w.to_bits() != low.to_bits())?;
+    let two = weights[first..].iter().all(|w| w.to_bits() == high.to_bits());
+    (two && low.is_finite() && high.is_finite()).then_some(Ranked { first, low, high })
+}
+
+impl Op for Ranked {
+    fn name(&self) -> &'static str {
+        "ranked"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        vec![
+            ("first", Param::Int(self.first as i64)),
+            ("low", Param::Number(self.low)),
+            ("high", Param::Number(self.high)),
+        ]
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        Ok(args[0].to_vec())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        Class::join(args).piecewise_linear().bounded()
+    }
+
+    fn batch<'p>(&self, _: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        unreachable!("programs are batched before they are compiled")
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for Ranked {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        4 * size(args[0]) as u64
+    }
+
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let (first, low, high) = (self.first, T::of(self.low), T::of(self.high));
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            let (u, weight) = (args[0], args[1][0]);
+            let nan = T::of(f64::NAN);
+            let Some(bound) = ranking::nth(u, first, scratch) else { return out.fill(nan) };
+            // The derivative at a NaN is NaN, and numbers stand before it.
+            for (y, x) in std::iter::zip(&mut *out, u) {
+                *y = if *x >= bound { high } else { low };
+                *y = x.if_eq(*x, *y, nan);
+            }
+            let (mut below, mut equal) = (0, 0);
+            for x in u {
+                below += usize::from(*x < bound);
+                equal += usize::from(*x == bound);
+            }
+            if equal > 1 {
+                let before = first - below;
+                let one = T::of(1.0);
+                let sum = T::of(before as f64) * low + T::of((equal - before) as f64) * high;
+                let mean = if weight == one { T::of(0.0) } else { (one - weight) * (sum / T::of(equal as f64)) };
+                let tied = std::iter::zip(&mut *out, u).filter(|(_, x)| **x == bound);
+                for (seen, (y, _)) in tied.enumerate() {
+                    let own = if seen < before { low } else { high };
+                    *y = mean + if weight == one { own } else { weight * own };
+                }
+            }
+        };
+        Kernel { scratch: ranking::scratch_of_sort::<T>(args[0][0]), run: Box::new(run) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::program::tie::Convention;
+    use crate::{Program, Tensor};
+
+    /// The compiled gradient, which selects, is that of the slow twin, which sorts.
+    #[test]
+    fn selected_weights_are_those_of_the_sorted_order() {
+        let cases: [&[f64]; 6] = [
+            &[3.0, 1.0, 2.0, 0.0],
+            &[1.0, 1.0, 1.0, 1.0],
+            &[0.0, -0.0, 2.0, 0.0],
+            &[2.0, 1.0, 1.0, 1.0],
+            &[f64::NEG_INFINITY, 5.0, f64::INFINITY, 5.0],
+            &[1.0, 2.0, 2.0, 2.0],
+        ];
+        for text in ["sum_largest(x, 2)", "exp(sum_largest(-x, 1))", "sum_largest(x, 3) * x[0]"] {
+            let f = crate::parse(text, &[("x", &[4])]).unwrap().gradient().unwrap();
+            for (x, convention) in cases.iter().flat_map(|x| [(x, Convention::MinNorm), (x, Convention::Jax)]) {
+                let x = Tensor::vector(x.to_vec());
+                let fast = f.compile::<f64>(convention).call(std::slice::from_ref(&x)).unwrap().remove(0);
+                let selections = f.inputs().iter().filter(|i| i.role.is_selection()).count();
+                assert!(selections > 0, "{text} has a tie");
+                let slow = slow(&f, &x, convention);
+                for (a, b) in std::iter::zip(fast.data(), slow.data()) {
+                    let close = a == b || (a - b).abs() <= 1e-15 * b.abs() || (a.is_nan() && b.is_nan());
+                    assert!(close, "{text} at {x:?}, {convention:?}: {fast:?}, not {slow:?}");
+                }
+            }
+        }
+    }
+
+    fn slow(f: &Program, x: &Tensor, convention: Convention) -> Tensor {
+        let filled = f.fixing(|_, input| match &input.role {
+            crate::program::Role::Selection(Some(site)) => {
+                Some(Tensor::full(&input.shape, site.choice(convention).selection))
+            }
+            _ => None,
+        });
+        filled.unwrap().eval(std::slice::from_ref(x)).unwrap().remove(0)
+    }
+}
