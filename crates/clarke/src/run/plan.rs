@@ -3,7 +3,7 @@
 use super::code::{Action, At, Code, Line};
 use super::kernels;
 use super::memory::Memory;
-use super::native::{self, Native, Table};
+use super::native::{self, Layout, Native};
 use super::schedule::{Schedule, Step};
 use crate::program::op::{self, Compiler};
 use crate::program::real::Scalar;
@@ -194,8 +194,9 @@ impl<T: Scalar> Plan<T> {
 
     /// The same with machine code, where the machine can.
     pub fn with_native(mut self) -> Plan<T> {
-        let table = Table { inputs: self.outputs.len(), constants: self.fixed - 1 };
-        self.native = native::compile(&mut self.work, table, self.size * size_of::<T>());
+        let zero = self.numbers.iter().position(|x| x.to_f64().to_bits() == 0);
+        let layout = Layout { inputs: self.outputs.len(), constants: self.fixed - 1, zero, size: self.size };
+        self.native = native::compile(&mut self.work, layout);
         self
     }
 }

@@ -105,9 +105,10 @@ const STORE: Opcode = plain(0x11);
 const BROADCAST: Opcode = prefixed(Map::M0F38, 0x18, 0x19);
 const MOVE: Opcode = plain(0x28);
 
-/// The bits that the pool holds first: those of an absolute value, then the sign.
+/// What the pool holds: the bits of an absolute value, the sign, zero.
 pub const POOL_ABS: usize = 0;
 pub const POOL_SIGN: usize = 1;
+pub const POOL_ZERO: usize = 2;
 
 /// Code under construction.
 #[derive(Debug)]
@@ -127,9 +128,11 @@ impl Assembler {
         if double {
             code.extend((u64::MAX >> 1).to_le_bytes());
             code.extend((1u64 << 63).to_le_bytes());
+            code.extend(0u64.to_le_bytes());
         } else {
             code.extend((u32::MAX >> 1).to_le_bytes());
             code.extend((1u32 << 31).to_le_bytes());
+            code.extend(0u32.to_le_bytes());
         }
         Assembler { code, double, scalar: false }
     }
@@ -152,7 +155,7 @@ impl Assembler {
         let pp = if self.double || op.prefixed { 1 } else { 0 };
         let code = if self.double { op.double } else { op.single };
         let length = if self.scalar { 0 } else { 2 };
-        self.evex((op.map, pp, code, length), to, a, rm, mask);
+        self.evex((op.map, pp, code, length), to, a, rm, mask, usize::from(immediate.is_some()));
         self.code.extend(immediate);
     }
 
@@ -180,10 +183,11 @@ impl Assembler {
     /// A move of one lane.
     fn lane(&mut self, code: u8, reg: u8, mem: Mem) {
         let pp = if self.double { 3 } else { 2 };
-        self.evex((Map::M0F, pp, code, 0), reg, 0, Rm::Wide(mem), ALL);
+        self.evex((Map::M0F, pp, code, 0), reg, 0, Rm::Wide(mem), ALL, 0);
     }
 
-    fn evex(&mut self, (map, pp, code, length): (Map, u8, u8, u8), reg: u8, v: u8, rm: Rm, mask: Mask) {
+    /// The instruction without what follows its operands, `after` bytes.
+    fn evex(&mut self, (map, pp, code, length): (Map, u8, u8, u8), reg: u8, v: u8, rm: Rm, mask: Mask, after: usize) {
         let (x, b) = match rm {
             Rm::Reg(r) => (r >> 4 & 1, r >> 3 & 1),
             Rm::Wide(mem) | Rm::Each(mem) => (mem.index.unwrap_or(0) >> 3 & 1, mem.base >> 3 & 1),
@@ -201,7 +205,7 @@ impl Assembler {
             Rm::Wide(mem) | Rm::Each(mem) => self.modrm(reg, mem),
             Rm::Pool(k) => {
                 self.code.push((reg & 7) << 3 | 5);
-                let next = self.code.len() as i32 + 4;
+                let next = (self.code.len() + 4 + after) as i32;
                 self.code.extend(((k * self.size()) as i32 - next).to_le_bytes());
             }
         }

@@ -69,12 +69,14 @@ pub struct Operation {
     pub single: Option<i32>,
     /// Instead of giving a value, the first operand is added to the lanes at this offset in bytes.
     pub total: Option<i32>,
+    /// Whether it is a product that is 0 as soon as a factor is.
+    pub guarded: bool,
 }
 
 impl Operation {
     /// A value that is written nowhere.
     pub fn new(prim: Option<Prim>, from: [Source; 4]) -> Operation {
-        Operation { prim, from, to: vec![], single: None, total: None }
+        Operation { prim, from, to: vec![], single: None, total: None, guarded: false }
     }
 
     fn sources(&self) -> &[Source] {
@@ -100,6 +102,53 @@ pub struct Body {
 }
 
 impl Body {
+    /// Makes one operation of `0 if a = 0 else (0 if b = 0 else a·b)`, the product of derivatives, where the number at
+    /// `zero` is 0.
+    pub fn with_guards(mut self, zero: Source) -> Body {
+        let mut uses = vec![0; self.operations.len()];
+        for operation in &self.operations {
+            for source in operation.sources() {
+                if let Source::Value(v) = source {
+                    uses[*v] += 1;
+                }
+            }
+        }
+        let plain = |o: &Operation| o.to.is_empty() && o.single.is_none() && o.total.is_none();
+        let mut gone = vec![false; self.operations.len()];
+        for k in 0..self.operations.len() {
+            let guard = |k: usize| match &self.operations[k] {
+                Operation { prim: Some(Prim::IfEq), from: [a, b, c, Source::Value(v)], .. }
+                    if *b == zero && *c == zero && uses[*v] == 1 && plain(&self.operations[*v]) =>
+                {
+                    Some((*a, *v))
+                }
+                _ => None,
+            };
+            let Some((a, inner)) = guard(k) else { continue };
+            let Some((b, product)) = guard(inner) else { continue };
+            let of = &self.operations[product];
+            if of.prim == Some(Prim::Mul) && !of.guarded && of.from[..2] == [a, b] {
+                (gone[inner], gone[product]) = (true, true);
+                let own = &mut self.operations[k];
+                (own.prim, own.from, own.guarded) = (Some(Prim::Mul), [a, b, b, b], true);
+            }
+        }
+        let mut moved = vec![0; gone.len()];
+        let mut next = 0;
+        for (k, gone) in gone.iter().enumerate() {
+            moved[k] = next;
+            next += usize::from(!gone);
+        }
+        let mut keep = gone.iter();
+        self.operations.retain(|_| keep.next().is_some_and(|gone| !gone));
+        for source in self.operations.iter_mut().flat_map(|o| &mut o.from) {
+            if let Source::Value(v) = source {
+                *v = moved[*v];
+            }
+        }
+        self
+    }
+
     /// Gives arrays that are read several times a value, so that they are read once.
     pub fn with_loads(self) -> Body {
         let mut counts: HashMap<Address, usize> = HashMap::new();
@@ -406,6 +455,7 @@ impl<'a> Emitter<'a> {
             return to;
         };
         match prim {
+            Prim::Mul if operation.guarded => self.guarded(k, operation),
             Prim::Add => self.binary(k, operation, asm::ADD, true),
             Prim::Mul => self.binary(k, operation, asm::MUL, true),
             Prim::Sub => self.binary(k, operation, asm::SUB, false),
@@ -438,6 +488,29 @@ impl<'a> Emitter<'a> {
         let to = self.take(k);
         let guard = self.guard(right);
         self.asm.op(op, to, left, right, guard, None);
+        to
+    }
+
+    /// A product in the lanes where neither factor is 0, and 0 in the others.
+    fn guarded(&mut self, k: usize, operation: &Operation) -> u8 {
+        let [a, b, ..] = operation.from;
+        // The value gets a register while the factors still have theirs, and lends it to a factor in memory.
+        let to = self.take(k);
+        let left = self.register(a);
+        let right = match self.rm(b) {
+            Rm::Reg(register) => register,
+            rm => {
+                let guard = self.guard(rm);
+                self.asm.load(to, rm, guard);
+                to
+            }
+        };
+        let zero = Rm::Pool(asm::POOL_ZERO);
+        let chosen = Mask { k: CHOSEN, zero: false };
+        self.asm.op(COMPARE, CHOSEN, left, zero, ALL, Some(4));
+        self.asm.op(COMPARE, CHOSEN, right, zero, chosen, Some(4));
+        self.asm.op(asm::MUL, to, left, Rm::Reg(right), Mask { k: CHOSEN, zero: true }, None);
+        self.release(k, operation);
         to
     }
 

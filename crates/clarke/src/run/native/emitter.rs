@@ -1,6 +1,6 @@
 //! From pieces of a plan to functions in machine code.
 
-use super::Table;
+use super::Layout;
 use super::assembler::{Assembler, Gpr, Mem, R8, R9, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
 use super::body::{self, Address, Base, Body, LAST, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table};
 use crate::program::real::Scalar;
@@ -23,14 +23,14 @@ enum Part {
 /// Functions under construction.
 pub struct Emitter<T> {
     pub asm: Assembler,
-    table: Table,
+    layout: Layout,
     size: usize,
     of: PhantomData<T>,
 }
 
 impl<T: Scalar> Emitter<T> {
-    pub fn new(double: bool, table: Table) -> Emitter<T> {
-        Emitter { asm: Assembler::new(double), table, size: size_of::<T>(), of: PhantomData }
+    pub fn new(double: bool, layout: Layout) -> Emitter<T> {
+        Emitter { asm: Assembler::new(double), layout, size: size_of::<T>(), of: PhantomData }
     }
 
     /// Emits a stretch of work as a function.
@@ -112,9 +112,9 @@ impl<T: Scalar> Emitter<T> {
     fn place(&self, place: Place) -> Address {
         let (base, at) = match place {
             Place::Memory(offset) => (Base::Memory, offset),
-            Place::Input(k, at) => (Base::Pointer(self.table.inputs + k), at),
+            Place::Input(k, at) => (Base::Pointer(self.layout.inputs + k), at),
             Place::Output(k, at) => (Base::Pointer(k), at),
-            Place::Constant(offset) => (Base::Pointer(self.table.constants), offset),
+            Place::Constant(offset) => (Base::Pointer(self.layout.constants), offset),
         };
         Address { base, offset: self.offset(at) }
     }
@@ -163,7 +163,7 @@ impl<T: Scalar> Emitter<T> {
                     body.operations.push(Operation { total: Some(lanes), ..Operation::new(None, [from; 4]) });
                 }
                 other => {
-                    parts.push(Part::Body(std::mem::take(&mut body).with_loads()));
+                    parts.push(Part::Body(self.tidied(std::mem::take(&mut body))));
                     known.clear();
                     parts.push(match other {
                         Instr::Apply { prim, kernel, tiles, to, from } => {
@@ -184,9 +184,18 @@ impl<T: Scalar> Emitter<T> {
                 }
             }
         }
-        parts.push(Part::Body(body.with_loads()));
+        parts.push(Part::Body(self.tidied(body)));
         parts.retain(|p| !matches!(p, Part::Body(body) if body.operations.is_empty()));
         parts
+    }
+
+    /// A body with products of derivatives as one operation each, in which arrays are read once.
+    fn tidied(&self, body: Body) -> Body {
+        let zero = self.layout.zero.map(|at| Source::Single(self.offset(at)));
+        match zero {
+            Some(zero) => body.with_guards(zero).with_loads(),
+            None => body.with_loads(),
+        }
     }
 
     /// A loop over its tiles: one pass if there is nothing to call.

@@ -40,24 +40,30 @@ impl Native {
     }
 }
 
-/// Where addresses stand in the table: first those of the outputs, then from here on.
+/// What the code has to know of the plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Table {
+pub struct Layout {
+    /// Where the addresses of the inputs stand in the table, after those of the outputs.
     pub inputs: usize,
+    /// Where the address of the constants stands in the table.
     pub constants: usize,
+    /// The offset of the number 0 in the workspace, if it is there.
+    pub zero: Option<usize>,
+    /// How many numbers the workspace has.
+    pub size: usize,
 }
 
 /// Replaces stretches of loops and single numbers by machine code; None if there is none, or the machine cannot.
 #[cfg(all(target_arch = "x86_64", unix))]
-pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, table: Table, bytes: usize) -> Option<Native> {
+pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout) -> Option<Native> {
     use std::any::TypeId;
     let double = TypeId::of::<T>() == TypeId::of::<f64>();
     let known = double || TypeId::of::<T>() == TypeId::of::<f32>();
     // Offsets in instructions have 32 bits.
-    if !known || !is_supported() || bytes >= i32::MAX as usize {
+    if !known || !is_supported() || layout.size * size_of::<T>() >= i32::MAX as usize {
         return None;
     }
-    let mut emitter = emitter::Emitter::<T>::new(double, table);
+    let mut emitter = emitter::Emitter::<T>::new(double, layout);
     let (mut out, mut stretch) = (vec![], vec![]);
     for piece in std::mem::take(work) {
         if let Work::Kernel { .. } = piece {
@@ -79,7 +85,7 @@ pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, table: Table, bytes: usize) -
 }
 
 #[cfg(not(all(target_arch = "x86_64", unix)))]
-pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Table, _: usize) -> Option<Native> {
+pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Layout) -> Option<Native> {
     None
 }
 
