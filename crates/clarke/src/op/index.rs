@@ -391,6 +391,16 @@ impl PutSlice {
     };
 }
 
+impl PutSlice {
+    /// Where an argument of this shape lies in the value.
+    fn layout(&self, arg: &[usize], out: &[usize]) -> Layout {
+        let strides = strides(out);
+        let start = std::iter::zip(&self.start, &strides).map(|(i, s)| i * s).sum();
+        let steps: Vec<isize> = std::iter::zip(&self.step, &strides).map(|(i, s)| *i as isize * *s as isize).collect();
+        Layout::new(arg, &steps, start)
+    }
+}
+
 impl Op for PutSlice {
     fn name(&self) -> &'static str {
         "put_slice"
@@ -442,6 +452,10 @@ impl Op for PutSlice {
         Ok(at.args[0].apply(PutSlice { shape, start, step }))
     }
 
+    fn shortcut(&self, arg: &[usize]) -> Option<Shortcut> {
+        self.layout(arg, &self.shape).window().map(Shortcut::Pad)
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }
@@ -453,10 +467,7 @@ impl ArrayKernel for PutSlice {
     }
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let strides = strides(out);
-        let start = std::iter::zip(&self.start, &strides).map(|(i, s)| i * s).sum();
-        let steps: Vec<isize> = std::iter::zip(&self.step, &strides).map(|(i, s)| *i as isize * *s as isize).collect();
-        let layout = Layout::new(args[0], &steps, start);
+        let layout = self.layout(args[0], out);
         Kernel::new(move |args, out, _| {
             out.fill(T::of(0.0));
             layout.write(args[0], out);

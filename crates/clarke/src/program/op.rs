@@ -188,6 +188,8 @@ pub enum Curve {
 pub enum Shortcut {
     /// Nothing: the value is a stretch of the argument's numbers, from this position on.
     Window(usize),
+    /// Zeros but for a stretch, from this position on, that holds the argument's numbers.
+    Pad(usize),
     /// The sum of all numbers, in the order of [`total::sum`](super::total::sum), divided by this.
     Total(f64),
 }

@@ -152,9 +152,12 @@ fn traffic(schedule: &Schedule<'_>, step: &Step, kept: &[bool]) -> (u64, Vec<usi
             let roots: HashSet<usize> = operands.iter().map(Operand::root).filter(|r| !own.contains(r)).collect();
             let number = |root: usize| matches!(nodes[root].kind, Kind::Constant(_)) && schedule.len(root) == 1;
             let read = roots.iter().filter(|&&root| !number(root)).map(|&root| schedule.len(root) as u64).sum();
-            let kept = members.iter().copied().filter(|&id| kept[id]);
+            // What is computed inside of another node's numbers counts there.
+            let home = |id: usize| schedule.hosts.get(&id).map_or(id, |pad| pad.node);
+            let kept = members.iter().copied().filter(|&id| kept[id]).map(home);
             (read, kept.chain(totals.iter().map(|t| t.node)).collect())
         }
+        Step::Pad(_) => (0, vec![]),
         Step::Kernel(id) => {
             let Kind::Apply { args, .. } = &nodes[*id].kind else { unreachable!("a kernel's step is an application") };
             (args.iter().map(|&arg| schedule.len(arg) as u64).sum(), vec![*id])

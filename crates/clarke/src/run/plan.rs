@@ -4,7 +4,7 @@ use super::code::{Action, At, Code, Line};
 use super::kernels;
 use super::memory::Memory;
 use super::native::{self, Layout, Native};
-use super::schedule::{Schedule, Step};
+use super::schedule::{Pad, Schedule, Step};
 use crate::program::op::{self, Compiler};
 use crate::program::real::Scalar;
 use crate::program::record::Prim;
@@ -175,7 +175,7 @@ impl<T: Scalar> Plan<T> {
             .iter()
             .map(|step| match step {
                 Step::Loop(of) => Some(Code::new(&schedule, of, &uses.kept)),
-                Step::Kernel(_) => None,
+                Step::Kernel(_) | Step::Pad(_) => None,
             })
             .collect();
         let mut planner = Planner::new(&schedule, &codes, size_of::<T>());
@@ -184,6 +184,7 @@ impl<T: Scalar> Plan<T> {
         for (at, step) in schedule.steps.iter().enumerate() {
             work.push(match (step, &codes[at]) {
                 (Step::Kernel(id), _) => planner.kernel(*id, compiler),
+                (Step::Pad(pad), _) => planner.zeros(pad),
                 (Step::Loop(of), Some(code)) => planner.code(code, &of.members, &uses.kept),
                 _ => unreachable!("every loop has code"),
             });
@@ -220,6 +221,7 @@ impl Uses {
         for (at, step) in schedule.steps.iter().enumerate() {
             let read: Vec<usize> = match step {
                 Step::Loop(of) => of.members.iter().flat_map(|&id| schedule.formula(id).0).map(|o| o.root()).collect(),
+                Step::Pad(pad) => vec![pad.of],
                 Step::Kernel(id) => {
                     schedule.kernel(*id).expect("a kernel's step").1.into_iter().map(|(root, _)| root).collect()
                 }
@@ -232,6 +234,11 @@ impl Uses {
         for &out in schedule.program().outputs() {
             let root = schedule.root(out);
             kept[root] = true;
+            last[root] = usize::MAX;
+        }
+        // What is computed inside of another node's numbers is freed with these, which live as long as either is read.
+        for (&root, pad) in &schedule.hosts {
+            last[pad.node] = last[pad.node].max(last[root]);
             last[root] = usize::MAX;
         }
         let mut ends = vec![vec![]; schedule.steps.len()];
@@ -284,7 +291,8 @@ impl<'a> Planner<'a> {
             _ => None,
         });
         let divisors = codes.iter().flatten().flat_map(|c| &c.totals).map(|(_, divisor)| divisor.to_bits());
-        for bits in constants.chain(divisors) {
+        let zeros = (!schedule.hosts.is_empty()).then_some(0);
+        for bits in constants.chain(divisors).chain(zeros) {
             let next = planner.numbers.len();
             planner.numbers.entry(bits).or_insert(next);
         }
@@ -347,10 +355,24 @@ impl<'a> Planner<'a> {
     fn define(&mut self, root: usize) -> Place {
         let len = self.schedule.len(root);
         if !self.places.contains_key(&root) {
-            let place = Place::Memory(self.memory.take(len));
+            let place = match self.schedule.hosts.get(&root) {
+                Some(pad) => self.define(pad.node).shifted(pad.at),
+                None => Place::Memory(self.memory.take(len)),
+            };
             self.places.insert(root, place);
         }
         self.places[&root]
+    }
+
+    /// The zeros beside what was computed in a node's place.
+    fn zeros<T: Scalar>(&mut self, pad: &Pad) -> Work<T> {
+        let (from, len) = pad.zeros;
+        let moving = vec![self.place(pad.node).shifted(from)];
+        let fixed = vec![self.numbers[&0]];
+        self.table = self.table.max(2);
+        let body = vec![Instr::Apply { prim: None, tiles: 0, kernel: kernels::fill::<T>, to: 0, from: [1; 4] }];
+        let block = self.block(1, len);
+        Work::Loop(Loop { len, block, uniform: vec![], moving, fixed, spreads: vec![], totals: vec![], body })
     }
 
     fn kernel<T: Scalar>(&mut self, id: usize, compiler: &dyn Compiler<T>) -> Work<T> {

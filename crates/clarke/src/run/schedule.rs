@@ -58,6 +58,21 @@ pub enum Step {
     Loop(Fused),
     /// One node by its kernel.
     Kernel(usize),
+    /// Zeros beside a root that was computed inside of this node's numbers.
+    Pad(Pad),
+}
+
+/// A node that is zeros but for the numbers of a root at its beginning or its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Pad {
+    /// The node.
+    pub node: usize,
+    /// The root.
+    pub of: usize,
+    /// Where the root's numbers begin.
+    pub at: usize,
+    /// The zeros: where they begin, and how many there are.
+    pub zeros: (usize, usize),
 }
 
 /// A loop.
@@ -88,6 +103,7 @@ impl Step {
         match self {
             Step::Loop(of) => of.members.iter().copied().chain(of.totals.iter().map(|t| t.node)).collect(),
             Step::Kernel(id) => vec![*id],
+            Step::Pad(pad) => vec![pad.node],
         }
     }
 }
@@ -100,12 +116,15 @@ pub struct Schedule<'a> {
     formulas: HashMap<usize, Option<Recording>>,
     /// The work, in order.
     pub steps: Vec<Step>,
+    /// The roots that are computed inside of other nodes' numbers.
+    pub hosts: HashMap<usize, Pad>,
 }
 
 impl<'a> Schedule<'a> {
     /// Resolves views and orders the work.
     pub fn new(program: &'a Program) -> Schedule<'a> {
-        let mut schedule = Schedule { program, views: vec![], formulas: HashMap::new(), steps: vec![] };
+        let mut schedule =
+            Schedule { program, views: vec![], formulas: HashMap::new(), steps: vec![], hosts: HashMap::new() };
         for (id, node) in program.nodes().iter().enumerate() {
             let view = schedule.view(id, node);
             schedule.views.push(view);
@@ -292,8 +311,24 @@ impl<'a> Schedule<'a> {
         }
     }
 
+    /// How a node is zeros beside a root of a loop, which may then be computed in its place.
+    fn pad(&self, id: usize, outputs: &[usize]) -> Option<Pad> {
+        let Kind::Apply { op, args } = &self.node(id).kind else { return None };
+        let arg = *args.first()?;
+        let (Shortcut::Pad(at), &View::Flat(of)) = (op.shortcut(&self.node(arg).shape)?, &self.views[arg]) else {
+            return None;
+        };
+        let (len, all) = (self.len(of), self.len(id));
+        let own = self.formulas.contains_key(&of) && len == self.len(arg) && len > 1;
+        let zeros = if at == 0 { (len, all - len) } else { (0, at) };
+        let beside = all > len && (at == 0 || at + len == all);
+        let free = !self.hosts.contains_key(&of) && !outputs.contains(&of);
+        (own && beside && free).then_some(Pad { node: id, of, at, zeros })
+    }
+
     /// Fills `steps`.
     fn order(&mut self) {
+        let outputs: Vec<usize> = self.program.outputs().iter().map(|&out| self.root(out)).collect();
         // Stage 0 is that of inputs and constants.
         let mut stage = vec![0usize; self.views.len()];
         let mut loops: HashMap<(usize, usize), usize> = HashMap::new();
@@ -320,6 +355,10 @@ impl<'a> Schedule<'a> {
                 if let Step::Loop(of) = &mut steps[at].1 {
                     of.totals.push(total);
                 }
+            } else if let Some(pad) = self.pad(id, &outputs) {
+                stage[id] = stage[pad.of] + 1;
+                steps.push((stage[id], Step::Pad(pad)));
+                self.hosts.insert(pad.of, pad);
             } else if let Some((_, roots)) = self.kernel(id) {
                 stage[id] = roots.iter().map(|&(r, _)| stage[r]).max().unwrap_or(0) + 1;
                 if length > 0 {
