@@ -3,6 +3,7 @@
 use super::ranking;
 use crate::error::{Fault, Result};
 use crate::program::class::Class;
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::{ArrayKernel, Batching, Compiler, Execution, Kernel, Op, Param};
 use crate::program::real::Scalar;
 use crate::program::{Program, Var};
@@ -89,20 +90,13 @@ impl ArrayKernel for Ranked {
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (first, low, high) = (self.first, T::of(self.low), T::of(self.high));
+        let level = Level::of_this_machine();
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
             let (u, weight) = (args[0], args[1][0]);
-            let nan = T::of(f64::NAN);
-            let Some(bound) = ranking::nth(u, first, scratch) else { return out.fill(nan) };
-            // The derivative at a NaN is NaN, and numbers stand before it.
-            for (y, x) in std::iter::zip(&mut *out, u) {
-                *y = if *x >= bound { high } else { low };
-                *y = x.if_eq(*x, *y, nan);
-            }
+            let Some(bound) = ranking::nth(u, first, scratch) else { return out.fill(T::of(f64::NAN)) };
             let (mut below, mut equal) = (0, 0);
-            for x in u {
-                below += usize::from(*x < bound);
-                equal += usize::from(*x == bound);
-            }
+            let counts = (&mut below, &mut equal);
+            T::with_lanes(level, Sides { u, bound, weights: [low, high], out, counts });
             if equal > 1 {
                 let before = first - below;
                 let one = T::of(1.0);
@@ -116,6 +110,32 @@ impl ArrayKernel for Ranked {
             }
         };
         Kernel { scratch: ranking::scratch_of_sort::<T>(args[0][0]), run: Box::new(run) }
+    }
+}
+
+/// The weights of the entries below a bound and of the others, and how many are below it and equal to it.
+struct Sides<'a, T> {
+    u: &'a [T],
+    bound: T,
+    weights: [T; 2],
+    out: &'a mut [T],
+    counts: (&'a mut usize, &'a mut usize),
+}
+
+impl<T: Scalar> Job<T> for Sides<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Sides { u, bound, weights: [low, high], out, counts } = self;
+        let nan = T::of(f64::NAN);
+        let (mut below, mut equal) = (0u64, 0u64);
+        for (y, x) in std::iter::zip(out, u) {
+            // The derivative at a NaN is NaN, and numbers stand before it.
+            let weight = if *x >= bound { high } else { low };
+            *y = if x.is_nan() { nan } else { weight };
+            below += u64::from(*x < bound);
+            equal += u64::from(*x == bound);
+        }
+        (*counts.0, *counts.1) = (below as usize, equal as usize);
     }
 }
 

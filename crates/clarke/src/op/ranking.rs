@@ -4,6 +4,7 @@
 //! position move together, where sorting positions would look up an entry for every comparison.
 
 use super::order::compare;
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::real::Scalar;
 
 /// Of a packed integer this many bits are the position, so that there are at most 2²⁴ of them; the others are the upper
@@ -136,14 +137,40 @@ fn nth_between<T: Scalar>(x: &[T], k: usize, keys: &mut [u64]) -> Option<u64> {
     let low = if at < MARGIN { 0 } else { sample[at - MARGIN] };
     let high = if at + MARGIN < SAMPLE { sample[at + MARGIN] } else { u64::MAX };
     let (mut below, mut kept) = (0, 0);
-    for x in x {
-        let key = x.key();
-        keys[kept] = key;
-        below += usize::from(key < low);
-        kept += usize::from(key >= low && key <= high);
-    }
+    T::with_lanes(Level::of_this_machine(), Between { x, range: (low, high), keys, found: (&mut below, &mut kept) });
     let k = k.checked_sub(below).filter(|k| *k < kept)?;
     Some(*keys[..kept].select_nth_unstable(k).1)
+}
+
+/// The keys within a range, one after another, and how many are below it.
+struct Between<'a, T> {
+    x: &'a [T],
+    range: (u64, u64),
+    keys: &'a mut [u64],
+    /// How many are below, and how many are kept.
+    found: (&'a mut usize, &'a mut usize),
+}
+
+impl<T: Scalar> Job<T> for Between<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        const BLOCK: usize = 256;
+        let Between { x, range: (low, high), keys, found } = self;
+        let (mut below, mut kept) = (0u64, 0);
+        let mut own = [0; BLOCK];
+        for x in x.chunks(BLOCK) {
+            let own = &mut own[..x.len()];
+            own.iter_mut().zip(x).for_each(|(key, x)| *key = x.key());
+            for key in &*own {
+                below += u64::from(*key < low);
+            }
+            for key in &*own {
+                keys[kept] = *key;
+                kept += usize::from(*key >= low && *key <= high);
+            }
+        }
+        (*found.0, *found.1) = (below as usize, kept);
+    }
 }
 
 /// The key at position k, found by counting into parts of the range.
