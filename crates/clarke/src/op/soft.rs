@@ -114,7 +114,8 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                 exponentials(out);
                 for out in out.chunks_exact_mut(length) {
                     let sum = sum::<T, V>(out);
-                    out.iter_mut().for_each(|y| *y = *y / sum);
+                    let share = T::of(1.0) / sum;
+                    out.iter_mut().for_each(|y| *y = *y * share);
                 }
             }
         } else if let Some(inner) = split.side_by_side() {
@@ -128,8 +129,9 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                 for out in out.chunks_exact(inner) {
                     std::iter::zip(&mut *scratch, out).for_each(|(sum, y)| *sum = *sum + *y);
                 }
+                scratch.iter_mut().for_each(|sum| *sum = T::of(1.0) / *sum);
                 for out in out.chunks_exact_mut(inner) {
-                    std::iter::zip(out, &*scratch).for_each(|(y, sum)| *y = *y / *sum);
+                    std::iter::zip(out, &*scratch).for_each(|(y, share)| *y = *y * *share);
                 }
             }
         } else {
@@ -140,7 +142,8 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                     out[at] = below(x[at], top).exp();
                     sum = sum + out[at];
                 }
-                split.positions(s).for_each(|at| out[at] = out[at] / sum);
+                let share = T::of(1.0) / sum;
+                split.positions(s).for_each(|at| out[at] = out[at] * share);
             }
         }
     }

@@ -421,7 +421,11 @@ mod tests {
 
     #[test]
     fn stretches_are_read_where_they_lie() {
-        let p = crate::parse("sum(abs(x[1:] - x[:-1])) + x[2]", &[("x", &[9])]).unwrap();
+        let p = Program::trace(&[&[9]], |v| {
+            let part = |from: usize, to: usize| v[0].slice(0, from..to);
+            (part(1, 9) - part(0, 8)).abs().sum_to(&[]) + part(2, 3).reshape(&[])
+        })
+        .unwrap();
         let schedule = Schedule::new(&p);
         assert_eq!(schedule.steps.len(), 2);
         assert!(matches!(&schedule.steps[0], Step::Loop(of) if of.len == 8 && of.totals.len() == 1));
