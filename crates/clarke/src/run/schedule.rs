@@ -336,8 +336,12 @@ impl<'a> Schedule<'a> {
         for id in 0..self.views.len() {
             let length = self.len(id);
             if self.formulas.contains_key(&id) {
-                let within = |r: usize| self.formulas.contains_key(&r) && self.len(r) == length;
-                let after = |o: &Operand| stage[o.root()] + usize::from(!within(o.root()));
+                // Only what is read position by position may be computed in the same loop.
+                let within = |o: &Operand| match *o {
+                    Operand::Full(r, _) | Operand::Single(r) => self.formulas.contains_key(&r) && self.len(r) == length,
+                    Operand::Element(..) | Operand::Spread(..) => false,
+                };
+                let after = |o: &Operand| stage[o.root()] + usize::from(!within(o));
                 stage[id] = self.formula(id).0.iter().map(after).max().unwrap_or(0).max(1);
                 if length == 0 {
                     continue;

@@ -239,6 +239,13 @@ fn step<'p>(known: &[Var<'p>], base: &[usize; 3], kinds: u8, (kind, i, j, k): (u
         }
         9 => (-x.t()).t() + y,
         10 => x.guarded_mul(y),
+        11 if j % 3 == 0 && size(&x.shape()) > 2 => {
+            let n = size(&x.shape());
+            let flat = (x * 0.5).reshape(&[n]);
+            let steps = flat.slice(0, 1..n) - flat.slice(0, 0..n - 1);
+            let one = flat.slice(0, usize::from(k) % n..usize::from(k) % n + 1).reshape(&[]);
+            steps.relu().sum_to(&[]) * 0.25 + one * y + (one * flat.slice(0, 1..n)).sum_to(&[]) * 0.125
+        }
         11 => x + x.constant(f64::from(i % 7) - 3.0),
         12 => x * x.constant(Tensor::from_fn(&[base[2]], |q| (q % 5) as f64 / 4.0 - 0.5)),
         13 => x.apply(Written((k % 3) as u8)) * 0.5,
