@@ -51,7 +51,8 @@ impl Part {
 /// Shapes: x [n, c, h, w], or without n; w [o, c/groups, k, l]; the value [n, o, a, b] with
 /// a = ⌊(h + 2·padding − dilation·(k − 1) − 1)/stride⌋ + 1. Numbers for stride, padding and dilation are for each axis or
 /// for both. Errors: channels that do not fit; a kernel longer than the padded axis. Cost: 2·n·o·(c/groups)·k·l·a·b
-/// operations, as products of matrices with the windows of one image, which are kept in scratch space. Source:
+/// operations, as products of matrices with the windows of one image. These are where the image is, laid out with its
+/// padding in scratch space, if the kernel moves by one entry at a time, and are copied to scratch space otherwise. Source:
 /// torch.nn.functional.conv2d.
 ///
 /// The transposes are `conv2d_input(y, w, length)` and `conv2d_weight(x, y, kernel_size)` with the same parameters, as
@@ -430,6 +431,9 @@ impl ArrayKernel for Conv {
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let sizes = self.sizes(args).expect("the convolution's shape rule was checked");
+        if let Some(kernel) = direct::Direct::kernel(self.role, &sizes) {
+            return kernel;
+        }
         let Sizes { images, groups, input, output, grid } = sizes;
         let (entries, windows, plane) = (input * grid.entries(), grid.windows(), input * grid.plane());
         let weights = output * entries;
@@ -559,5 +563,6 @@ impl<'p> Var<'p> {
     }
 }
 
+mod direct;
 #[cfg(test)]
 mod tests;

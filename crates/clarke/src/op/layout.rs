@@ -100,19 +100,7 @@ impl Layout {
 
     /// far += near at the positions, as often as each occurs.
     pub(super) fn add<T: Scalar>(&self, near: &[T], far: &mut [T]) {
-        self.each_row(|k, at| {
-            let row = &near[k * self.columns..][..self.columns];
-            match self.column_step {
-                1 => product::add(row, &mut far[at..at + self.columns]),
-                0 => far[at] = far[at] + product::sum(row),
-                step => {
-                    for (c, x) in row.iter().enumerate() {
-                        let at = shifted(at, c, step);
-                        far[at] = far[at] + *x;
-                    }
-                }
-            }
-        });
+        T::with_lanes(self.level, Add { layout: self, near, far });
     }
 
     /// Calls `f` with the number of each row and where it starts in the far array.
@@ -156,6 +144,38 @@ impl<T: Scalar> Job<T> for Read<'_, T> {
                         let n = V::N.min(columns - c);
                         // SAFETY: both rows have n numbers left.
                         unsafe { put::<T, V>(some(from.as_ptr().add(c), n), to.as_mut_ptr().add(c), n) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Numbers about to be added at the positions.
+struct Add<'a, T> {
+    layout: &'a Layout,
+    near: &'a [T],
+    far: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for Add<'_, T> {
+    // The loops are of numbers, and the compiler makes vectors of them.
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Add { layout, near, far } = self;
+        let &Layout { rows, columns, row_step, column_step, .. } = layout;
+        for (part, &start) in layout.starts.iter().enumerate() {
+            for r in 0..rows {
+                let row = &near[(part * rows + r) * columns..][..columns];
+                let at = shifted(start, r, row_step);
+                match column_step {
+                    1 => product::add(row, &mut far[at..at + columns]),
+                    0 => far[at] = far[at] + product::sum(row),
+                    step => {
+                        for (c, x) in row.iter().enumerate() {
+                            let at = shifted(at, c, step);
+                            far[at] = far[at] + *x;
+                        }
                     }
                 }
             }

@@ -4,6 +4,7 @@ use super::axes::{Axes, Selected, Split, batch_tie};
 use super::enclosure;
 use crate::error::{Fault, Result};
 use crate::program::class::Class;
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearization, Notation, Op, Param,
 };
@@ -113,8 +114,10 @@ impl ArrayKernel for Pick {
         let selected = Selected::of("pick", args[1], args[0], &self.axes.kept(args[0]))
             .expect("a selection's shape was checked with the shape");
         if let Some(inner) = split.side_by_side() {
+            let (length, level) = (split.length, Level::of_this_machine());
             let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-                pick_rows(&split, inner, &selected, args[0], args[1], out, scratch);
+                let [u, s] = [args[0], args[1]];
+                T::with_lanes(level, Rows { length, inner, selected: &selected, u, s, out, scratch });
             };
             return Kernel { scratch: 4 * inner, run: Box::new(run) };
         }
@@ -141,51 +144,79 @@ impl ArrayKernel for Pick {
     }
 }
 
-/// The same for slices that lie side by side, in which rows of them are gone over without a branch.
-fn pick_rows<T: Scalar>(
-    split: &Split,
+/// The same for slices that lie side by side, about to be gone over row by row without a branch.
+struct Rows<'a, T> {
+    length: usize,
     inner: usize,
-    selected: &Selected,
-    u: &[T],
-    s: &[T],
-    out: &mut [T],
-    scratch: &mut [T],
-) {
-    let (zero, one) = (T::of(0.0), T::of(1.0));
-    let (top, rest) = scratch.split_at_mut(inner);
-    let (count, rest) = rest.split_at_mut(inner);
-    let (even, first) = rest.split_at_mut(inner);
-    let block = split.length * inner;
-    if block == 0 {
-        return;
-    }
-    for (b, (u, out)) in std::iter::zip(u.chunks_exact(block), out.chunks_exact_mut(block)).enumerate() {
-        top.copy_from_slice(&u[..inner]);
-        for row in u.chunks_exact(inner) {
-            std::iter::zip(&mut *top, row).for_each(|(t, x)| *t = t.max(*x));
+    selected: &'a Selected,
+    u: &'a [T],
+    s: &'a [T],
+    out: &'a mut [T],
+    scratch: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for Rows<'_, T> {
+    // The loops are of numbers, and the compiler makes vectors of them.
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Rows { length, inner, selected, u, s, out, scratch } = self;
+        let (zero, one) = (T::of(0.0), T::of(1.0));
+        let (top, rest) = scratch.split_at_mut(inner);
+        let (count, rest) = rest.split_at_mut(inner);
+        let (even, first) = rest.split_at_mut(inner);
+        let first = &mut first[..inner];
+        let block = length * inner;
+        if block == 0 {
+            return;
         }
-        count.fill(zero);
-        for row in u.chunks_exact(inner) {
-            let equal = std::iter::zip(&*top, row).map(|(t, x)| t.if_eq(*x, one, zero));
-            std::iter::zip(&mut *count, equal).for_each(|(n, e)| *n = *n + e);
-        }
-        // What the tied entries get, and what the first of them gets before the others.
-        for j in 0..inner {
-            let scalar = selected.at(s, b * inner + j);
-            let alone = count[j] == one;
-            even[j] = if alone || selected.is_each() { one } else { (one - scalar) / count[j] };
-            first[j] = if alone || selected.is_each() { one } else { even[j] + scalar };
-        }
-        let mine = if selected.is_each() { Some(&s[b * block..(b + 1) * block]) } else { None };
-        for (k, (row, out)) in std::iter::zip(u.chunks_exact(inner), out.chunks_exact_mut(inner)).enumerate() {
-            for j in 0..inner {
-                // No entry equals a largest one that is NaN: the whole slice gets it.
-                out[j] = top[j].if_eq(row[j], first[j], top[j].if_eq(top[j], zero, top[j]));
-                first[j] = top[j].if_eq(row[j], even[j], first[j]);
+        for (b, (u, out)) in std::iter::zip(u.chunks_exact(block), out.chunks_exact_mut(block)).enumerate() {
+            top.copy_from_slice(&u[..inner]);
+            for row in u.chunks_exact(inner) {
+                std::iter::zip(&mut *top, row).for_each(|(t, x)| *t = t.max(*x));
             }
-            if let Some(mine) = mine {
-                let shares = std::iter::zip(&mine[k * inner..(k + 1) * inner], &*count);
-                std::iter::zip(out, shares).for_each(|(y, (s, n))| *y = *y * n.if_gt(one, *s, one));
+            count.fill(zero);
+            for row in u.chunks_exact(inner) {
+                let equal = std::iter::zip(&*top, row).map(|(t, x)| t.if_eq(*x, one, zero));
+                std::iter::zip(&mut *count, equal).for_each(|(n, e)| *n = *n + e);
+            }
+            shares(selected, s, b * inner, count, even, first);
+            let mine = if selected.is_each() { Some(&s[b * block..(b + 1) * block]) } else { None };
+            for (k, (row, out)) in std::iter::zip(u.chunks_exact(inner), out.chunks_exact_mut(inner)).enumerate() {
+                let numbers = std::iter::zip(std::iter::zip(&*top, row), std::iter::zip(&*even, &mut *first));
+                for (y, ((t, x), (even, first))) in std::iter::zip(&mut *out, numbers) {
+                    // No entry equals a largest one that is NaN: the whole slice gets it.
+                    *y = t.if_eq(*x, *first, t.if_eq(*t, zero, *t));
+                    *first = t.if_eq(*x, *even, *first);
+                }
+                if let Some(mine) = mine {
+                    let shares = std::iter::zip(&mine[k * inner..(k + 1) * inner], &*count);
+                    std::iter::zip(out, shares).for_each(|(y, (s, n))| *y = *y * n.if_gt(one, *s, one));
+                }
+            }
+        }
+    }
+}
+
+/// What the tied entries of slices from `start` on get, and what the first of them gets before the others.
+#[inline(always)]
+fn shares<T: Scalar>(selected: &Selected, s: &[T], start: usize, count: &[T], even: &mut [T], first: &mut [T]) {
+    let one = T::of(1.0);
+    let share = |scalar: T, count: T| count.if_eq(one, one, (one - scalar) / count);
+    let of_first = |scalar: T, count: T, even: T| count.if_eq(one, one, even + scalar);
+    let each = std::iter::zip(count, std::iter::zip(even, first));
+    match selected {
+        Selected::Each => each.for_each(|(_, (even, first))| (*even, *first) = (one, one)),
+        Selected::Slice(None) => {
+            let scalar = s[0];
+            for (count, (even, first)) in each {
+                *even = share(scalar, *count);
+                *first = of_first(scalar, *count, *even);
+            }
+        }
+        Selected::Slice(Some(at)) => {
+            for ((count, (even, first)), at) in std::iter::zip(each, &at[start..]) {
+                *even = share(s[*at], *count);
+                *first = of_first(s[*at], *count, *even);
             }
         }
     }

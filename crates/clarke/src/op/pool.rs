@@ -151,7 +151,10 @@ impl ArrayKernel for MaxPool {
         let lengths = &args[0][args[0].len() - self.frame.dims..];
         let grid = self.frame.grid(self.name(), lengths).expect("the pool's shape rule was checked");
         let level = Level::of_this_machine();
-        Kernel::new(move |args, out, _| T::with_lanes(level, Largest { grid: &grid, x: args[0], out }))
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            T::with_lanes(level, Largest { grid: &grid, x: args[0], out, scratch });
+        };
+        Kernel { scratch: grid.folded(), run: Box::new(run) }
     }
 }
 
@@ -160,6 +163,7 @@ struct Largest<'a, T> {
     grid: &'a Grid,
     x: &'a [T],
     out: &'a mut [T],
+    scratch: &'a mut [T],
 }
 
 impl<T: Scalar> Job<T> for Largest<'_, T> {
@@ -168,7 +172,7 @@ impl<T: Scalar> Job<T> for Largest<'_, T> {
     fn run<V: Lanes<T>>(self) {
         let (plane, windows) = (self.grid.plane().max(1), self.grid.windows().max(1));
         for (x, y) in std::iter::zip(self.x.chunks_exact(plane), self.out.chunks_exact_mut(windows)) {
-            self.grid.fold(x, y, T::of(f64::NEG_INFINITY), T::max);
+            self.grid.fold_by_rows(x, y, T::of(f64::NEG_INFINITY), T::max, self.scratch);
         }
     }
 }

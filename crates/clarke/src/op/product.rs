@@ -17,11 +17,11 @@ const LANES: usize = 16;
 const SMALL: usize = 1000;
 
 /// How many rows of b are packed at once: three vectors wide, they stay in the first cache.
-const BLOCK: usize = 200;
+pub(super) const BLOCK: usize = 200;
 
 /// The widest panel of b, in vectors, and how many bytes it takes at most in each row.
-const PANEL: usize = 3;
-const PANEL_BYTES: usize = PANEL * 64;
+pub(super) const PANEL: usize = 3;
+pub(super) const PANEL_BYTES: usize = PANEL * 64;
 
 /// A matrix b of up to so many bytes stays in the first cache as it is; a larger one is packed.
 const UNPACKED: usize = 24 * 1024;
@@ -144,17 +144,45 @@ impl<T: Scalar> Job<T> for Run<'_, T> {
     }
 }
 
+/// Where the numbers of a matrix are that is to be read.
+pub(super) trait Places<T>: Copy {
+    /// Number j of row i.
+    ///
+    /// # Safety
+    /// The matrix has it.
+    unsafe fn place(self, i: usize, j: usize) -> *const T;
+
+    /// The matrix without its first rows.
+    ///
+    /// # Safety
+    /// The matrix has as many.
+    unsafe fn below(self, rows: usize) -> Self;
+}
+
 /// A matrix to be read.
 #[derive(Debug, Clone, Copy)]
-struct View<T> {
-    at: *const T,
-    of: Matrix,
+pub(super) struct View<T> {
+    pub at: *const T,
+    pub of: Matrix,
+}
+
+impl<T: Copy> Places<T> for View<T> {
+    #[inline(always)]
+    unsafe fn place(self, i: usize, j: usize) -> *const T {
+        // SAFETY: the caller vouches for it.
+        unsafe { self.from(i, j).at }
+    }
+    #[inline(always)]
+    unsafe fn below(self, rows: usize) -> Self {
+        // SAFETY: the caller vouches for it.
+        unsafe { self.from(rows, 0) }
+    }
 }
 
 impl<T> View<T> {
     /// From row i and column j on. Safety: the matrix reaches there.
     #[inline(always)]
-    unsafe fn from(self, i: usize, j: usize) -> View<T> {
+    pub(super) unsafe fn from(self, i: usize, j: usize) -> View<T> {
         // SAFETY: the caller vouches for it.
         View { at: unsafe { self.at.add(i * self.of.row + j * self.of.column) }, of: self.of }
     }
@@ -166,27 +194,26 @@ impl<T> View<T> {
 
 /// A part of a product that is some vectors wide.
 #[derive(Debug, Clone, Copy)]
-struct Strip<T> {
-    k: usize,
-    a: View<T>,
-    b: *const T,
-    /// From a row of b to the next.
-    row_of_b: usize,
-    out: *mut T,
-    row_of_out: usize,
+pub(super) struct Strip<T, A, B> {
+    pub k: usize,
+    pub a: A,
+    /// Numbers of a row of b are neighbours.
+    pub b: B,
+    pub out: *mut T,
+    pub row_of_out: usize,
     /// How many numbers the last vector has; those of b are whole where it was packed.
-    last: usize,
-    whole: bool,
+    pub last: usize,
+    pub whole: bool,
     /// Whether it adds to what is there.
-    add: bool,
+    pub add: bool,
 }
 
 // SAFETY of all that follows: whoever makes a strip vouches that its matrices reach as far as it says, and that `out`
 // overlaps neither; the loops stay within.
-impl<T: Scalar> Strip<T> {
+impl<T: Scalar, A: Places<T>, B: Places<T>> Strip<T, A, B> {
     /// All `m` rows, C vectors wide, so many rows at once as the registers hold.
     #[inline(always)]
-    unsafe fn rows<V: Lanes<T>, const C: usize>(mut self, m: usize) {
+    pub(super) unsafe fn rows<V: Lanes<T>, const C: usize>(mut self, m: usize) {
         let mut left = m;
         while left > 0 {
             unsafe {
@@ -205,7 +232,7 @@ impl<T: Scalar> Strip<T> {
                 };
                 left -= done;
                 if left > 0 {
-                    self.a = self.a.from(done, 0);
+                    self.a = self.a.below(done);
                     self.out = self.out.add(done * self.row_of_out);
                 }
             }
@@ -248,12 +275,12 @@ impl<T: Scalar> Strip<T> {
     unsafe fn add_term<V: Lanes<T>, const R: usize, const C: usize>(&self, sums: &mut [[V; C]; R], l: usize) {
         let mut b = [V::splat(T::of(0.0)); C];
         unsafe {
-            let row = self.b.add(l * self.row_of_b);
+            let row = self.b.place(l, 0);
             for c in 0..C {
                 b[c] = some(row.add(c * V::N), if self.whole || c + 1 < C { V::N } else { self.last });
             }
             for r in 0..R {
-                let a = V::splat(*self.a.from(r, l).at);
+                let a = V::splat(*self.a.place(r, l));
                 for c in 0..C {
                     sums[r][c] = a.mul_add(b[c], sums[r][c]);
                 }
@@ -304,9 +331,9 @@ unsafe fn panels<T: Scalar, V: Lanes<T>>(
                 if pack {
                     pack_strip::<T, V>([k, columns], own, width, packed);
                 }
-                let (b, row_of_b) = if pack { (packed.cast_const(), width * V::N) } else { (own.at, own.of.row) };
+                let b = if pack { View { at: packed, of: Matrix::new(width * V::N, false) } } else { own };
                 let (a, out) = (a.from(0, from), out.add(j));
-                let strip = Strip { k, a, b, row_of_b, out, row_of_out: p, last, whole: true, add: from > 0 };
+                let strip = Strip { k, a, b, out, row_of_out: p, last, whole: true, add: from > 0 };
                 // Written twice, so that the loops over whole vectors know that they are.
                 match (width, pack || last == V::N) {
                     (1, true) => strip.rows::<V, 1>(m),
@@ -323,7 +350,12 @@ unsafe fn panels<T: Scalar, V: Lanes<T>>(
 
 /// Copies a strip of b, row after row, with zeros up to whole vectors.
 #[inline(always)]
-unsafe fn pack_strip<T: Scalar, V: Lanes<T>>([k, columns]: [usize; 2], b: View<T>, width: usize, to: *mut T) {
+pub(super) unsafe fn pack_strip<T: Scalar, V: Lanes<T>>(
+    [k, columns]: [usize; 2],
+    b: View<T>,
+    width: usize,
+    to: *mut T,
+) {
     let row = width * V::N;
     unsafe {
         if b.of.column == 1 {
@@ -455,8 +487,7 @@ unsafe fn vector<T: Scalar, V: Lanes<T>>([k, p]: [usize; 2], x: View<T>, b: View
         }
         let width = p.div_ceil(V::N);
         let last = p - (width - 1) * V::N;
-        let strip =
-            Strip { k, a: x, b: b.at, row_of_b: b.of.row, out, row_of_out: p, last, whole: last == V::N, add: false };
+        let strip = Strip { k, a: x, b, out, row_of_out: p, last, whole: last == V::N, add: false };
         match width {
             1 => strip.tile::<V, 1, 1, 4>(),
             2 => strip.tile::<V, 1, 2, 4>(),

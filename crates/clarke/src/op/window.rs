@@ -1,11 +1,11 @@
 //! Windows that move over the last one or two axes of an array: what pooling and convolution share, and the linear
 //! operators that take an array apart into its windows and add windows up again.
 
-use super::index::parameter;
 use super::shape::ints;
 use crate::error::{Fault, Result};
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Notation, Op, Param, Sample, Transposition,
 };
@@ -13,301 +13,9 @@ use crate::program::real::Scalar;
 use crate::program::{Program, Var};
 use crate::tensor::size;
 
-/// How windows lie along one axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Along {
-    /// How many entries of the array a window takes.
-    pub size: usize,
-    /// From a window to the next.
-    pub stride: usize,
-    /// From an entry of a window to the next.
-    pub dilation: usize,
-    /// How far windows reach over each end.
-    pub padding: usize,
-}
+mod grid;
 
-impl Along {
-    /// Neutral: each entry is its own window.
-    pub const ONE: Along = Along { size: 1, stride: 1, dilation: 1, padding: 0 };
-
-    /// How many entries of a padded axis a window reaches over.
-    pub fn reach(&self) -> usize {
-        (self.size.saturating_sub(1)).saturating_mul(self.dilation).saturating_add(1)
-    }
-
-    /// How many windows an axis of this length has.
-    fn count(&self, length: usize) -> Option<usize> {
-        let room = self.padding.checked_mul(2)?.checked_add(length)?.checked_sub(self.reach())?;
-        Some(room / self.stride + 1)
-    }
-
-    /// The windows whose entry k lies on an axis of this length, of so many windows: first, and one past the last.
-    fn inside(&self, k: usize, length: usize, count: usize) -> (usize, usize) {
-        let at = k * self.dilation;
-        let low = self.padding.saturating_sub(at).div_ceil(self.stride).min(count);
-        let high = (length + self.padding).saturating_sub(at).div_ceil(self.stride).min(count);
-        (low, high.max(low))
-    }
-}
-
-/// How windows lie along the last `dims` axes, 1 or 2; with one, the first of the two is neutral.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub dims: usize,
-    pub along: [Along; 2],
-}
-
-impl Frame {
-    /// A frame of these arguments, each of one number or of one for each axis.
-    pub(super) fn new(
-        op: &str,
-        dims: usize,
-        size: &[usize],
-        stride: &[usize],
-        padding: &[usize],
-        dilation: &[usize],
-    ) -> Result<Frame, Fault> {
-        let spread = |name: &str, given: &[usize], least: usize| -> Result<[usize; 2], Fault> {
-            let rule = match given {
-                _ if given.iter().any(|&n| n < least) => format!("it must be at least {least}"),
-                _ if given.iter().any(|&n| n > 1 << 40) => "no array is that long".into(),
-                [one] => return Ok([*one, *one]),
-                [a, b] if dims == 2 => return Ok([*a, *b]),
-                _ => format!("one number is needed, or one for each of the {dims} axes"),
-            };
-            Err(parameter(op, name, format!("{given:?}"), rule))
-        };
-        let size = spread("kernel_size", size, 1)?;
-        let (stride, dilation) = (spread("stride", stride, 1)?, spread("dilation", dilation, 1)?);
-        let padding = spread("padding", padding, 0)?;
-        let along = |k: usize| Along { size: size[k], stride: stride[k], dilation: dilation[k], padding: padding[k] };
-        Ok(Frame { dims, along: [if dims == 2 { along(0) } else { Along::ONE }, along(1)] })
-    }
-
-    /// Reads the arguments of a call, each at its position or by its name; a stride that is missing or None is the
-    /// window's size.
-    pub(super) fn read(call: &Call<'_, '_>, dims: usize, names: [(&str, usize); 4]) -> Result<Frame> {
-        let get = |(name, k): (&str, usize), default: Vec<usize>| lengths(call, name, k, default);
-        let [size, stride, padding, dilation] = names;
-        let size = get(size, vec![])?;
-        if size.is_empty() {
-            return Err(call.fault(format!("`{}` is missing", names[0].0)));
-        }
-        let stride = match call.optional(stride.0, stride.1) {
-            Some(Value::None) => size.clone(),
-            _ => get(stride, size.clone())?,
-        };
-        let (padding, dilation) = (get(padding, vec![0])?, get(dilation, vec![1])?);
-        Frame::new(call.name, dims, &size, &stride, &padding, &dilation).map_err(|f| f.at(call.place.clone()))
-    }
-
-    /// One number for each axis.
-    pub(super) fn each(&self, f: impl Fn(&Along) -> usize) -> Vec<usize> {
-        self.along[2 - self.dims..].iter().map(f).collect()
-    }
-
-    /// The parameters; those that have their usual values are left out.
-    pub(super) fn params(&self, sized: bool, stride: Option<usize>) -> Vec<(&'static str, Param)> {
-        let mut params = vec![];
-        let size = self.each(|a| a.size);
-        if sized {
-            params.push(("kernel_size", ints(&size)));
-        }
-        let usual = stride.map_or(size, |s| vec![s; self.dims]);
-        let rest = [
-            ("stride", self.each(|a| a.stride), usual),
-            ("padding", self.each(|a| a.padding), vec![0; self.dims]),
-            ("dilation", self.each(|a| a.dilation), vec![1; self.dims]),
-        ];
-        params.extend(rest.into_iter().filter(|(_, own, usual)| own != usual).map(|(name, own, _)| (name, ints(&own))));
-        params
-    }
-
-    /// The windows over an array whose last axes have these lengths.
-    pub(super) fn grid(&self, op: &str, lengths: &[usize]) -> Result<Grid, Fault> {
-        let full = [if self.dims == 2 { lengths[0] } else { 1 }, lengths[self.dims - 1]];
-        let count = |k: usize| {
-            self.along[k].count(full[k]).ok_or_else(|| {
-                let reach = self.along[k].reach();
-                let padded = full[k].saturating_add(2 * self.along[k].padding);
-                let rule = format!("a window reaches over {reach} entries, and there are {padded} with the padding");
-                Fault::Shapes { op: op.into(), shapes: vec![lengths.to_vec()], rule }
-            })
-        };
-        Ok(Grid { frame: *self, lengths: full, counts: [count(0)?, count(1)?] })
-    }
-}
-
-/// Lengths, `2` or `(2, 3)`, by name or position.
-pub(super) fn lengths(call: &Call<'_, '_>, name: &str, position: usize, default: Vec<usize>) -> Result<Vec<usize>> {
-    let Some(given) = call.ints(name, position)? else { return Ok(default) };
-    let wrong = |_| call.fault(format!("`{name}` must not hold negative numbers"));
-    given.into_iter().map(|n| usize::try_from(n).map_err(wrong)).collect()
-}
-
-/// The windows over one plane: a vector or a matrix, the last axes of an array.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Grid {
-    frame: Frame,
-    lengths: [usize; 2],
-    counts: [usize; 2],
-}
-
-/// A run of windows along the last axis whose entry lies in the array.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Run {
-    /// The first of them, and one past the last.
-    pub windows: (usize, usize),
-    /// Where the first one's entry is in the plane.
-    pub at: usize,
-    /// From there to the next one's.
-    pub step: usize,
-}
-
-impl Grid {
-    /// How many entries a plane has.
-    pub fn plane(&self) -> usize {
-        self.lengths[0] * self.lengths[1]
-    }
-
-    /// How many windows there are.
-    pub fn windows(&self) -> usize {
-        self.counts[0] * self.counts[1]
-    }
-
-    /// How many entries a window has.
-    pub fn entries(&self) -> usize {
-        self.frame.along[0].size * self.frame.along[1].size
-    }
-
-    /// The numbers of windows along the axes.
-    pub fn counts(&self) -> Vec<usize> {
-        self.counts[2 - self.frame.dims..].to_vec()
-    }
-
-    /// Whether the windows are the entries of the plane one by one.
-    pub fn is_identity(&self) -> bool {
-        self.frame.along == [Along::ONE; 2]
-    }
-
-    /// Whether there are windows without an entry of the array.
-    pub fn has_empty(&self) -> bool {
-        let empty = |k: usize| {
-            let Along { size, stride, dilation, padding } = self.frame.along[k];
-            (0..self.counts[k]).any(|a| {
-                // The first entry of the window that is not before the array must be in it.
-                let entry = padding.saturating_sub(a * stride).div_ceil(dilation);
-                entry >= size || a * stride + entry * dilation - padding >= self.lengths[k]
-            })
-        };
-        empty(0) || empty(1)
-    }
-
-    /// How many entries of the array each window has, without padding.
-    pub fn filled(&self) -> Vec<usize> {
-        let mut counts = vec![0; self.windows()];
-        self.runs(|_, row, run| counts[row + run.windows.0..row + run.windows.1].iter_mut().for_each(|n| *n += 1));
-        counts
-    }
-
-    /// Calls `f` for each entry of a window and each row of windows: the entry's number, where the row of windows
-    /// starts among them, and which of the row have this entry in the array.
-    #[inline(always)]
-    pub fn runs(&self, mut f: impl FnMut(usize, usize, Run)) {
-        let [first, last] = self.frame.along;
-        for i in 0..first.size {
-            let (low, high) = first.inside(i, self.lengths[0], self.counts[0]);
-            for j in 0..last.size {
-                let inside = last.inside(j, self.lengths[1], self.counts[1]);
-                let column = (inside.0 * last.stride + j * last.dilation).wrapping_sub(last.padding);
-                for a in 0..self.counts[0] {
-                    let there = low <= a && a < high && inside.0 < inside.1;
-                    let run = if there {
-                        let row = a * first.stride + i * first.dilation - first.padding;
-                        Run { windows: inside, at: row * self.lengths[1] + column, step: last.stride }
-                    } else {
-                        Run { windows: (0, 0), at: 0, step: 1 }
-                    };
-                    f(i * last.size + j, a * self.counts[1], run);
-                }
-            }
-        }
-    }
-
-    /// The windows of a plane, entry by entry: `out[entry, window]`, zero in the padding.
-    pub fn gather<T: Scalar>(&self, plane: &[T], out: &mut [T]) {
-        let (count, windows) = (self.counts[1], self.windows());
-        self.runs(|entry, row, run| {
-            let row = &mut out[entry * windows + row..][..count];
-            let (low, high) = run.windows;
-            row[..low].fill(T::of(0.0));
-            row[high..].fill(T::of(0.0));
-            if low < high {
-                join_each(&mut row[low..high], &plane[run.at..], run.step, |_, x| x);
-            }
-        });
-    }
-
-    /// The transpose of `gather`: adds the entries of windows to where they are from.
-    pub fn add<T: Scalar>(&self, windows: &[T], plane: &mut [T]) {
-        let count = self.windows();
-        self.runs(|entry, row, run| self.add_run(&windows[entry * count + row..], run, plane));
-    }
-
-    /// Adds the same number to all entries of a window.
-    pub fn spread<T: Scalar>(&self, sums: &[T], plane: &mut [T]) {
-        self.runs(|_, row, run| self.add_run(&sums[row..], run, plane));
-    }
-
-    #[inline(always)]
-    fn add_run<T: Scalar>(&self, row: &[T], run: Run, plane: &mut [T]) {
-        let (low, high) = run.windows;
-        if low < high {
-            add_to_each(&mut plane[run.at..], run.step, &row[low..high]);
-        }
-    }
-
-    /// Joins the entries of each window into `out[window]`.
-    #[inline(always)]
-    pub fn fold<T: Scalar>(&self, plane: &[T], out: &mut [T], first: T, join: impl Fn(T, T) -> T) {
-        out.fill(first);
-        self.runs(|_, row, run| {
-            let (low, high) = run.windows;
-            if low < high {
-                join_each(&mut out[row + low..row + high], &plane[run.at..], run.step, &join);
-            }
-        });
-    }
-}
-
-/// Joins numbers that are `step` apart into their neighbours `to`. Steps of one and two, whose numbers the compiler takes
-/// several at a time, have loops of their own.
-#[inline(always)]
-fn join_each<T: Scalar>(to: &mut [T], from: &[T], step: usize, join: impl Fn(T, T) -> T) {
-    match step {
-        1 => std::iter::zip(to, from).for_each(|(y, x)| *y = join(*y, *x)),
-        2 => {
-            let Some((last, to)) = to.split_last_mut() else { return };
-            *last = join(*last, from[2 * to.len()]);
-            std::iter::zip(to, from.as_chunks::<2>().0).for_each(|(y, x)| *y = join(*y, x[0]));
-        }
-        _ => std::iter::zip(to, from.iter().step_by(step)).for_each(|(y, x)| *y = join(*y, *x)),
-    }
-}
-
-/// Adds neighbours to numbers that are `step` apart.
-#[inline(always)]
-fn add_to_each<T: Scalar>(to: &mut [T], step: usize, from: &[T]) {
-    match step {
-        1 => std::iter::zip(to, from).for_each(|(x, y)| *x = *x + *y),
-        2 => {
-            let Some((last, from)) = from.split_last() else { return };
-            to[2 * from.len()] = to[2 * from.len()] + *last;
-            std::iter::zip(to.as_chunks_mut::<2>().0, from).for_each(|(x, y)| x[0] = x[0] + *y);
-        }
-        _ => std::iter::zip(to.iter_mut().step_by(step), from).for_each(|(x, y)| *x = *x + *y),
-    }
-}
+pub(super) use grid::{Along, Frame, Grid, lengths};
 
 /// What is done with windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -514,25 +222,41 @@ impl ArrayKernel for Windows {
         let array = if self.length.is_empty() { args[0] } else { out };
         let lengths = &array[array.len() - self.frame.dims..];
         let grid = self.frame.grid(self.name(), lengths).expect("the windows' shape rule was checked");
-        let (kind, plane, inner) = (self.kind, grid.plane(), size(&self.inner(&grid)));
-        Kernel::new(move |args, out, _| {
-            if matches!(kind, Kind::Add | Kind::Spread) {
-                out.fill(T::of(0.0));
-            }
-            if plane == 0 || inner == 0 {
-                out.fill(T::of(0.0));
-                return;
-            }
+        let (kind, inner, level) = (self.kind, size(&self.inner(&grid)), Level::of_this_machine());
+        Kernel::new(move |args, out, _| T::with_lanes(level, Moved { kind, grid: &grid, inner, from: args[0], out }))
+    }
+}
+
+/// Arrays about to be taken apart into windows, or windows to be added.
+struct Moved<'a, T> {
+    kind: Kind,
+    grid: &'a Grid,
+    /// How many numbers belong to the windows of a plane.
+    inner: usize,
+    from: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for Moved<'_, T> {
+    // The loops are of numbers, and the compiler makes vectors of them.
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Moved { kind, grid, inner, from, out } = self;
+        let (plane, zero) = (grid.plane(), T::of(0.0));
+        if plane == 0 || inner == 0 || matches!(kind, Kind::Add | Kind::Spread) {
+            out.fill(zero);
+        }
+        if plane == 0 || inner == 0 {
+            return;
+        }
+        let (step, to_step) = if matches!(kind, Kind::Take | Kind::Sum) { (plane, inner) } else { (inner, plane) };
+        for (x, y) in std::iter::zip(from.chunks_exact(step), out.chunks_exact_mut(to_step)) {
             match kind {
-                Kind::Take => std::iter::zip(args[0].chunks_exact(plane), out.chunks_exact_mut(inner))
-                    .for_each(|(x, y)| grid.gather(x, y)),
-                Kind::Sum => std::iter::zip(args[0].chunks_exact(plane), out.chunks_exact_mut(inner))
-                    .for_each(|(x, y)| grid.fold(x, y, T::of(0.0), |a, b| a + b)),
-                Kind::Add => std::iter::zip(args[0].chunks_exact(inner), out.chunks_exact_mut(plane))
-                    .for_each(|(y, x)| grid.add(y, x)),
-                Kind::Spread => std::iter::zip(args[0].chunks_exact(inner), out.chunks_exact_mut(plane))
-                    .for_each(|(y, x)| grid.spread(y, x)),
+                Kind::Take => grid.gather(x, y),
+                Kind::Sum => grid.fold(x, y, zero, |a, b| a + b),
+                Kind::Add => grid.add(x, y),
+                Kind::Spread => grid.spread(x, y),
             }
-        })
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! A kernel is a [`Job`], generic over its [`Lanes`]; `Scalar::with_lanes` compiles it for each instruction set and runs
 //! the one of the given [`Level`].
 
+use std::sync::OnceLock;
+
 /// The widest instructions that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Level(pub(super) Width);
@@ -38,9 +40,10 @@ impl Level {
         vec![Level::BASE]
     }
 
-    /// Asked once, when a kernel is made.
+    /// Found once; after that it costs next to nothing and allocates nothing.
     pub fn of_this_machine() -> Level {
-        Level::all()[0]
+        static WIDEST: OnceLock<Level> = OnceLock::new();
+        *WIDEST.get_or_init(|| Level::all()[0])
     }
 }
 

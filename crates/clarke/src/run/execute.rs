@@ -1,6 +1,7 @@
 //! Running a plan: no decision, no allocation.
 
 use super::plan::{Instr, Loop, Place, Plan, Scalars, Spread, Total, Work};
+use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::real::Scalar;
 use crate::program::total;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
@@ -194,24 +195,46 @@ impl Spread {
     ///
     /// # Safety
     /// `source` is valid for what the strides reach, `to` for n writes, and they do not overlap.
-    pub unsafe fn lay_out<T: Copy>(&self, source: *const T, to: *mut T, start: usize, n: usize) {
-        let last = self.shape.len() - 1;
-        let width = self.shape[last];
-        let (mut row, mut column, mut done) = (start / width, start % width, 0);
-        while done < n {
-            let count = (width - column).min(n - done);
-            // SAFETY: the positions are within the shape, hence within the source; done + count ≤ n.
-            unsafe {
-                let (from, to) = (source.add(self.row(row)), to.add(done));
-                if self.strides[last] == 0 {
-                    from_raw_parts_mut(to, count).fill(*from);
-                } else {
-                    for i in 0..count {
-                        *to.add(i) = *from.add(column + i);
+    pub unsafe fn lay_out<T: Scalar>(&self, source: *const T, to: *mut T, start: usize, n: usize) {
+        /// The rows about to be written.
+        struct Rows<'a, T> {
+            spread: &'a Spread,
+            source: *const T,
+            to: *mut T,
+            start: usize,
+            n: usize,
+        }
+
+        impl<T: Scalar> Job<T> for Rows<'_, T> {
+            #[inline(always)]
+            fn run<V: Lanes<T>>(self) {
+                let Rows { spread, source, to, start, n } = self;
+                let last = spread.shape.len() - 1;
+                let (width, is_same) = (spread.shape[last], spread.strides[last] == 0);
+                let (mut row, mut column, mut done) = (start / width, start % width, 0);
+                while done < n {
+                    let count = (width - column).min(n - done);
+                    // SAFETY: the positions are within the shape, hence within the source; done + count ≤ n.
+                    unsafe {
+                        let (from, to) = (source.add(spread.row(row)), to.add(done));
+                        let mut i = 0;
+                        let same = V::splat(*from);
+                        while i + V::N <= count {
+                            let x = if is_same { same } else { V::load(from.add(column + i)) };
+                            x.store(to.add(i));
+                            i += V::N;
+                        }
+                        if i < count {
+                            let left = count - i;
+                            let x = if is_same { same } else { V::load_part(from.add(column + i), left) };
+                            x.store_part(to.add(i), left);
+                        }
                     }
+                    (row, column, done) = (row + 1, 0, done + count);
                 }
             }
-            (row, column, done) = (row + 1, 0, done + count);
         }
+
+        T::with_lanes(Level::of_this_machine(), Rows { spread: self, source, to, start, n });
     }
 }
