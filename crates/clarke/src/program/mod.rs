@@ -13,6 +13,7 @@ pub(crate) mod lanes;
 pub mod op;
 pub mod real;
 pub mod record;
+mod shortcut;
 mod sparse;
 pub mod tie;
 pub(crate) mod total;

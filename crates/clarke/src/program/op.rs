@@ -4,6 +4,7 @@ use super::class::Class;
 use super::interval::Interval;
 use super::real::Scalar;
 use super::record::Recording;
+pub use super::shortcut::Shortcut;
 use super::tie::{Choice, Convention, Tie};
 use super::{Program, Var};
 use crate::error::{Fault, Result};
@@ -181,24 +182,6 @@ pub enum Curve {
     Increasing,
     /// It is concave, and grows, or stays, as any entry of the arguments does.
     ConcaveIncreasing,
-}
-
-/// What a compiled program computes in place of a kernel, with the same bits.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shortcut {
-    /// Nothing: the value is a stretch of the argument's numbers, from this position on.
-    Window(usize),
-    /// Zeros but for a stretch, from this position on, that holds the argument's numbers.
-    Pad(usize),
-    /// The sum of all numbers, in the order of [`total::sum`](super::total::sum), divided by this.
-    Total(f64),
-}
-
-impl Shortcut {
-    /// Whether nothing is computed.
-    pub fn is_window(self) -> bool {
-        matches!(self, Shortcut::Window(_))
-    }
 }
 
 /// A parameter of an operator, as data: printed, parsed, compared.
