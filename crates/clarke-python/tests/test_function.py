@@ -256,7 +256,7 @@ def test_text_with_shapes_of_its_own() -> None:
 
 
 def test_cost_counts_a_value_and_a_value_with_its_gradient() -> None:
-    cost = ck.parse("sum(abs(X @ w))").cost(np.zeros(3), np.zeros((5, 3)), argnums="w")
+    cost = ck.parse("sum(abs(X @ w))").cost(np.zeros((5, 3)), np.zeros(3), argnums="w")
     assert (cost.value.operations, cost.value.bytes_read) == (2 * 15 + 5 + 5, 8 * (18 + 5))
     assert cost.gradient.operations <= 5 * cost.value.operations
     assert cost.ratio == cost.gradient.operations / cost.value.operations
