@@ -67,7 +67,7 @@ class Questions:
         >>> import numpy as np
         >>> cost = ck.parse("sum(abs(x))").cost(np.zeros(1000))
         >>> cost.value.operations, cost.ratio
-        (2000, 3.0)
+        (2000, 2.5)
         """
         from ._cost import cost_of
 

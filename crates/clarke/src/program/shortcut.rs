@@ -7,7 +7,7 @@ pub enum Shortcut {
     Window(usize),
     /// Zeros but for a stretch, from this position on, that holds the argument's numbers.
     Pad(usize),
-    /// The sum of all numbers, in the order of [`total::sum`](super::total::sum), divided by this.
+    /// The sum of all numbers, in the one order in which sums are added up, divided by this.
     Total(f64),
 }
 
