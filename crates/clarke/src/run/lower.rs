@@ -1,8 +1,9 @@
 //! The program that is really run: selections filled in, operators written out, equal nodes merged.
 
-use crate::program::op::Execution;
+use crate::program::op::{Execution, Op};
 use crate::program::tie::Site;
-use crate::program::{Builder, Kind, Program, Role, Var};
+use crate::program::{Builder, Input, Kind, Program, Role, Var};
+use std::cell::Cell;
 
 /// How selections become numbers.
 #[derive(Clone, Copy)]
@@ -20,29 +21,23 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
     while needs_writing_out(&current) {
         current = rebuild(&current, Selections::Given);
     }
-    fused(&current.simplify()).simplify()
+    let simple = current.simplify();
+    fused(&simple).map_or(simple, |program| program.simplify())
 }
 
-/// One pass: applications are replaced by what runs in their place.
-fn fused(program: &Program) -> Program {
-    let builder = Builder::merging();
-    let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
-    for node in program.nodes() {
-        let image = match &node.kind {
-            Kind::Input(k) => {
-                let input = &program.inputs()[*k];
-                builder.input(&input.name, &input.shape, input.role.clone())
-            }
-            Kind::Apply { op, args } => {
-                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                op.fused(&args).map_or_else(|| builder.copy(node, &map), |value| value.broadcast_to(&node.shape))
-            }
-            Kind::Constant(_) => builder.copy(node, &map),
-        };
-        map.push(image);
-    }
-    let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
-    builder.finish(&outputs).expect("replacing applications of a checked program")
+/// One pass: applications are replaced by what runs in their place; None if there are none such.
+fn fused(program: &Program) -> Option<Program> {
+    let found = Cell::new(false);
+    let replaced = pass(
+        program,
+        |builder, input| builder.input(&input.name, &input.shape, input.role.clone()),
+        |op, args| {
+            let value = op.fused(args);
+            found.set(found.get() || value.is_some());
+            value
+        },
+    );
+    found.get().then_some(replaced)
 }
 
 fn needs_writing_out(program: &Program) -> bool {
@@ -50,35 +45,49 @@ fn needs_writing_out(program: &Program) -> bool {
     program.nodes().iter().any(|n| expanded(&n.kind))
 }
 
-fn is_expanded(op: &dyn crate::program::op::Op) -> bool {
+fn is_expanded(op: &dyn Op) -> bool {
     matches!(op.execution(), Execution::Expanded)
 }
 
 /// One pass: every expanded operator is replaced by what it is written as, which may hold further ones.
 fn rebuild(program: &Program, selections: Selections<'_>) -> Program {
+    pass(
+        program,
+        |builder, input| match (&input.role, selections) {
+            (Role::Selection(site), Selections::Filled(fill)) => {
+                let s = site.as_deref().map_or(0.0, fill);
+                builder.constant(s).broadcast_to(&input.shape)
+            }
+            _ => builder.input(&input.name, &input.shape, Role::Data),
+        },
+        |op, args| {
+            let expansion = || op.expand(args).expect("an operator executed as its expansion has one");
+            is_expanded(op).then(expansion)
+        },
+    )
+}
+
+/// The program with its inputs made anew and applications replaced where there is something in their place; equal nodes
+/// are merged.
+fn pass(
+    program: &Program,
+    input: impl for<'p> Fn(&'p Builder, &Input) -> Var<'p>,
+    replace: impl for<'p> Fn(&dyn Op, &[Var<'p>]) -> Option<Var<'p>>,
+) -> Program {
     let builder = Builder::merging();
     let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
     for node in program.nodes() {
         let image = match &node.kind {
-            Kind::Input(k) => {
-                let input = &program.inputs()[*k];
-                match (&input.role, selections) {
-                    (Role::Selection(site), Selections::Filled(fill)) => {
-                        let s = site.as_deref().map_or(0.0, fill);
-                        builder.constant(s).broadcast_to(&input.shape)
-                    }
-                    _ => builder.input(&input.name, &input.shape, Role::Data),
-                }
-            }
-            Kind::Apply { op, args } if is_expanded(op.as_ref()) => {
+            Kind::Input(k) => input(&builder, &program.inputs()[*k]),
+            Kind::Apply { op, args } => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                let value = op.expand(&args).expect("an operator executed as its expansion has one");
-                value.broadcast_to(&node.shape)
+                let value = replace(op.as_ref(), &args);
+                value.map_or_else(|| builder.copy(node, &map), |value| value.broadcast_to(&node.shape))
             }
-            _ => builder.copy(node, &map),
+            Kind::Constant(_) => builder.copy(node, &map),
         };
         map.push(image);
     }
     let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
-    builder.finish(&outputs).expect("writing out a checked program")
+    builder.finish(&outputs).expect("rewriting a checked program")
 }
