@@ -40,6 +40,18 @@ impl Level {
         vec![Level::BASE]
     }
 
+    /// Whether it has the vectors of AVX-512, with masks, words and bytes, and all that AVX2 has.
+    #[cfg(target_arch = "x86_64")]
+    pub fn has_avx512(self) -> bool {
+        self.0 == Width::Avx512
+    }
+
+    /// Whether it has those of AVX2, and fused multiply-add.
+    #[cfg(target_arch = "x86_64")]
+    pub fn has_avx2(self) -> bool {
+        self.0 != Width::Base
+    }
+
     /// Found once; after that it costs next to nothing and allocates nothing.
     pub fn of_this_machine() -> Level {
         static WIDEST: OnceLock<Level> = OnceLock::new();

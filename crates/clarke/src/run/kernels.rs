@@ -4,6 +4,8 @@
 //! A kernel is the plain loop `d[i] = f(a[i], b[i], …)` over stretches that do not overlap, which the compiler turns
 //! into vector code (the functions in it are those of `program::elementary`); nothing is contracted, so the results are those of [`Prim::eval`] bit for bit.
 
+#[cfg(target_arch = "x86_64")]
+use crate::program::lanes::Level;
 use crate::program::real::Real;
 use crate::program::record::Prim;
 
@@ -18,11 +20,11 @@ pub type Kernel<T> = unsafe extern "C" fn(*mut T, *const T, *const T, *const T, 
 pub fn kernel<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
     #[cfg(target_arch = "x86_64")]
     {
-        use std::arch::is_x86_feature_detected as has;
-        if has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl") && has!("fma") {
+        let level = Level::of_this_machine();
+        if level.has_avx512() {
             return avx512::pick(prim, tiles);
         }
-        if has!("avx2") && has!("fma") {
+        if level.has_avx2() {
             return avx2::pick(prim, tiles);
         }
     }

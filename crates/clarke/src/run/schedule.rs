@@ -12,7 +12,7 @@ use crate::program::op::{Execution, Kernels, Recordable, Shortcut};
 use crate::program::record::{Operand as Recorded, Recording};
 use crate::program::{Kind, Node, Program};
 use crate::tensor::{broadcast_strides, size};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Where the numbers of a node are.
 #[derive(Debug, Clone)]
@@ -312,7 +312,7 @@ impl<'a> Schedule<'a> {
     }
 
     /// How a node is zeros beside a root of a loop, which may then be computed in its place.
-    fn pad(&self, id: usize, outputs: &[usize]) -> Option<Pad> {
+    fn pad(&self, id: usize, outputs: &HashSet<usize>) -> Option<Pad> {
         let Kind::Apply { op, args } = &self.node(id).kind else { return None };
         let arg = *args.first()?;
         let (Shortcut::Pad(at), &View::Flat(of)) = (op.shortcut(&self.node(arg).shape)?, &self.views[arg]) else {
@@ -328,7 +328,7 @@ impl<'a> Schedule<'a> {
 
     /// Fills `steps`.
     fn order(&mut self) {
-        let outputs: Vec<usize> = self.program.outputs().iter().map(|&out| self.root(out)).collect();
+        let outputs: HashSet<usize> = self.program.outputs().iter().map(|&out| self.root(out)).collect();
         // Stage 0 is that of inputs and constants.
         let mut stage = vec![0usize; self.views.len()];
         let mut loops: HashMap<(usize, usize), usize> = HashMap::new();

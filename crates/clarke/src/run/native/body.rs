@@ -311,8 +311,9 @@ impl<'a> Emitter<'a> {
         Emitter { asm, lanes, pointers, uses, registers, homes, totals, held, stack: 0 }
     }
 
-    fn mask(&self) -> Mask {
-        if self.lanes == Lanes::First { Mask { k: LAST, zero: true } } else { ALL }
+    /// The lanes in use; the others stay.
+    fn among(&self) -> Mask {
+        if self.lanes == Lanes::First { Mask { k: LAST, zero: false } } else { ALL }
     }
 
     /// The memory of an address at the position; may use up RAX.
@@ -351,8 +352,8 @@ impl<'a> Emitter<'a> {
         match self.rm(source) {
             Rm::Reg(register) => register,
             rm => {
-                let mask = if matches!(rm, Rm::Wide(_)) { self.mask() } else { ALL };
-                self.asm.load(SCRATCH, rm, mask);
+                let guard = self.guard(rm);
+                self.asm.load(SCRATCH, rm, guard);
                 SCRATCH
             }
         }
@@ -406,7 +407,7 @@ impl<'a> Emitter<'a> {
     fn accumulate(&mut self, k: usize, operation: &Operation, lanes: i32) {
         let of = self.rm(operation.from[0]);
         self.release(k, operation);
-        let among = if self.lanes == Lanes::First { Mask { k: LAST, zero: false } } else { ALL };
+        let among = self.among();
         let to = self.totals.get(&lanes).copied();
         let register = to.unwrap_or_else(|| {
             self.asm.load(SCRATCH, Rm::Wide(single(lanes)), ALL);
@@ -425,8 +426,8 @@ impl<'a> Emitter<'a> {
         let to = self.compute(k, operation);
         for address in &operation.to {
             let place = self.place(*address);
-            let mask = Mask { zero: false, ..self.mask() };
-            self.asm.store(to, place, mask);
+            let among = self.among();
+            self.asm.store(to, place, among);
             // What may lie at an address out of the table that has no register is not read again from there.
             if place.base != RAX {
                 self.homes[k] = Some(place);
@@ -450,8 +451,8 @@ impl<'a> Emitter<'a> {
             let from = self.rm(a);
             self.release(k, operation);
             let to = self.take(k);
-            let mask = if matches!(from, Rm::Wide(_)) { self.mask() } else { ALL };
-            self.asm.load(to, from, mask);
+            let guard = self.guard(from);
+            self.asm.load(to, from, guard);
             return to;
         };
         match prim {
@@ -476,7 +477,8 @@ impl<'a> Emitter<'a> {
 
     /// The mask of an instruction with this last operand: memory past the end is not to be read.
     fn guard(&self, rm: Rm) -> Mask {
-        if matches!(rm, Rm::Wide(_)) { self.mask() } else { ALL }
+        let past = self.lanes == Lanes::First && matches!(rm, Rm::Wide(_));
+        if past { Mask { k: LAST, zero: true } } else { ALL }
     }
 
     fn binary(&mut self, k: usize, operation: &Operation, op: Opcode, commutes: bool) -> u8 {
@@ -535,12 +537,10 @@ impl<'a> Emitter<'a> {
     /// given if it is NaN.
     fn extreme(&mut self, k: usize, operation: &Operation, op: Opcode) -> u8 {
         let [a, b, ..] = operation.from;
+        // The value gets a register while the operands still have theirs.
+        let to = self.take(k);
         let left = self.register(a);
         let right = self.rm(b);
-        // The value gets a register while the first operand still has its own.
-        let to = self.take(k);
-        let right = if let Source::Value(_) = b { self.rm(b) } else { right };
-        let left = if let (Source::Value(_), false) = (a, left == SCRATCH) { self.register(a) } else { left };
         let guard = self.guard(right);
         self.asm.op(op, to, left, right, guard, None);
         self.asm.op(COMPARE, CHOSEN, left, Rm::Reg(left), ALL, Some(3));
@@ -562,7 +562,7 @@ impl<'a> Emitter<'a> {
         let (a, b, predicate) = if turn { (b, a, turned) } else { (a, b, predicate) };
         let left = self.register(a);
         let right = self.rm(b);
-        let among = if self.lanes == Lanes::First { Mask { k: LAST, zero: false } } else { ALL };
+        let among = self.among();
         self.asm.op(COMPARE, CHOSEN, left, right, among, Some(predicate));
         let otherwise = self.register(d);
         let chosen = self.rm(c);

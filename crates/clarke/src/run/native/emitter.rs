@@ -143,6 +143,7 @@ impl<T: Scalar> Emitter<T> {
         let read_later = later_reads(&of.body);
         let (mut parts, mut body, mut known) = (vec![], Body::default(), HashMap::<u32, usize>::new());
         for (at, instr) in of.body.iter().enumerate() {
+            let mut calls = None;
             match instr {
                 Instr::Apply { prim, tiles, to, from, .. } if prim.is_none_or(Prim::is_instruction) => {
                     let mut operands = [Source::Single(0); 4];
@@ -162,26 +163,24 @@ impl<T: Scalar> Emitter<T> {
                     let lanes = self.offset(of.totals[*total as usize].lanes);
                     body.operations.push(Operation { total: Some(lanes), ..Operation::new(None, [from; 4]) });
                 }
-                other => {
-                    parts.push(Part::Body(self.tidied(std::mem::take(&mut body))));
-                    known.clear();
-                    parts.push(match other {
-                        Instr::Apply { prim, kernel, tiles, to, from } => {
-                            // Operands past the last one are not read; the first stands for them.
-                            let last = prim.map_or(1, |p| p.arity());
-                            let operand = |k: usize| if k < last { k } else { 0 };
-                            let from = [0, 1, 2, 3].map(operand).map(|k| source(from[k], tiles >> k & 1 == 1));
-                            let kernel: Kernel<T> = *kernel;
-                            Part::Call { address: kernel as usize as u64, to: Source::Array(address(*to)), from }
-                        }
-                        Instr::Accumulate { .. } => unreachable!("additions are arithmetic"),
-                        Instr::Gather { spread, to, .. } => {
-                            let spread = &of.spreads[*spread as usize];
-                            let pointer = std::ptr::from_ref(spread) as usize as u64;
-                            Part::Gather { spread: pointer, source: self.place(spread.source), to: address(*to) }
-                        }
-                    });
+                Instr::Apply { prim, kernel, tiles, to, from } => {
+                    // Operands past the last one are not read; the first stands for them.
+                    let last = prim.map_or(1, |p| p.arity());
+                    let operand = |k: usize| if k < last { k } else { 0 };
+                    let from = [0, 1, 2, 3].map(operand).map(|k| source(from[k], tiles >> k & 1 == 1));
+                    let kernel: Kernel<T> = *kernel;
+                    let address_of = kernel as usize as u64;
+                    calls = Some(Part::Call { address: address_of, to: Source::Array(address(*to)), from });
                 }
+                Instr::Gather { spread, to, .. } => {
+                    let spread = &of.spreads[*spread as usize];
+                    let pointer = std::ptr::from_ref(spread) as usize as u64;
+                    calls = Some(Part::Gather { spread: pointer, source: self.place(spread.source), to: address(*to) });
+                }
+            }
+            if let Some(call) = calls {
+                parts.extend([Part::Body(self.tidied(std::mem::take(&mut body))), call]);
+                known.clear();
             }
         }
         parts.push(Part::Body(self.tidied(body)));

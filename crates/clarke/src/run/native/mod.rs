@@ -56,11 +56,12 @@ pub struct Layout {
 /// Replaces stretches of loops and single numbers by machine code; None if there is none, or the machine cannot.
 #[cfg(all(target_arch = "x86_64", unix))]
 pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout) -> Option<Native> {
+    use crate::program::lanes::Level;
     use std::any::TypeId;
     let double = TypeId::of::<T>() == TypeId::of::<f64>();
     let known = double || TypeId::of::<T>() == TypeId::of::<f32>();
     // Offsets in instructions have 32 bits.
-    if !known || !is_supported() || layout.size * size_of::<T>() >= i32::MAX as usize {
+    if !known || !Level::of_this_machine().has_avx512() || layout.size * size_of::<T>() >= i32::MAX as usize {
         return None;
     }
     let mut emitter = emitter::Emitter::<T>::new(double, layout);
@@ -87,13 +88,6 @@ pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout) -> Option<Nat
 #[cfg(not(all(target_arch = "x86_64", unix)))]
 pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Layout) -> Option<Native> {
     None
-}
-
-/// Whether this machine runs what is emitted.
-#[cfg(all(target_arch = "x86_64", unix))]
-fn is_supported() -> bool {
-    use std::arch::is_x86_feature_detected as has;
-    has!("avx512f") && has!("avx512dq") && has!("avx512bw") && has!("avx512vl")
 }
 
 #[cfg(all(target_arch = "x86_64", unix))]
