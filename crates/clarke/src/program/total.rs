@@ -6,12 +6,8 @@ use super::real::Scalar;
 
 /// How many lanes there are.
 pub const fn count<T>() -> usize {
-    let fit = 64 / size_of::<T>();
-    if fit < MOST { fit } else { MOST }
+    64 / size_of::<T>()
 }
-
-/// The most lanes of any type of numbers.
-pub const MOST: usize = 16;
 
 /// Σ x. Cost: one pass; the error is that of L sums of n/L numbers.
 #[inline]
@@ -32,16 +28,13 @@ fn sum_in<T: Scalar, const L: usize>(x: &[T]) -> T {
 
 /// Adds numbers to lanes, from a position on that is a multiple of their count.
 #[inline(always)]
-pub fn add<T: Scalar, const L: usize>(lanes: &mut [T; L], x: &[T]) {
-    let (whole, rest) = x.as_chunks::<L>();
+pub fn add<T: Scalar>(lanes: &mut [T], x: &[T]) {
+    let whole = x.chunks_exact(lanes.len());
+    let rest = whole.remainder();
     for x in whole {
-        for l in 0..L {
-            lanes[l] = lanes[l] + x[l];
-        }
+        std::iter::zip(&mut *lanes, x).for_each(|(lane, x)| *lane = *lane + *x);
     }
-    for (lane, x) in std::iter::zip(lanes, rest) {
-        *lane = *lane + *x;
-    }
+    std::iter::zip(lanes, rest).for_each(|(lane, x)| *lane = *lane + *x);
 }
 
 /// The sum of the lanes; uses them up.

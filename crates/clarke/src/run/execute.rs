@@ -120,8 +120,15 @@ impl<T: Scalar> Frame<'_, T> {
                             kernel(*table.add(*to as usize), a, b, c, d, n);
                         }
                         Instr::Accumulate { total, from, is_tile } => {
-                            let from = from_raw_parts(*table.add(*from as usize), if *is_tile { n } else { 1 });
-                            accumulate(self.lanes(&work.totals[*total as usize]), from, n);
+                            let (lanes, from) = (self.lanes(&work.totals[*total as usize]), *table.add(*from as usize));
+                            if *is_tile {
+                                total::add(lanes, from_raw_parts(from, n));
+                            } else {
+                                for i in 0..n {
+                                    let lane = &mut lanes[i % total::count::<T>()];
+                                    *lane = *lane + *from;
+                                }
+                            }
                         }
                         Instr::Gather { spread, to, in_place } => {
                             let spread = &work.spreads[*spread as usize];
@@ -158,17 +165,6 @@ impl<T: Scalar> Frame<'_, T> {
     unsafe fn lanes(&self, total: &Total) -> &mut [T] {
         // SAFETY: see `execute`.
         unsafe { from_raw_parts_mut(self.memory.add(total.lanes), total::count::<T>()) }
-    }
-}
-
-/// Adds n numbers, or one n times, to lanes; the first belongs to the first lane.
-fn accumulate<T: Scalar>(lanes: &mut [T], from: &[T], n: usize) {
-    for start in (0..n).step_by(lanes.len()) {
-        let count = lanes.len().min(n - start);
-        match from {
-            [x] => lanes[..count].iter_mut().for_each(|lane| *lane = *lane + *x),
-            _ => std::iter::zip(&mut *lanes, &from[start..start + count]).for_each(|(lane, x)| *lane = *lane + *x),
-        }
     }
 }
 
