@@ -5,7 +5,8 @@
 
 use super::axes::Axes;
 use super::pointwise::parameter;
-use super::reduce::{MATRIX, below, exponential_sums, scratch_of_sums};
+use super::reduce::MATRIX;
+use super::soft;
 use crate::error::{Fault, Place, Result};
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
@@ -89,21 +90,7 @@ impl ArrayKernel for LogSoftmax {
     }
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let split = self.0.split(args[0]);
-        let space = split.slices + scratch_of_sums(&split);
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            let x = args[0];
-            let (tops, scratch) = scratch.split_at_mut(split.slices);
-            split.fold(x, tops, T::of(f64::NEG_INFINITY), |x| x, T::max);
-            for (slice, top) in tops.iter().enumerate() {
-                split.positions(slice).for_each(|at| out[at] = below(x[at], *top));
-            }
-            exponential_sums(&split, x, tops, scratch, |y, sum| *y = sum.ln());
-            for (slice, rest) in tops.iter().enumerate() {
-                split.positions(slice).for_each(|at| out[at] = out[at] - *rest);
-            }
-        };
-        Kernel { scratch: space, run: Box::new(run) }
+        soft::log_softmax(self.0.split(args[0]))
     }
 }
 

@@ -1,11 +1,10 @@
 //! Sums, means and their smooth relatives over axes.
 
-use super::axes::{Axes, Split};
+use super::axes::Axes;
 use super::soft;
 use crate::error::{Fault, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
-use crate::program::elementary::slices;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param,
     Sample, Shortcut, Transposition,
@@ -244,43 +243,6 @@ impl ArrayKernel for LogSumExp {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         soft::logsumexp(self.0.split(args[0]))
     }
-}
-
-/// So many exponentials are computed at a time, of several slices if they are shorter.
-const AT_A_TIME: usize = 1024;
-
-/// How much scratch space [`exponential_sums`] needs.
-pub(super) fn scratch_of_sums(split: &Split) -> usize {
-    split.length.max(AT_A_TIME)
-}
-
-/// For each slice with its `top`, an entry of `tops`: `then(top, Σ exp(x − top))`, where ∞ − ∞ is 0.
-pub(super) fn exponential_sums<T: Scalar>(
-    split: &Split,
-    x: &[T],
-    tops: &mut [T],
-    scratch: &mut [T],
-    then: impl Fn(&mut T, T),
-) {
-    let length = split.length.max(1);
-    let together = (AT_A_TIME / length).max(1);
-    for (group, tops) in tops.chunks_mut(together).enumerate() {
-        let rows = &mut scratch[..tops.len() * split.length];
-        for (k, (row, top)) in rows.chunks_mut(length).zip(tops.iter()).enumerate() {
-            let slice = group * together + k;
-            row.iter_mut().zip(split.positions(slice)).for_each(|(y, at)| *y = below(x[at], *top));
-        }
-        slices::exp(rows);
-        for (row, top) in rows.chunks(length).zip(tops) {
-            then(top, row.iter().fold(T::of(0.0), |sum, y| sum + *y));
-        }
-    }
-}
-
-/// x − top, where ∞ − ∞ is 0: the entries ∞ share all weight.
-#[inline(always)]
-pub(super) fn below<T: Scalar>(x: T, top: T) -> T {
-    if top == T::of(f64::INFINITY) && x == top { T::of(0.0) } else { x - top }
 }
 
 /// `softmax(x) = exp(x − logsumexp(x))`: positive weights of sum 1, over all entries or along axes. Smooth.

@@ -1,4 +1,4 @@
-//! The kernels of logsumexp and softmax: exponentials in long runs, which the processor takes several at a time.
+//! The kernels of logsumexp, softmax and log_softmax: exponentials in long runs, which the processor takes several at a time.
 
 use super::axes::{Split, fold_row};
 use crate::program::lanes::{Job, Lanes, Level};
@@ -27,6 +27,18 @@ pub(super) fn softmax<T: Scalar>(split: Split) -> Kernel<T> {
     let scratch = split.side_by_side().unwrap_or(0);
     let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
         T::with_lanes(level, Softmax { split: &split, x: args[0], out, scratch });
+    };
+    Kernel { scratch, run: Box::new(run) }
+}
+
+/// `x − log Σ exp` of each slice.
+pub(super) fn log_softmax<T: Scalar>(split: Split) -> Kernel<T> {
+    let level = Level::of_this_machine();
+    let scratch = split.slices + split.length.max(RUN);
+    let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+        let (tops, scratch) = scratch.split_at_mut(split.slices);
+        split.fold(args[0], tops, T::of(f64::NEG_INFINITY), |x| x, T::max);
+        T::with_lanes(level, LogSoftmax { split: &split, x: args[0], tops, out, scratch });
     };
     Kernel { scratch, run: Box::new(run) }
 }
@@ -144,6 +156,38 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                 }
                 let share = T::of(1.0) / sum;
                 split.positions(s).for_each(|at| out[at] = out[at] * share);
+            }
+        }
+    }
+}
+
+struct LogSoftmax<'a, T> {
+    split: &'a Split,
+    x: &'a [T],
+    /// The largest of each slice.
+    tops: &'a [T],
+    out: &'a mut [T],
+    scratch: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for LogSoftmax<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let LogSoftmax { split, x, tops, out, scratch } = self;
+        let length = split.length.max(1);
+        let together = (RUN / length).max(1);
+        for (group, tops) in tops.chunks(together).enumerate() {
+            let rows = &mut scratch[..tops.len() * split.length];
+            for (k, (row, top)) in rows.chunks_mut(length).zip(tops).enumerate() {
+                for (y, at) in row.iter_mut().zip(split.positions(group * together + k)) {
+                    *y = below(x[at], *top);
+                    out[at] = *y;
+                }
+            }
+            exponentials(rows);
+            for (k, row) in rows.chunks(length).enumerate() {
+                let rest = row.iter().fold(T::of(0.0), |sum, y| sum + *y).ln();
+                split.positions(group * together + k).for_each(|at| out[at] = out[at] - rest);
             }
         }
     }

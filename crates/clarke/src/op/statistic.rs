@@ -186,7 +186,7 @@ fn read_count(call: &Call<'_, '_>) -> Result<usize> {
 ///
 /// At ties: the hull of the weights permuted within blocks of equal entries; for `sum_largest`, which is convex, that is
 /// {w: 0 ≤ w ≤ 1, Σ w = what is left of k} on the block. NaN if an entry is NaN. Errors: no entries; a parameter out of
-/// range. Cost: linear, without sorting; the derivative sorts.
+/// range. Cost: linear, without sorting; the derivative sorts, but compiled programs select for `sum_largest`.
 #[derive(Debug, Clone)]
 pub struct Ordered {
     statistic: Statistic,

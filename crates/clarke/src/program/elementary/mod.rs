@@ -18,7 +18,6 @@ mod hyperbolic;
 mod inverse;
 mod logarithm;
 mod power;
-pub mod slices;
 #[cfg(test)]
 mod tests;
 
