@@ -37,7 +37,7 @@ fn mean(loss: &'static str, size: Size) -> Result<Boxed> {
         move |n: usize| clarke::parse(loss, &[("w", &[FEATURES]), ("X", &[n, FEATURES]), ("y", &[n])])?.varying(&["w"]);
     let x = Samples::new(&[y.len(), FEATURES], x)?;
     let y = Samples::new(&[y.len()], y)?;
-    let sum = FiniteSum::of_batches(batch, &[("X", x), ("y", y)], &[], Policy::default())?.with_threads(1)?;
+    let sum = FiniteSum::of_batches(batch, &[("X", x), ("y", y)], &[], Policy::default())?.with_threads(1);
     Ok(Box::new(Mean::new(sum, w)))
 }
 

@@ -117,29 +117,26 @@ impl FiniteSum {
         let sources = sources(&one, samples, shared)?;
         let samples: Vec<Samples> = samples.iter().map(|(_, s)| s.clone()).collect();
         let block = (BLOCK / samples.iter().map(Samples::width).sum::<usize>().max(1)).clamp(16, 1024);
-        let worker = Worker::new(&one, &samples, &policy)?;
+        let first = Engine::new(&one, policy.clone())?;
+        let mut worker = Worker::new(first.dimension(), samples.len());
+        worker.engines.push((1, first));
         let sum =
             FiniteSum { program: Box::new(program), policy, sources, samples, count, block, workers: vec![worker] };
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        sum.with_threads(threads)
+        Ok(sum.with_threads(threads))
     }
 
     /// The same, evaluated by at most this many threads; by default by all that the machine has. Only sums of more than 64
     /// blocks are shared among threads. The results are the same to the last bit for any number.
     ///
-    /// Errors: none, but for what [`FiniteSum::new`] refuses.
-    ///
     /// # Panics
     /// If the number is 0.
-    pub fn with_threads(mut self, threads: usize) -> Result<FiniteSum> {
+    pub fn with_threads(mut self, threads: usize) -> FiniteSum {
         assert!(threads > 0, "at least one thread evaluates");
         let groups = self.count.div_ceil(self.block * GROUP);
-        let one = self.workers[0].engines[0].1.program.clone();
-        self.workers.truncate(1);
-        for _ in 1..threads.min(groups) {
-            self.workers.push(Worker::new(&one, &self.samples, &self.policy)?);
-        }
-        Ok(self)
+        let (dimension, arrays) = (self.dimension(), self.samples.len());
+        self.workers.resize_with(threads.min(groups), || Worker::new(dimension, arrays));
+        self
     }
 
     /// The same, evaluated in blocks of at most this many samples.
@@ -274,18 +271,17 @@ fn each(workers: &mut [Worker], first: usize, work: &(dyn Fn(&mut Worker, usize)
 }
 
 impl Worker {
-    fn new(one: &Program, samples: &[Samples], policy: &Policy) -> Result<Worker> {
-        let first = Engine::new(one, policy.clone())?;
-        let zeros = vec![0.0; first.dimension()];
-        Ok(Worker {
-            engines: vec![(1, first)],
-            gathered: samples.iter().map(|_| vec![]).collect(),
+    /// For so many variables and arrays of samples.
+    fn new(dimension: usize, arrays: usize) -> Worker {
+        Worker {
+            engines: vec![],
+            gathered: vec![vec![]; arrays],
             places: vec![],
-            part: zeros.clone(),
-            sum: zeros,
+            part: vec![0.0; dimension],
+            sum: vec![0.0; dimension],
             value: Ok(0.0),
             views: Views::default(),
-        })
+        }
     }
 
     /// The sum over a group of samples, a block at a time, and of the gradients if asked for.
