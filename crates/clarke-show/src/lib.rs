@@ -29,8 +29,7 @@ pub mod words;
 pub use check::check_json;
 pub use conclusion::{ConclusionReport, conclusion_blocks, conclusion_text};
 pub use explain::{
-    Backprop, CostReport, Counts, Entry, Explanation, Least, SetReport, SetsReport, TieMet, Written, judgement_text,
-    set_text,
+    Backprop, CostReport, Entry, Explanation, Least, SetReport, SetsReport, TieMet, Written, judgement_text, set_text,
 };
 pub use json::{Bounds, Named, Nested};
 pub use plot::{

@@ -8,30 +8,11 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub struct CostReport {
     /// The value alone.
-    pub value: Counts,
+    pub value: Cost,
     /// Value and gradient.
-    pub gradient: Counts,
+    pub gradient: Cost,
     /// How many values a value with its gradient costs, in operations.
     pub ratio: f64,
-}
-
-/// A [`Cost`], as data.
-#[derive(Debug, Clone, Serialize)]
-#[allow(missing_docs)] // each is the field of `Cost` of this name
-pub struct Counts {
-    pub operations: u64,
-    pub instructions: u64,
-    pub bytes_read: u64,
-    pub bytes_written: u64,
-    pub bytes_live: u64,
-    pub bytes_workspace: u64,
-}
-
-impl From<Cost> for Counts {
-    fn from(cost: Cost) -> Counts {
-        let Cost { operations, instructions, bytes_read, bytes_written, bytes_live, bytes_workspace } = cost;
-        Counts { operations, instructions, bytes_read, bytes_written, bytes_live, bytes_workspace }
-    }
 }
 
 impl CostReport {
@@ -40,7 +21,7 @@ impl CostReport {
     /// Errors: as [`Program::gradient_cost`].
     pub fn new(program: &Program) -> Result<CostReport, Error> {
         let cost: GradientCost = program.gradient_cost()?;
-        Ok(CostReport { value: cost.value.into(), gradient: cost.gradient.into(), ratio: cost.ratio() })
+        Ok(CostReport { value: cost.value, gradient: cost.gradient, ratio: cost.ratio() })
     }
 }
 
@@ -49,7 +30,7 @@ pub(super) const TITLES: [&str; 4] = ["", "value", "with gradient", "ratio"];
 
 /// Its rows.
 pub(super) fn rows(cost: &CostReport) -> Vec<Vec<String>> {
-    let row = |title: &str, of: fn(&Counts) -> u64| {
+    let row = |title: &str, of: fn(&Cost) -> u64| {
         let (value, gradient) = (of(&cost.value), of(&cost.gradient));
         let ratio =
             if value == 0 { "—".into() } else { short((gradient as f64 / value as f64 * 100.0).round() / 100.0) };

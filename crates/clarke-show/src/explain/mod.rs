@@ -5,7 +5,7 @@ mod html;
 mod sets;
 mod text;
 
-pub use cost::{CostReport, Counts};
+pub use cost::CostReport;
 pub use sets::{Entry, Least, SetReport, SetsReport, judgement_text, set_text};
 
 use crate::json::Named;

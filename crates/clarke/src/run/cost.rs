@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::program::op::Execution;
 use crate::program::tie::Convention;
 use crate::program::{Kind, Program};
+use serde::Serialize;
 use std::collections::HashSet;
 
 /// The bytes of a number in f64, in which costs are stated.
@@ -24,7 +25,7 @@ const NUMBER: u64 = size_of::<f64>() as u64;
 /// assert_eq!(gradient.operations, 9 + 3 + 6);
 /// # Ok::<(), clarke::Error>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Cost {
     /// Operations of unit cost (Bolte, Boustany, Pauwels, Pesquet-Popescu 2023, section 2): sums, products, quotients,
     /// comparisons and elementary functions like exp count one each, and so do ties and guarded products, the dictionary of
