@@ -64,6 +64,24 @@ fn check((value, gradient): (f64, &[f64]), expected: (f64, Vec<f64>), what: &str
     assert!(close(gradient, &expected.1, 1e-13), "{what}: {gradient:?} {:?}", expected.1);
 }
 
+/// Groups of 64 blocks go to threads, and are added in order: five of them, the last one short.
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let at = [0.3, -0.7, 0.1, 0.25];
+    for text in LOSSES {
+        let bits = |threads: usize| -> Vec<u64> {
+            let mut sum = sum(text, 2 * 64 * 4 + 33, Policy::default()).with_block(2).with_threads(threads);
+            let mut gradient = vec![0.0; D + 1];
+            let value = sum.value_and_gradient(&at, &mut gradient).unwrap();
+            let alone = sum.value(&at).unwrap();
+            [value, alone].iter().chain(&gradient).map(|x| x.to_bits()).collect()
+        };
+        for threads in [2, 3, 8] {
+            assert_eq!(bits(threads), bits(1), "{text} on {threads} threads");
+        }
+    }
+}
+
 #[test]
 fn it_is_the_sum_written_out() {
     let n = 23;
