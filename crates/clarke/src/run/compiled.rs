@@ -5,6 +5,7 @@ use super::lower::{Selections, lower};
 use super::plan::{ALIGN, Plan};
 use crate::error::Result;
 use crate::program::Program;
+use crate::program::lanes::Level;
 use crate::program::op::{Compiler, Kernel};
 use crate::program::real::Scalar;
 use crate::program::tie::{Convention, Site};
@@ -63,26 +64,16 @@ impl Program {
 
     /// Compiles for f32 or f64, with every selection as `fill` picks it from its site; selections without a site are 0.
     pub fn compile_with<T: Scalar>(&self, fill: &dyn Fn(&Site) -> f64) -> Compiled<T> {
-        let plan = |lowered: &Program| Plan::new(lowered, &Fast).with_native();
-        self.compile_by(fill, plan)
+        self.compile_at(fill, Level::of_this_machine())
     }
 
-    /// Compiles without machine code.
-    #[cfg(test)]
-    pub(super) fn compile_for_tiles<T: Scalar>(&self, convention: Convention) -> Compiled<T> {
-        self.compile_by(&|site| site.choice(convention).selection, |lowered| Plan::new(lowered, &Fast))
-    }
-
-    fn compile_by<T: Scalar>(
-        &self,
-        fill: &dyn Fn(&Site) -> f64,
-        plan: impl FnOnce(&Program) -> Plan<T>,
-    ) -> Compiled<T> {
-        let lowered = lower(self, Selections::Filled(fill));
+    /// Compiles to machine code of a level, of the lowest none: tiles alone.
+    pub(super) fn compile_at<T: Scalar>(&self, fill: &dyn Fn(&Site) -> f64, level: Level) -> Compiled<T> {
+        let plan = Plan::new(&lower(self, Selections::Filled(fill)), &Fast).with_native(level);
         let port = |i: &crate::program::Input| Port { name: i.name.clone(), shape: i.shape.clone() };
         let inputs = self.inputs().iter().filter(|i| !i.role.is_selection()).map(port).collect();
         let outputs = self.output_shapes().iter().map(|s| s.to_vec()).collect();
-        let (plan, bound) = (plan(&lowered), unbound(self).is_none());
+        let bound = unbound(self).is_none();
         Compiled { inner: Arc::new(Inner { plan, program: self.clone(), inputs, outputs, bound }) }
     }
 }
@@ -170,7 +161,7 @@ pub(super) struct Fast;
 
 impl<T: Scalar> Compiler<T> for Fast {
     fn compile(&self, program: &Program) -> Kernel<T> {
-        let plan = Plan::<T>::new(&lower(program, Selections::Given), &Fast).with_native();
+        let plan = Plan::<T>::new(&lower(program, Selections::Given), &Fast).with_native(Level::of_this_machine());
         let mut starts = vec![0];
         for n in &plan.outputs {
             starts.push(starts[starts.len() - 1] + n);

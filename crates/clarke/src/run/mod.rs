@@ -9,7 +9,7 @@
 //!      dependences allow; the rest runs by the operators' kernels.
 //!   3. [`code`]: the recordings of a loop's members become one list of primitives on tiles, equal ones once.
 //!   4. [`plan`]: every number gets a place: in the caller's arrays where possible, else in one stretch of [`memory`].
-//!   5. [`native`]: loops and single numbers become machine code, where the machine has AVX-512.
+//!   5. [`native`]: loops and single numbers become machine code, where the machine has AVX2 or AVX-512.
 //!   6. [`execute`]: the plan is run; what is not machine code a tile at a time, by the [`kernels`] of the primitives.
 //!
 //! And there is a way on boxes, rounded outwards ([`interval`]).

@@ -5,6 +5,7 @@ use super::kernels;
 use super::memory::Memory;
 use super::native::{self, Layout, Native};
 use super::schedule::{Pad, Schedule, Step};
+use crate::program::lanes::Level;
 use crate::program::op::{self, Compiler};
 use crate::program::real::Scalar;
 use crate::program::record::Prim;
@@ -193,11 +194,11 @@ impl<T: Scalar> Plan<T> {
         planner.finish(work)
     }
 
-    /// The same with machine code, where the machine can.
-    pub fn with_native(mut self) -> Plan<T> {
+    /// The same with machine code of a level, where the machine can.
+    pub fn with_native(mut self, level: Level) -> Plan<T> {
         let zero = self.numbers.iter().position(|x| x.to_f64().to_bits() == 0);
         let layout = Layout { inputs: self.outputs.len(), constants: self.fixed - 1, zero, size: self.size };
-        self.native = native::compile(&mut self.work, layout);
+        self.native = native::compile(&mut self.work, layout, level);
         self
     }
 }

@@ -4,12 +4,13 @@ use super::lower::{Selections, lower};
 use crate::error::{Fault, Result};
 use crate::op::pointwise::{Elementwise, Pointwise};
 use crate::program::class::Class;
+use crate::program::lanes::Level;
 use crate::program::op::{
     ArrayKernel, Batching, Compiler, Execution, Kernel, Linearity, Op, Param, Sample, Transposition,
 };
 use crate::program::real::{Real, Scalar};
 use crate::program::record::Operand;
-use crate::program::tie::Convention;
+use crate::program::tie::{Convention, Site};
 use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::tensor::{Tensor, broadcast_strides, size, walk};
 use proptest::prelude::*;
@@ -322,12 +323,15 @@ fn same<T: Scalar>(a: T, b: T) -> bool {
     bits(a) == bits(b) || (a.is_nan() && b.is_nan())
 }
 
-/// The outputs of the compiled program: as the machine runs it, and by tiles alone.
+/// The outputs of the compiled program: as the machine runs it, and with the machine code of every level.
 fn run<T: Scalar>(program: &Program, inputs: &[Tensor]) -> Vec<Vec<T>> {
     let values = run_compiled(&program.compile::<T>(Convention::MinNorm), inputs);
-    let tiles = run_compiled(&program.compile_for_tiles::<T>(Convention::MinNorm), inputs);
-    for (a, b) in std::iter::zip(values.concat(), tiles.concat()) {
-        assert!(same(a, b), "{a:?} by machine code, {b:?} by tiles\n{program:?}");
+    for level in Level::all() {
+        let fill = |site: &Site| site.choice(Convention::MinNorm).selection;
+        let others = run_compiled(&program.compile_at::<T>(&fill, level), inputs);
+        for (a, b) in std::iter::zip(values.concat(), others.concat()) {
+            assert!(same(a, b), "{a:?} at best, {b:?} at {level:?}\n{program:?}");
+        }
     }
     values
 }

@@ -1,7 +1,9 @@
-//! Machine code for x86-64 with AVX-512, as far as programs need it: vector arithmetic in EVEX encoding, and the few
-//! integer instructions of loops and calls.
+//! Machine code for x86-64: the few integer instructions of loops and calls, and operands in memory. The instructions on
+//! vectors are in `evex` and `vex`.
 //!
 //! Source of the encodings: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2.
+
+use super::vectors::Vectors;
 
 /// A general register, by its number.
 pub type Gpr = u8;
@@ -43,67 +45,9 @@ pub enum Rm {
     Each(Mem),
     /// One number for all lanes, of the pool at the beginning of the code.
     Pool(usize),
+    /// As many neighbours as there are lanes, at an offset of the code.
+    Code(usize),
 }
-
-/// Which lanes an instruction computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mask {
-    /// The mask register; 0 is all lanes.
-    pub k: u8,
-    /// Whether the other lanes become 0; else they stay.
-    pub zero: bool,
-}
-
-/// All lanes.
-pub const ALL: Mask = Mask { k: 0, zero: false };
-
-/// The map of opcodes that an instruction is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Map {
-    M0F = 1,
-    M0F38 = 2,
-    M0F3A = 3,
-}
-
-/// A vector instruction, without its operands and without what the precision says.
-#[derive(Debug, Clone, Copy)]
-pub struct Opcode {
-    map: Map,
-    single: u8,
-    double: u8,
-    /// Whether the prefix 66 stands before the single precision too.
-    prefixed: bool,
-}
-
-const fn plain(code: u8) -> Opcode {
-    Opcode { map: Map::M0F, single: code, double: code, prefixed: false }
-}
-
-const fn prefixed(map: Map, single: u8, double: u8) -> Opcode {
-    Opcode { map, single, double, prefixed: true }
-}
-
-pub const ADD: Opcode = plain(0x58);
-pub const MUL: Opcode = plain(0x59);
-pub const SUB: Opcode = plain(0x5C);
-pub const MIN: Opcode = plain(0x5D);
-pub const DIV: Opcode = plain(0x5E);
-pub const MAX: Opcode = plain(0x5F);
-pub const SQRT: Opcode = plain(0x51);
-pub const AND: Opcode = plain(0x54);
-pub const XOR: Opcode = plain(0x57);
-/// A mask register from a comparison.
-pub const COMPARE: Opcode = plain(0xC2);
-/// The last operand where the mask is set, the one before elsewhere.
-pub const BLEND: Opcode = prefixed(Map::M0F38, 0x65, 0x65);
-/// Rounding to integers.
-pub const ROUND: Opcode = prefixed(Map::M0F3A, 0x08, 0x09);
-/// The lanes of two registers one after another, from the one that the immediate byte says on.
-pub const ALIGN: Opcode = prefixed(Map::M0F3A, 0x03, 0x03);
-const LOAD: Opcode = plain(0x10);
-const STORE: Opcode = plain(0x11);
-const BROADCAST: Opcode = prefixed(Map::M0F38, 0x18, 0x19);
-const MOVE: Opcode = plain(0x28);
 
 /// What the pool holds: the bits of an absolute value, the sign, zero.
 pub const POOL_ABS: usize = 0;
@@ -111,7 +55,6 @@ pub const POOL_SIGN: usize = 1;
 pub const POOL_ZERO: usize = 2;
 
 /// Code under construction.
-#[derive(Debug)]
 pub struct Assembler {
     /// The bytes.
     pub code: Vec<u8>,
@@ -119,22 +62,21 @@ pub struct Assembler {
     pub double: bool,
     /// Whether vectors have one lane in use: code for single numbers.
     pub scalar: bool,
+    /// The instructions on vectors.
+    pub vectors: &'static dyn Vectors,
 }
 
 impl Assembler {
     /// Empty but for the pool.
-    pub fn new(double: bool) -> Assembler {
-        let mut code = vec![];
-        if double {
-            code.extend((u64::MAX >> 1).to_le_bytes());
-            code.extend((1u64 << 63).to_le_bytes());
-            code.extend(0u64.to_le_bytes());
-        } else {
-            code.extend((u32::MAX >> 1).to_le_bytes());
-            code.extend((1u32 << 31).to_le_bytes());
-            code.extend(0u32.to_le_bytes());
+    pub fn new(double: bool, vectors: &'static dyn Vectors) -> Assembler {
+        let mut asm = Assembler { code: vec![], double, scalar: false, vectors };
+        for (long, short) in [(u64::MAX >> 1, u32::MAX >> 1), (1 << 63, 1 << 31), (0, 0)] {
+            for _ in 0..(vectors.pooled() / asm.size()).max(1) {
+                if double { asm.code.extend(long.to_le_bytes()) } else { asm.code.extend(short.to_le_bytes()) }
+            }
         }
-        Assembler { code, double, scalar: false }
+        vectors.begin(&mut asm);
+        asm
     }
 
     /// Bytes of a number.
@@ -150,65 +92,26 @@ impl Assembler {
         self.code.len()
     }
 
-    /// `to = op(a, rm)`, with an immediate byte where the instruction has one.
-    pub fn op(&mut self, op: Opcode, to: u8, a: u8, rm: Rm, mask: Mask, immediate: Option<u8>) {
-        let pp = if self.double || op.prefixed { 1 } else { 0 };
-        let code = if self.double { op.double } else { op.single };
-        let length = if self.scalar { 0 } else { 2 };
-        self.evex((op.map, pp, code, length), to, a, rm, mask, usize::from(immediate.is_some()));
-        self.code.extend(immediate);
-    }
-
-    /// `to` = the numbers of `rm`.
-    pub fn load(&mut self, to: u8, rm: Rm, mask: Mask) {
+    /// The bits of a number that say where the operand's registers beyond the eighth are: of the index, of the base.
+    pub fn extension(rm: Rm) -> (u8, u8) {
         match rm {
-            Rm::Reg(from) => self.op(MOVE, to, 0, Rm::Reg(from), mask, None),
-            Rm::Wide(_) => self.op(LOAD, to, 0, rm, mask, None),
-            // One number into the first lane; the others become 0.
-            Rm::Each(mem) if self.scalar => self.lane(0x10, to, mem),
-            Rm::Each(mem) => self.op(BROADCAST, to, 0, Rm::Wide(mem), mask, None),
-            Rm::Pool(_) => unreachable!("numbers of the pool are operands"),
-        }
-    }
-
-    /// Writes the lanes of a register; of single numbers the first.
-    pub fn store(&mut self, from: u8, mem: Mem, mask: Mask) {
-        if self.scalar {
-            self.lane(0x11, from, mem);
-        } else {
-            self.op(STORE, from, 0, Rm::Wide(mem), mask, None);
-        }
-    }
-
-    /// A move of one lane.
-    fn lane(&mut self, code: u8, reg: u8, mem: Mem) {
-        let pp = if self.double { 3 } else { 2 };
-        self.evex((Map::M0F, pp, code, 0), reg, 0, Rm::Wide(mem), ALL, 0);
-    }
-
-    /// The instruction without what follows its operands, `after` bytes.
-    fn evex(&mut self, (map, pp, code, length): (Map, u8, u8, u8), reg: u8, v: u8, rm: Rm, mask: Mask, after: usize) {
-        let (x, b) = match rm {
             Rm::Reg(r) => (r >> 4 & 1, r >> 3 & 1),
             Rm::Wide(mem) | Rm::Each(mem) => (mem.index.unwrap_or(0) >> 3 & 1, mem.base >> 3 & 1),
-            Rm::Pool(_) => (0, 0),
-        };
-        let each = u8::from(matches!(rm, Rm::Each(_) | Rm::Pool(_)));
-        let inverted = |bit: u8, at: u8| (bit & 1 ^ 1) << at;
-        self.code.push(0x62);
-        self.code.push(inverted(reg >> 3, 7) | inverted(x, 6) | inverted(b, 5) | inverted(reg >> 4, 4) | map as u8);
-        self.code.push(u8::from(self.double) << 7 | (!v & 15) << 3 | 1 << 2 | pp);
-        self.code.push(u8::from(mask.zero) << 7 | length << 5 | each << 4 | inverted(v >> 4, 3) | mask.k);
-        self.code.push(code);
-        match rm {
-            Rm::Reg(r) => self.code.push(0xC0 | (reg & 7) << 3 | r & 7),
-            Rm::Wide(mem) | Rm::Each(mem) => self.modrm(reg, mem),
-            Rm::Pool(k) => {
-                self.code.push((reg & 7) << 3 | 5);
-                let next = (self.code.len() + 4 + after) as i32;
-                self.code.extend(((k * self.size()) as i32 - next).to_le_bytes());
-            }
+            Rm::Pool(_) | Rm::Code(_) => (0, 0),
         }
+    }
+
+    /// A register and the last operand, `after` bytes before the end of the instruction.
+    pub fn operands(&mut self, reg: u8, rm: Rm, after: usize) {
+        let at = match rm {
+            Rm::Reg(r) => return self.code.push(0xC0 | (reg & 7) << 3 | r & 7),
+            Rm::Wide(mem) | Rm::Each(mem) => return self.modrm(reg, mem),
+            Rm::Pool(k) => k * self.vectors.pooled().max(self.size()),
+            Rm::Code(at) => at,
+        };
+        self.code.push((reg & 7) << 3 | 5);
+        let next = (self.code.len() + 4 + after) as i32;
+        self.code.extend((at as i32 - next).to_le_bytes());
     }
 
     /// Register and memory operand, always with an index byte and four bytes of offset.
@@ -271,13 +174,6 @@ impl Assembler {
         self.code.extend([0x39, 0xC0 | (end & 7) << 3 | register & 7, 0x0F, 0x82]);
         let next = self.code.len() as i64 + 4;
         self.code.extend(((target as i64 - next) as i32).to_le_bytes());
-    }
-
-    /// Sets the first `lanes` bits of mask register k.
-    pub fn first_lanes(&mut self, k: u8, lanes: usize) {
-        self.constant(RAX, (1 << lanes) - 1);
-        // kmovw k, eax
-        self.code.extend([0xC5, 0xF8, 0x92, 0xC0 | k << 3]);
     }
 
     /// Calls a function at an absolute address.

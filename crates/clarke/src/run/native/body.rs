@@ -3,9 +3,8 @@
 //! A body is emitted for a whole vector, for the first lanes of one, or for single numbers. A value without a register
 //! is read again from where it was written, or from the stack.
 
-use super::assembler::{
-    self as asm, ALL, Assembler, BLEND, COMPARE, Gpr, Mask, Mem, Opcode, R12, RAX, RBX, RDX, RSP, Rm,
-};
+use super::assembler::{self as asm, Assembler, Gpr, Mem, R12, RAX, RBX, RDX, RSP, Rm};
+use super::vectors::{self, Opcode, TOTAL, Vectors};
 use crate::program::record::Prim;
 use std::collections::HashMap;
 
@@ -17,14 +16,6 @@ pub const TABLE: Gpr = R12;
 pub const TILES: Gpr = asm::R15;
 /// Registers for addresses out of the table.
 const POINTERS: [Gpr; 7] = [asm::RCX, asm::RSI, asm::RDI, asm::R8, asm::R9, asm::R10, asm::R11];
-/// A vector register for operands that are in memory; the others hold values.
-const SCRATCH: u8 = 31;
-/// From here on registers may hold the lanes of totals.
-const FIRST_TOTAL: u8 = 27;
-/// The mask of a comparison, and the one of the last lanes.
-const CHOSEN: u8 = 2;
-pub const LAST: u8 = 1;
-
 /// Where an address counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Base {
@@ -89,7 +80,7 @@ impl Operation {
 pub enum Lanes {
     /// All of them.
     All,
-    /// The first ones, by the mask [`LAST`].
+    /// The first ones, which [`Vectors::first_lanes`] said.
     First,
     /// One: every operand is a single number.
     One,
@@ -208,30 +199,36 @@ impl Body {
         }
     }
 
-    /// The totals that the body adds to, as far as they have registers.
-    fn totals(&self) -> impl Iterator<Item = (i32, u8)> {
-        let totals = self.operations.iter().filter_map(|o| o.total);
-        std::iter::zip(totals, (FIRST_TOTAL..SCRATCH).rev())
+    /// Whether the body adds to totals.
+    pub fn has_totals(&self) -> bool {
+        self.operations.iter().any(|o| o.total.is_some())
+    }
+
+    /// The vectors of totals that the body adds to, as far as they have registers, the last ones.
+    fn totals(&self, set: &dyn Vectors) -> Vec<(i32, u8)> {
+        let totals = self.operations.iter().filter_map(|o| o.total).take(set.totals());
+        let parts = totals.flat_map(|total| (0..TOTAL).step_by(set.bytes()).map(move |part| total + part as i32));
+        std::iter::zip(parts, (0..set.registers() as u8).rev()).collect()
     }
 
     /// Loads the lanes of totals into registers.
     pub fn load_totals(&self, asm: &mut Assembler) {
-        for (offset, register) in self.totals() {
-            asm.load(register, Rm::Wide(single(offset)), ALL);
+        for (offset, register) in self.totals(asm.vectors) {
+            asm.vectors.load(asm, register, Rm::Wide(single(offset)), false);
         }
     }
 
     /// Writes the lanes of totals back.
     pub fn store_totals(&self, asm: &mut Assembler) {
-        for (offset, register) in self.totals() {
-            asm.store(register, single(offset), ALL);
+        for (offset, register) in self.totals(asm.vectors) {
+            asm.vectors.store(asm, register, single(offset), false);
         }
     }
 
-    /// Emits the body; returns how many vectors of the stack it uses.
-    pub fn emit(&self, asm: &mut Assembler, lanes: Lanes) -> usize {
+    /// Emits the body, so many bytes after the position; returns how many vectors of the stack it uses.
+    pub fn emit(&self, asm: &mut Assembler, lanes: Lanes, after: usize) -> usize {
         asm.scalar = lanes == Lanes::One;
-        let mut emitter = Emitter::new(self, asm, lanes);
+        let mut emitter = Emitter::new(self, asm, lanes, after as i32);
         for (k, operation) in self.operations.iter().enumerate() {
             emitter.operation(k, operation);
         }
@@ -248,25 +245,18 @@ fn single(offset: i32) -> Mem {
 
 /// Clears the lanes of a total.
 pub fn zero(asm: &mut Assembler, lanes: i32) {
-    asm.op(asm::XOR, SCRATCH, SCRATCH, Rm::Reg(SCRATCH), ALL, None);
-    asm.store(SCRATCH, single(lanes), ALL);
+    asm.vectors.zero(asm, single(lanes));
 }
 
-/// Adds the lanes of a total up, the upper half to the lower one until one is left, and divides the sum.
+/// Adds the lanes of a total up, and divides the sum.
 pub fn fold(asm: &mut Assembler, lanes: i32, to: i32, divisor: Option<i32>) {
-    const OTHER: u8 = SCRATCH - 1;
-    asm.load(SCRATCH, Rm::Wide(single(lanes)), ALL);
-    let mut half = 32 / asm.size();
-    while half > 0 {
-        asm.op(asm::ALIGN, OTHER, SCRATCH, Rm::Reg(SCRATCH), ALL, Some(half as u8));
-        asm.op(asm::ADD, SCRATCH, SCRATCH, Rm::Reg(OTHER), ALL, None);
-        half /= 2;
-    }
+    let (set, sum) = (asm.vectors, asm.vectors.scratch());
+    set.fold(asm, single(lanes));
     asm.scalar = true;
     if let Some(divisor) = divisor {
-        asm.op(asm::DIV, SCRATCH, SCRATCH, Rm::Each(single(divisor)), ALL, None);
+        set.apply(asm, vectors::DIV, sum, sum, Rm::Each(single(divisor)), false);
     }
-    asm.store(SCRATCH, single(to), ALL);
+    set.store(asm, sum, single(to), false);
     asm.scalar = false;
 }
 
@@ -277,7 +267,10 @@ pub fn in_table(k: usize) -> Mem {
 
 struct Emitter<'a> {
     asm: &'a mut Assembler,
+    set: &'static dyn Vectors,
     lanes: Lanes,
+    /// How far behind the position, in bytes.
+    after: i32,
     pointers: HashMap<usize, Gpr>,
     /// The operations that read each value, last first; what is left is still to come.
     uses: Vec<Vec<usize>>,
@@ -293,7 +286,8 @@ struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    fn new(body: &Body, asm: &'a mut Assembler, lanes: Lanes) -> Emitter<'a> {
+    fn new(body: &Body, asm: &'a mut Assembler, lanes: Lanes, after: i32) -> Emitter<'a> {
+        let set = asm.vectors;
         let count = body.operations.len();
         let mut uses = vec![vec![]; count];
         for (k, operation) in body.operations.iter().enumerate().rev() {
@@ -306,14 +300,14 @@ impl<'a> Emitter<'a> {
         let pointers = std::iter::zip(body.pointers(), POINTERS).collect();
         let registers = vec![None; count];
         let homes = vec![None; count];
-        let totals: HashMap<i32, u8> = body.totals().collect();
-        let held = vec![None; usize::from(SCRATCH) - totals.len()];
-        Emitter { asm, lanes, pointers, uses, registers, homes, totals, held, stack: 0 }
+        let totals: HashMap<i32, u8> = body.totals(set).into_iter().collect();
+        let held = vec![None; set.registers() - totals.len()];
+        Emitter { asm, set, lanes, after, pointers, uses, registers, homes, totals, held, stack: 0 }
     }
 
-    /// The lanes in use; the others stay.
-    fn among(&self) -> Mask {
-        if self.lanes == Lanes::First { Mask { k: LAST, zero: false } } else { ALL }
+    /// Whether some lanes are not in use.
+    fn partial(&self) -> bool {
+        self.lanes == Lanes::First
     }
 
     /// The memory of an address at the position; may use up RAX.
@@ -329,7 +323,7 @@ impl<'a> Emitter<'a> {
                 }
             },
         };
-        Mem { base, index: Some(RDX), offset: address.offset }
+        Mem { base, index: Some(RDX), offset: address.offset + self.after }
     }
 
     /// An operand as the last one of an instruction.
@@ -343,7 +337,7 @@ impl<'a> Emitter<'a> {
             },
             Source::Array(address) => Rm::Wide(self.place(address)),
             Source::Single(offset) => Rm::Each(single(offset)),
-            Source::Element(address) => Rm::Each(Mem { index: None, ..self.place(address) }),
+            Source::Element(address) => Rm::Each(Mem { index: None, offset: address.offset, ..self.place(address) }),
         }
     }
 
@@ -352,9 +346,9 @@ impl<'a> Emitter<'a> {
         match self.rm(source) {
             Rm::Reg(register) => register,
             rm => {
-                let guard = self.guard(rm);
-                self.asm.load(SCRATCH, rm, guard);
-                SCRATCH
+                let scratch = self.set.scratch();
+                self.set.load(self.asm, scratch, rm, self.partial());
+                scratch
             }
         }
     }
@@ -398,7 +392,7 @@ impl<'a> Emitter<'a> {
         if self.homes[value].is_none() && !self.uses[value].is_empty() {
             let home = Mem { base: RSP, index: None, offset: (64 * self.stack) as i32 };
             self.stack += 1;
-            self.asm.store(register as u8, home, ALL);
+            self.set.store(self.asm, register as u8, home, false);
             self.homes[value] = Some(home);
         }
     }
@@ -407,15 +401,15 @@ impl<'a> Emitter<'a> {
     fn accumulate(&mut self, k: usize, operation: &Operation, lanes: i32) {
         let of = self.rm(operation.from[0]);
         self.release(k, operation);
-        let among = self.among();
+        let lanes = lanes + self.after;
         let to = self.totals.get(&lanes).copied();
         let register = to.unwrap_or_else(|| {
-            self.asm.load(SCRATCH, Rm::Wide(single(lanes)), ALL);
-            SCRATCH
+            self.set.load(self.asm, self.set.scratch(), Rm::Wide(single(lanes)), false);
+            self.set.scratch()
         });
-        self.asm.op(asm::ADD, register, register, of, among, None);
+        self.set.accumulate(self.asm, register, of, self.partial());
         if to.is_none() {
-            self.asm.store(SCRATCH, single(lanes), ALL);
+            self.set.store(self.asm, register, single(lanes), false);
         }
     }
 
@@ -426,8 +420,7 @@ impl<'a> Emitter<'a> {
         let to = self.compute(k, operation);
         for address in &operation.to {
             let place = self.place(*address);
-            let among = self.among();
-            self.asm.store(to, place, among);
+            self.set.store(self.asm, to, place, self.partial());
             // What may lie at an address out of the table that has no register is not read again from there.
             if place.base != RAX {
                 self.homes[k] = Some(place);
@@ -435,7 +428,7 @@ impl<'a> Emitter<'a> {
         }
         if let Some(offset) = operation.single {
             let place = single(offset);
-            self.asm.store(to, place, ALL);
+            self.set.store(self.asm, to, place, false);
             self.homes[k] = Some(place);
         }
         if self.uses[k].is_empty() && self.registers[k] == Some(to) {
@@ -451,34 +444,27 @@ impl<'a> Emitter<'a> {
             let from = self.rm(a);
             self.release(k, operation);
             let to = self.take(k);
-            let guard = self.guard(from);
-            self.asm.load(to, from, guard);
+            self.set.load(self.asm, to, from, self.partial());
             return to;
         };
         match prim {
             Prim::Mul if operation.guarded => self.guarded(k, operation),
-            Prim::Add => self.binary(k, operation, asm::ADD, true),
-            Prim::Mul => self.binary(k, operation, asm::MUL, true),
-            Prim::Sub => self.binary(k, operation, asm::SUB, false),
-            Prim::Div => self.binary(k, operation, asm::DIV, false),
-            Prim::Max => self.extreme(k, operation, asm::MAX),
-            Prim::Min => self.extreme(k, operation, asm::MIN),
-            Prim::Sqrt => self.unary(k, operation, asm::SQRT, None),
-            Prim::Floor => self.unary(k, operation, asm::ROUND, Some(9)),
-            Prim::Round => self.unary(k, operation, asm::ROUND, Some(8)),
-            Prim::Neg => self.bits(k, operation, asm::XOR, asm::POOL_SIGN),
-            Prim::Abs => self.bits(k, operation, asm::AND, asm::POOL_ABS),
+            Prim::Add => self.binary(k, operation, vectors::ADD, true),
+            Prim::Mul => self.binary(k, operation, vectors::MUL, true),
+            Prim::Sub => self.binary(k, operation, vectors::SUB, false),
+            Prim::Div => self.binary(k, operation, vectors::DIV, false),
+            Prim::Max => self.extreme(k, operation, vectors::MAX),
+            Prim::Min => self.extreme(k, operation, vectors::MIN),
+            Prim::Sqrt => self.unary(k, operation, vectors::SQRT),
+            Prim::Floor => self.unary(k, operation, vectors::FLOOR),
+            Prim::Round => self.unary(k, operation, vectors::ROUND),
+            Prim::Neg => self.bits(k, operation, vectors::XOR, asm::POOL_SIGN),
+            Prim::Abs => self.bits(k, operation, vectors::AND, asm::POOL_ABS),
             Prim::IfGt => self.select(k, operation, (a, b), (c, d), (0x1E, 0x11)),
             Prim::IfGe => self.select(k, operation, (a, b), (c, d), (0x1D, 0x12)),
             Prim::IfEq => self.select(k, operation, (a, b), (c, d), (0x00, 0x00)),
             _ => unreachable!("primitives that are not native are calls"),
         }
-    }
-
-    /// The mask of an instruction with this last operand: memory past the end is not to be read.
-    fn guard(&self, rm: Rm) -> Mask {
-        let past = self.lanes == Lanes::First && matches!(rm, Rm::Wide(_));
-        if past { Mask { k: LAST, zero: true } } else { ALL }
     }
 
     fn binary(&mut self, k: usize, operation: &Operation, op: Opcode, commutes: bool) -> u8 {
@@ -488,8 +474,7 @@ impl<'a> Emitter<'a> {
         let right = self.rm(b);
         self.release(k, operation);
         let to = self.take(k);
-        let guard = self.guard(right);
-        self.asm.op(op, to, left, right, guard, None);
+        self.set.apply(self.asm, op, to, left, right, self.partial());
         to
     }
 
@@ -502,26 +487,20 @@ impl<'a> Emitter<'a> {
         let right = match self.rm(b) {
             Rm::Reg(register) => register,
             rm => {
-                let guard = self.guard(rm);
-                self.asm.load(to, rm, guard);
+                self.set.load(self.asm, to, rm, self.partial());
                 to
             }
         };
-        let zero = Rm::Pool(asm::POOL_ZERO);
-        let chosen = Mask { k: CHOSEN, zero: false };
-        self.asm.op(COMPARE, CHOSEN, left, zero, ALL, Some(4));
-        self.asm.op(COMPARE, CHOSEN, right, zero, chosen, Some(4));
-        self.asm.op(asm::MUL, to, left, Rm::Reg(right), Mask { k: CHOSEN, zero: true }, None);
+        self.set.guarded(self.asm, to, left, right);
         self.release(k, operation);
         to
     }
 
-    fn unary(&mut self, k: usize, operation: &Operation, op: Opcode, immediate: Option<u8>) -> u8 {
+    fn unary(&mut self, k: usize, operation: &Operation, op: Opcode) -> u8 {
         let from = self.rm(operation.from[0]);
         self.release(k, operation);
         let to = self.take(k);
-        let guard = self.guard(from);
-        self.asm.op(op, to, 0, from, guard, immediate);
+        self.set.apply(self.asm, op, to, 0, from, self.partial());
         to
     }
 
@@ -529,22 +508,18 @@ impl<'a> Emitter<'a> {
         let from = self.register(operation.from[0]);
         self.release(k, operation);
         let to = self.take(k);
-        self.asm.op(op, to, from, Rm::Pool(pool), ALL, None);
+        self.set.apply(self.asm, op, to, from, Rm::Pool(pool), false);
         to
     }
 
-    /// The larger or smaller of two: the instruction gives the second operand if either is NaN, and the first is to be
-    /// given if it is NaN.
+    /// The larger or smaller of two.
     fn extreme(&mut self, k: usize, operation: &Operation, op: Opcode) -> u8 {
         let [a, b, ..] = operation.from;
         // The value gets a register while the operands still have theirs.
         let to = self.take(k);
         let left = self.register(a);
         let right = self.rm(b);
-        let guard = self.guard(right);
-        self.asm.op(op, to, left, right, guard, None);
-        self.asm.op(COMPARE, CHOSEN, left, Rm::Reg(left), ALL, Some(3));
-        self.asm.load(to, Rm::Reg(left), Mask { k: CHOSEN, zero: false });
+        self.set.extreme(self.asm, op, to, left, right, self.partial());
         self.release(k, operation);
         to
     }
@@ -562,13 +537,12 @@ impl<'a> Emitter<'a> {
         let (a, b, predicate) = if turn { (b, a, turned) } else { (a, b, predicate) };
         let left = self.register(a);
         let right = self.rm(b);
-        let among = self.among();
-        self.asm.op(COMPARE, CHOSEN, left, right, among, Some(predicate));
+        self.set.compare(self.asm, predicate, left, right, self.partial());
         let otherwise = self.register(d);
         let chosen = self.rm(c);
         self.release(k, operation);
         let to = self.take(k);
-        self.asm.op(BLEND, to, otherwise, chosen, Mask { k: CHOSEN, zero: false }, None);
+        self.set.blend(self.asm, to, otherwise, chosen, self.partial());
         to
     }
 }

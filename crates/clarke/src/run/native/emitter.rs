@@ -2,7 +2,8 @@
 
 use super::Layout;
 use super::assembler::{Assembler, Gpr, Mem, R8, R9, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
-use super::body::{self, Address, Base, Body, LAST, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table};
+use super::body::{self, Address, Base, Body, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table};
+use super::vectors::{TOTAL, Vectors};
 use crate::program::real::Scalar;
 use crate::program::record::Prim;
 use crate::run::kernels::{self, Kernel};
@@ -29,8 +30,8 @@ pub struct Emitter<T> {
 }
 
 impl<T: Scalar> Emitter<T> {
-    pub fn new(double: bool, layout: Layout) -> Emitter<T> {
-        Emitter { asm: Assembler::new(double), layout, size: size_of::<T>(), of: PhantomData }
+    pub fn new(double: bool, vectors: &'static dyn Vectors, layout: Layout) -> Emitter<T> {
+        Emitter { asm: Assembler::new(double, vectors), layout, size: size_of::<T>(), of: PhantomData }
     }
 
     /// Emits a stretch of work as a function.
@@ -106,7 +107,7 @@ impl<T: Scalar> Emitter<T> {
 
     fn one(&mut self, body: Body) -> usize {
         body.load_pointers(&mut self.asm);
-        body.emit(&mut self.asm, Lanes::One)
+        body.emit(&mut self.asm, Lanes::One, 0)
     }
 
     fn place(&self, place: Place) -> Address {
@@ -251,7 +252,10 @@ impl<T: Scalar> Emitter<T> {
 
     /// A body over n positions from the one in a register, or from 0.
     fn sweep(&mut self, body: &Body, start: Option<Gpr>, n: usize) -> usize {
-        let lanes = 64 / self.size;
+        let (set, vector) = (self.asm.vectors, self.asm.vectors.bytes());
+        // All lanes of a total are added to in one step.
+        let step = if body.has_totals() { TOTAL } else { vector };
+        let (lanes, of_one) = (step / self.size, vector / self.size);
         let full = n / lanes * lanes;
         let mut stack = 0;
         body.load_pointers(&mut self.asm);
@@ -268,7 +272,9 @@ impl<T: Scalar> Emitter<T> {
                 }
             }
             let target = self.asm.code.len();
-            stack = body.emit(&mut self.asm, Lanes::All);
+            for after in (0..step).step_by(vector) {
+                stack = stack.max(body.emit(&mut self.asm, Lanes::All, after));
+            }
             if full > lanes || n > full {
                 self.asm.add(RDX, lanes as i32);
             }
@@ -276,9 +282,14 @@ impl<T: Scalar> Emitter<T> {
                 self.asm.loop_below(RDX, R14, target);
             }
         }
-        if n > full {
-            self.asm.first_lanes(LAST, n - full);
-            stack = stack.max(body.emit(&mut self.asm, Lanes::First));
+        for first in (full..n).step_by(of_one) {
+            let after = (first - full) * self.size;
+            if n - first < of_one {
+                set.first_lanes(&mut self.asm, n - first);
+                stack = stack.max(body.emit(&mut self.asm, Lanes::First, after));
+            } else {
+                stack = stack.max(body.emit(&mut self.asm, Lanes::All, after));
+            }
         }
         body.store_totals(&mut self.asm);
         stack

@@ -1,4 +1,4 @@
-//! A plan's loops and single numbers as machine code, where the machine has AVX-512.
+//! A plan's loops and single numbers as machine code, where the machine has AVX2 or AVX-512.
 //!
 //! Consecutive pieces of work become one function: single numbers as straight-line code, a loop as one pass over its
 //! positions with all values in registers. Primitives that the emitter does not know are calls of their kernels, a tile
@@ -13,8 +13,15 @@ mod assembler;
 mod body;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod emitter;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod evex;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod vectors;
+#[cfg(all(target_arch = "x86_64", unix))]
+mod vex;
 
 use super::plan::Work;
+use crate::program::lanes::Level;
 use crate::program::real::Scalar;
 
 /// Machine code that may be run.
@@ -53,18 +60,23 @@ pub struct Layout {
     pub size: usize,
 }
 
-/// Replaces stretches of loops and single numbers by machine code; None if there is none, or the machine cannot.
+/// Replaces stretches of loops and single numbers by machine code with instructions of a level; None if there is none, or
+/// the machine cannot.
 #[cfg(all(target_arch = "x86_64", unix))]
-pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout) -> Option<Native> {
-    use crate::program::lanes::Level;
+pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout, level: Level) -> Option<Native> {
     use std::any::TypeId;
     let double = TypeId::of::<T>() == TypeId::of::<f64>();
     let known = double || TypeId::of::<T>() == TypeId::of::<f32>();
     // Offsets in instructions have 32 bits.
-    if !known || !Level::of_this_machine().has_avx512() || layout.size * size_of::<T>() >= i32::MAX as usize {
+    if !known || layout.size * size_of::<T>() >= i32::MAX as usize {
         return None;
     }
-    let mut emitter = emitter::Emitter::<T>::new(double, layout);
+    let vectors: &'static dyn vectors::Vectors = match level {
+        _ if level.has_avx512() => &evex::Evex,
+        _ if level.has_avx2() => &vex::Vex,
+        _ => return None,
+    };
+    let mut emitter = emitter::Emitter::<T>::new(double, vectors, layout);
     let (mut out, mut stretch) = (vec![], vec![]);
     for piece in std::mem::take(work) {
         if let Work::Kernel { .. } = piece {
@@ -86,7 +98,7 @@ pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout) -> Option<Nat
 }
 
 #[cfg(not(all(target_arch = "x86_64", unix)))]
-pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Layout) -> Option<Native> {
+pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Layout, _: Level) -> Option<Native> {
     None
 }
 
