@@ -66,8 +66,10 @@ impl Level {
 pub trait Lanes<T>: Copy {
     /// How many numbers.
     const N: usize;
-    /// How many rows of a product's tile the registers hold, three registers wide.
+    /// How many rows of a product's tile the registers hold.
     const ROWS: usize;
+    /// How many registers such a tile is wide.
+    const WIDE: usize;
 
     /// The same number everywhere.
     fn splat(x: T) -> Self;
@@ -134,6 +136,7 @@ pub struct Plain<T, const N: usize>([T; N]);
 impl<T: super::real::Real, const N: usize> Lanes<T> for Plain<T, N> {
     const N: usize = N;
     const ROWS: usize = 4;
+    const WIDE: usize = 3;
 
     #[inline(always)]
     fn splat(x: T) -> Self {

@@ -212,7 +212,7 @@ impl<T: Scalar> Job<T> for Convolve<'_, T> {
         let plane = direct.channels * direct.lengths[0] * direct.lengths[1];
         let vectors = direct.stretch().div_ceil(V::N);
         let row = vectors * V::N;
-        let count = vectors.div_ceil(PANEL);
+        let count = vectors.div_ceil(V::WIDE);
         for n in 0..images * groups {
             direct.lay::<T, V>(&x[n * plane..][..plane], image);
             let weights = &weights[n % groups * m * k..][..m * k];
@@ -301,7 +301,7 @@ impl Direct {
         let y = View { at: y.as_ptr(), of: Matrix::new(windows, true) };
         let block = windows.div_ceil(windows.div_ceil(BLOCK));
         let vectors = output.div_ceil(V::N);
-        let count = vectors.div_ceil(PANEL);
+        let count = vectors.div_ceil(V::WIDE);
         let shift = packed.as_ptr().align_offset(SLACK).min(SLACK / size_of::<T>());
         for from in (0..windows).step_by(block) {
             let k = block.min(windows - from);

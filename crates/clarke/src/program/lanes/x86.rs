@@ -45,13 +45,14 @@ impl F32x8 {
 
 /// What differs in nothing but the names of instructions.
 macro_rules! lanes {
-    ($name:ident, $t:ident, $n:literal, $rows:literal: $set:ident $load:ident $store:ident $add:ident $fma:ident;
+    ($name:ident, $t:ident, $n:literal, $rows:literal x $wide:literal: $set:ident $load:ident $store:ident $add:ident $fma:ident;
      $mask:expr, $load_part:expr, $store_part:expr; $($own:item)*) => {
         // SAFETY of all instructions: values of these types are made in jobs alone, which run where the machine was asked
         // for them; memory is vouched for by the caller.
         impl Lanes<$t> for $name {
             const N: usize = $n;
             const ROWS: usize = $rows;
+            const WIDE: usize = $wide;
 
             #[inline(always)]
             fn splat(x: $t) -> Self {
@@ -87,7 +88,7 @@ macro_rules! lanes {
 }
 
 lanes! {
-    F64x8, f64, 8, 8: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_fmadd_pd;
+    F64x8, f64, 8, 8 x 3: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_fmadd_pd;
     |n: usize| ((1u32 << n) - 1) as u8, |at, m| _mm512_maskz_loadu_pd(m, at), |at, m, x| _mm512_mask_storeu_pd(at, m, x);
 
     #[inline(always)]
@@ -130,7 +131,7 @@ lanes! {
 }
 
 lanes! {
-    F32x16, f32, 16, 8: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_fmadd_ps;
+    F32x16, f32, 16, 8 x 3: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_fmadd_ps;
     |n: usize| ((1u32 << n) - 1) as u16, |at, m| _mm512_maskz_loadu_ps(m, at), |at, m, x| _mm512_mask_storeu_ps(at, m, x);
 
     #[inline(always)]
@@ -173,7 +174,7 @@ lanes! {
 }
 
 lanes! {
-    F64x4, f64, 4, 4: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_fmadd_pd;
+    F64x4, f64, 4, 6 x 2: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_fmadd_pd;
     |n: usize| _mm256_cmpgt_epi64(_mm256_set1_epi64x(n as i64), _mm256_setr_epi64x(0, 1, 2, 3)),
     |at, m| _mm256_maskload_pd(at, m), |at, m, x| _mm256_maskstore_pd(at, m, x);
 
@@ -186,10 +187,36 @@ lanes! {
             std::mem::transmute::<__m256d, [f64; 4]>(sums)
         }
     }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f64, step: usize, [count, columns]: [usize; 2], to: *mut f64, to_step: usize) {
+        let mut rows = [unsafe { _mm256_setzero_pd() }; 4];
+        for i in 0..4 {
+            if i < count {
+                rows[i] = unsafe { Self::load_part(from.add(i * step), columns).0 };
+            }
+        }
+        unsafe {
+            for i in [0, 2] {
+                let (a, b) = (rows[i], rows[i + 1]);
+                (rows[i], rows[i + 1]) = (_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b));
+            }
+            for i in [0, 1] {
+                let (a, b) = (rows[i], rows[i + 2]);
+                rows[i] = _mm256_permute2f128_pd::<0x20>(a, b);
+                rows[i + 2] = _mm256_permute2f128_pd::<0x31>(a, b);
+            }
+        }
+        for j in 0..4 {
+            if j < columns {
+                unsafe { _mm256_storeu_pd(to.add(j * to_step), rows[j]) }
+            }
+        }
+    }
 }
 
 lanes! {
-    F32x8, f32, 8, 4: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_fmadd_ps;
+    F32x8, f32, 8, 6 x 2: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_fmadd_ps;
     |n: usize| _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
     |at, m| _mm256_maskload_ps(at, m), |at, m, x| _mm256_maskstore_ps(at, m, x);
 
@@ -199,6 +226,40 @@ lanes! {
             let [a, b, c, d] = four;
             let sums = _mm_hadd_ps(_mm_hadd_ps(a.halved(), b.halved()), _mm_hadd_ps(c.halved(), d.halved()));
             std::mem::transmute::<__m128, [f32; 4]>(sums)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, step: usize, [count, columns]: [usize; 2], to: *mut f32, to_step: usize) {
+        let mut rows = [unsafe { _mm256_setzero_ps() }; 8];
+        for i in 0..8 {
+            if i < count {
+                rows[i] = unsafe { Self::load_part(from.add(i * step), columns).0 };
+            }
+        }
+        unsafe {
+            // Single numbers, then pairs, then halves off the diagonal change places.
+            for i in [0, 2, 4, 6] {
+                let (a, b) = (rows[i], rows[i + 1]);
+                (rows[i], rows[i + 1]) = (_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+            }
+            for i in [0, 4] {
+                let [a, b, c, d] = [rows[i], rows[i + 1], rows[i + 2], rows[i + 3]];
+                rows[i] = _mm256_shuffle_ps::<0b01_00_01_00>(a, c);
+                rows[i + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, c);
+                rows[i + 2] = _mm256_shuffle_ps::<0b01_00_01_00>(b, d);
+                rows[i + 3] = _mm256_shuffle_ps::<0b11_10_11_10>(b, d);
+            }
+            for i in 0..4 {
+                let (a, b) = (rows[i], rows[i + 4]);
+                rows[i] = _mm256_permute2f128_ps::<0x20>(a, b);
+                rows[i + 4] = _mm256_permute2f128_ps::<0x31>(a, b);
+            }
+        }
+        for j in 0..8 {
+            if j < columns {
+                unsafe { _mm256_storeu_ps(to.add(j * to_step), rows[j]) }
+            }
         }
     }
 }
