@@ -43,8 +43,8 @@ pub trait Applied<const W: usize>: Sized + Send + Sync + 'static {
     /// The transpose times y.
     fn back<T: Scalar>(y: &[T], rows: &[[T; W]], x: &mut [T]);
 
-    /// The transpose times y by other operators, see [`Op::fused`].
-    fn fused_back<'p>(_y: Var<'p>, _tie: Var<'p>) -> Option<Var<'p>> {
+    /// The transpose times y by other operators, see [`Op::fused`]; `shared` says whether the tie is.
+    fn fused_back<'p>(_y: Var<'p>, _tie: Var<'p>, _shared: bool) -> Option<Var<'p>> {
         None
     }
 
@@ -123,8 +123,8 @@ impl<M: Applied<W>, const W: usize> Op for Application<M, W> {
         Linearity::First
     }
 
-    fn fused<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
-        if self.back { M::fused_back(args[0], args[1]) } else { None }
+    fn fused<'p>(&self, args: &[Var<'p>], shared: &[bool]) -> Option<Var<'p>> {
+        if self.back { M::fused_back(args[0], args[1], shared[1]) } else { None }
     }
 
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {

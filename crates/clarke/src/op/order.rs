@@ -297,8 +297,9 @@ impl Applied<3> for Arrange {
     const SOURCE: &'static str = "the derivative of sort";
     const RULE: &'static str = "an order has three numbers for each entry of the array along its last axis";
 
-    fn fused_back<'p>(y: Var<'p>, order: Var<'p>) -> Option<Var<'p>> {
-        ranked::fused(y, order)
+    fn fused_back<'p>(y: Var<'p>, order: Var<'p>, shared: bool) -> Option<Var<'p>> {
+        let whole = || if shared { None } else { ranked::arranged_back(y, order) };
+        ranked::fused(y, order).or_else(whole)
     }
 
     fn enclose(back: bool, x: &Boxes, order: &Boxes) -> Option<Boxes> {

@@ -235,7 +235,7 @@ impl<P: Pointwise<N>, const N: usize> Op for Elementwise<P, N> {
         self.0.reduce(array(args))
     }
 
-    fn fused<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+    fn fused<'p>(&self, args: &[Var<'p>], _: &[bool]) -> Option<Var<'p>> {
         self.0.fused(array(args))
     }
 

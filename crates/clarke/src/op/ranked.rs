@@ -1,6 +1,8 @@
-//! What weights by rank become in compiled programs: a selection in place of a sort.
+//! What weights by rank become in compiled programs: a selection in place of a sort, or a sort that says no more than is
+//! needed.
 
 use super::ranking;
+use super::sort::sorting;
 use crate::error::{Fault, Result};
 use crate::program::class::Class;
 use crate::program::lanes::{Job, Lanes, Level};
@@ -139,6 +141,80 @@ impl<T: Scalar> Job<T> for Sides<'_, T> {
     }
 }
 
+/// `arranged_back(y, u, s)`: the weights y by rank along the last axis, arranged back by `order(u, s)` with one number s.
+///
+/// The order is never written down: it would be three numbers an entry, which nobody else reads.
+#[derive(Debug, Clone)]
+struct ArrangedBack;
+
+/// The weights y by rank, arranged back by an order that nobody else reads.
+pub(super) fn arranged_back<'p>(y: Var<'p>, order: Var<'p>) -> Option<Var<'p>> {
+    let (_, args) = order.made_by("order")?;
+    let (u, s) = (args[0], args[1]);
+    (size(&s.shape()) == 1 && u.shape() == y.shape()).then(|| y.apply_with(ArrangedBack, &[u, s]))
+}
+
+impl Op for ArrangedBack {
+    fn name(&self) -> &'static str {
+        "arranged_back"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        Ok(args[0].to_vec())
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        Class::join(args).piecewise_linear()
+    }
+
+    fn batch<'p>(&self, _: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        unreachable!("programs are batched before they are compiled")
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for ArrangedBack {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        sorting(size(args[0]), args[0].last().copied().unwrap_or(1))
+    }
+
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let n = args[0].last().copied().unwrap_or(1);
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            let rows = args[0].chunks_exact(n.max(1)).zip(args[1].chunks_exact(n.max(1)));
+            for ((y, u), out) in rows.zip(out.chunks_exact_mut(n.max(1))) {
+                let words = T::words(scratch).expect("compiled programs run on numbers that have keys");
+                arrange_row(y, ranking::packed_order(u, words), u, args[2][0], out);
+            }
+        };
+        Kernel { scratch: ranking::scratch_of_rank::<T>(n), run: Box::new(run) }
+    }
+}
+
+/// One row: what single entries get is written as it is, equal ones get λ of their own and 1 − λ of the mean.
+fn arrange_row<T: Scalar>(y: &[T], order: &[u64], u: &[T], weight: T, out: &mut [T]) {
+    let mut next = 0;
+    for block in order.chunk_by(|a, b| ranking::equal(u, *a, *b)) {
+        let own = &y[next..next + block.len()];
+        next += block.len();
+        if let ([word], [y]) = (block, own) {
+            let at = ranking::place(*word);
+            // The derivative at a NaN is NaN.
+            out[at] = if u[at].is_nan() { u[at] } else { *y };
+            continue;
+        }
+        let rest = T::of(1.0) - weight;
+        let sum = own.iter().fold(T::of(0.0), |sum, y| if rest == T::of(0.0) { sum } else { sum + rest * *y });
+        let mean = sum / T::of(block.len() as f64);
+        for (word, y) in block.iter().zip(own) {
+            out[ranking::place(*word)] = mean + if weight == T::of(1.0) { *y } else { weight * *y };
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::program::Var;
@@ -157,10 +233,12 @@ mod tests {
             &[1.0, 2.0, 2.0, 2.0],
         ];
         type Make = for<'p> fn(Var<'p>) -> Var<'p>;
-        let programs: [Make; 3] = [
+        let programs: [Make; 5] = [
             |x| x.sum_largest(2),
             |x| (-x).sum_largest(1).exp(),
             |x| x.sum_largest(3) * x.slice(0, 0..1).reshape(&[]).tanh(),
+            |x| (x.sort() * x.constant(Tensor::vector(vec![1.0, -2.0, 0.5, 3.0]))).sum(),
+            |x| (x.reshape(&[2, 2]).sort().tanh() * x.reshape(&[2, 2])).sum(),
         ];
         for make in programs {
             let f = Program::trace(&[&[4]], |v| make(v[0])).unwrap().gradient().unwrap();

@@ -53,6 +53,13 @@ pub fn rank<T: Scalar>(u: &[T], positions: &mut [T], scratch: &mut [T]) {
             compare(&u[i], &u[j]).then(i.cmp(&j))
         });
     };
+    let packed = packed_order(u, words);
+    positions.iter_mut().zip(packed.iter()).for_each(|(p, word)| *p = number(place(*word)));
+}
+
+/// What stands at each position in ascending order, as integers that hold its place: see [`place`]. Equal entries have
+/// integers that differ in their places alone, though those of others may too.
+pub fn packed_order<'w, T: Scalar>(u: &[T], words: &'w mut [u64]) -> &'w [u64] {
     let (packed, spare) = words[..2 * u.len()].split_at_mut(u.len());
     // 0 and −0 are equal, and must have one key.
     let key = |x: T| if x == T::of(0.0) { T::of(0.0).key() } else { x.key() };
@@ -64,7 +71,6 @@ pub fn rank<T: Scalar>(u: &[T], positions: &mut [T], scratch: &mut [T]) {
     } else {
         sort_by_digits(packed, spare);
     }
-    let place = |word: u64| (word & ((1 << PLACES) - 1)) as usize;
     // Numbers that differ in the bits that were left out are still in the order of their positions.
     for run in packed.chunk_by_mut(|a, b| a >> PLACES == b >> PLACES).filter(|run| run.len() > 1) {
         let whole = |word: &u64| (key(u[place(*word)]), *word);
@@ -72,7 +78,19 @@ pub fn rank<T: Scalar>(u: &[T], positions: &mut [T], scratch: &mut [T]) {
             run.sort_unstable_by_key(whole);
         }
     }
-    positions.iter_mut().zip(packed.iter()).for_each(|(p, word)| *p = number(place(*word)));
+    packed
+}
+
+/// The place in the row of what a packed integer stands for.
+#[inline(always)]
+pub fn place(word: u64) -> usize {
+    (word & ((1 << PLACES) - 1)) as usize
+}
+
+/// Whether two packed integers stand for equal entries of u.
+#[inline(always)]
+pub fn equal<T: Scalar>(u: &[T], a: u64, b: u64) -> bool {
+    a >> PLACES == b >> PLACES && u[place(a)] == u[place(b)]
 }
 
 /// Sorts packed integers by their keys from the last digit to the first; equal keys stay in order.

@@ -56,8 +56,9 @@ pub trait Op: Debug + Send + Sync + 'static {
     }
 
     /// The same value for these arguments by other operators, in which no tie and no slope can be looked for any more: what
-    /// compiled programs run in its place. Asked when a program is compiled, once its selections are numbers.
-    fn fused<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {
+    /// compiled programs run in its place. Asked when a program is compiled, once its selections are numbers; `shared` says
+    /// which arguments are read by others too, and so are computed in any case.
+    fn fused<'p>(&self, _args: &[Var<'p>], _shared: &[bool]) -> Option<Var<'p>> {
         None
     }
 

@@ -28,11 +28,19 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
 /// One pass: applications are replaced by what runs in their place; None if there are none such.
 fn fused(program: &Program) -> Option<Program> {
     let found = Cell::new(false);
+    let mut readers = vec![0usize; program.nodes().len()];
+    for node in program.nodes() {
+        if let Kind::Apply { args, .. } = &node.kind {
+            args.iter().for_each(|&a| readers[a] += 1);
+        }
+    }
+    program.outputs().iter().for_each(|&k| readers[k] += 1);
     let replaced = pass(
         program,
         |builder, input| builder.input(&input.name, &input.shape, input.role.clone()),
-        |op, args| {
-            let value = op.fused(args);
+        |op, args, ids| {
+            let shared: Vec<bool> = ids.iter().map(|&k| readers[k] > 1).collect();
+            let value = op.fused(args, &shared);
             found.set(found.get() || value.is_some());
             value
         },
@@ -60,7 +68,7 @@ fn rebuild(program: &Program, selections: Selections<'_>) -> Program {
             }
             _ => builder.input(&input.name, &input.shape, Role::Data),
         },
-        |op, args| {
+        |op, args, _| {
             let expansion = || op.expand(args).expect("an operator executed as its expansion has one");
             is_expanded(op).then(expansion)
         },
@@ -72,16 +80,16 @@ fn rebuild(program: &Program, selections: Selections<'_>) -> Program {
 fn pass(
     program: &Program,
     input: impl for<'p> Fn(&'p Builder, &Input) -> Var<'p>,
-    replace: impl for<'p> Fn(&dyn Op, &[Var<'p>]) -> Option<Var<'p>>,
+    replace: impl for<'p> Fn(&dyn Op, &[Var<'p>], &[usize]) -> Option<Var<'p>>,
 ) -> Program {
     let builder = Builder::merging();
     let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
     for node in program.nodes() {
         let image = match &node.kind {
             Kind::Input(k) => input(&builder, &program.inputs()[*k]),
-            Kind::Apply { op, args } => {
-                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                let value = replace(op.as_ref(), &args);
+            Kind::Apply { op, args: ids } => {
+                let args: Vec<Var<'_>> = ids.iter().map(|&a| map[a]).collect();
+                let value = replace(op.as_ref(), &args, ids);
                 value.map_or_else(|| builder.copy(node, &map), |value| value.broadcast_to(&node.shape))
             }
             Kind::Constant(_) => builder.copy(node, &map),
