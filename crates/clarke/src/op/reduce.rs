@@ -230,6 +230,13 @@ impl Op for LogSumExp {
         true
     }
 
+    // Value and derivative take the same exponentials.
+    fn together<'p>(&self, other: &dyn Op, args: &[Var<'p>]) -> Option<[Var<'p>; 2]> {
+        let weights = Softmax(self.0.clone().without_keepdims().of(args[0].rank()));
+        let both = other.name() == weights.name() && other.params() == weights.params();
+        both.then(|| soft::both(args[0], &self.0)).flatten()
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
     }

@@ -1,9 +1,13 @@
 //! The kernels of logsumexp, softmax and log_softmax: exponentials in long runs, which the processor takes several at a time.
 
-use super::axes::{Split, fold_row};
+use super::axes::{Axes, Split, fold_row};
+use crate::error::{Fault, Result};
+use crate::program::class::Class;
 use crate::program::lanes::{Job, Lanes, Level};
-use crate::program::op::Kernel;
+use crate::program::op::{ArrayKernel, Batching, Compiler, Execution, Kernel, Op};
 use crate::program::real::Scalar;
+use crate::program::{Program, Var};
+use crate::tensor::size;
 
 /// How many exponentials are taken in a run: they stay in the first cache.
 const RUN: usize = 1024;
@@ -41,6 +45,94 @@ pub(super) fn log_softmax<T: Scalar>(split: Split) -> Kernel<T> {
         T::with_lanes(level, LogSoftmax { split: &split, x: args[0], tops, out, scratch });
     };
     Kernel { scratch, run: Box::new(run) }
+}
+
+/// Fewer numbers are not worth taking apart what is computed at once.
+const FEW: usize = 64;
+
+/// The sums and the weights of x over axes, if its slices are rows that fit into a run.
+pub(super) fn both<'p>(x: Var<'p>, axes: &Axes) -> Option<[Var<'p>; 2]> {
+    let shape = x.shape();
+    let split = axes.split(&shape);
+    if !split.is_rows() || split.length > RUN || size(&shape) < FEW {
+        return None;
+    }
+    let (rows, length) = (split.slices, split.length);
+    let packed = x.reshape(&[rows, length]).apply(WeightsAndSum);
+    let sum = packed.slice(1, length..).reshape(&axes.shape("logsumexp", &shape).ok()?);
+    Some([sum, packed.slice(1, ..length).reshape(&shape)])
+}
+
+/// `weights_and_sum(x)`: of each row of a matrix the weights, and behind them log Σ exp, by the same exponentials. It stands
+/// in programs that are run and nowhere else.
+#[derive(Debug, Clone)]
+struct WeightsAndSum;
+
+impl Op for WeightsAndSum {
+    fn name(&self) -> &'static str {
+        "weights_and_sum"
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        Ok(vec![args[0][0], args[0][1] + 1])
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0].definable()
+    }
+
+    fn batch<'p>(&self, _: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        unreachable!("programs are batched before they are compiled")
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for WeightsAndSum {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        5 * size(args[0]) as u64
+    }
+
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        let (level, length) = (Level::of_this_machine(), args[0][1]);
+        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            T::with_lanes(level, Both { length, x: args[0], out, tops: scratch });
+        };
+        Kernel { scratch: RUN, run: Box::new(run) }
+    }
+}
+
+struct Both<'a, T> {
+    length: usize,
+    x: &'a [T],
+    out: &'a mut [T],
+    /// The largest numbers of the rows of a run.
+    tops: &'a mut [T],
+}
+
+impl<T: Scalar> Job<T> for Both<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Both { length, x, out, tops } = self;
+        let (rows, row) = (RUN / length, length + 1);
+        for (x, out) in std::iter::zip(x.chunks(rows * length), out.chunks_mut(rows * row)) {
+            for ((x, out), top) in x.chunks_exact(length).zip(out.chunks_exact_mut(row)).zip(&mut *tops) {
+                *top = largest(x);
+                subtract_infinite(x, *top, out);
+                out[length] = T::of(0.0);
+            }
+            exponentials(out);
+            for (out, top) in out.chunks_exact_mut(row).zip(&*tops) {
+                let (weights, last) = out.split_at_mut(length);
+                let sum = sum::<T, V>(weights);
+                last[0] = above(*top, sum);
+                let share = T::of(1.0) / sum;
+                weights.iter_mut().for_each(|y| *y = *y * share);
+            }
+        }
+    }
 }
 
 struct LogSumExp<'a, T> {

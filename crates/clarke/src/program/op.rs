@@ -62,6 +62,12 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
+    /// The values of this operator and of another one with the same arguments, where what both are made of is computed once:
+    /// what compiled programs with both run in their place.
+    fn together<'p>(&self, _other: &dyn Op, _args: &[Var<'p>]) -> Option<[Var<'p>; 2]> {
+        None
+    }
+
     /// The value written out in other operators, where the operator is defined so. Its derivative and its fast
     /// execution then follow from theirs.
     fn expand<'p>(&self, _args: &[Var<'p>]) -> Option<Var<'p>> {

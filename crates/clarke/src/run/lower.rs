@@ -1,5 +1,6 @@
 //! The program that is really run: selections filled in, operators written out, equal nodes merged.
 
+use super::together::together;
 use crate::program::op::{Execution, Op};
 use crate::program::tie::Site;
 use crate::program::{Builder, Input, Kind, Program, Role, Var};
@@ -22,7 +23,8 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
         current = rebuild(&current, Selections::Given);
     }
     let simple = current.simplify();
-    fused(&simple).map_or(simple, |program| program.simplify())
+    let fused = fused(&simple).map_or(simple, |program| program.simplify());
+    together(&fused).unwrap_or(fused)
 }
 
 /// One pass: applications are replaced by what runs in their place; None if there are none such.

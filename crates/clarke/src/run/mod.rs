@@ -30,6 +30,7 @@ mod memory;
 mod native;
 mod plan;
 mod schedule;
+mod together;
 #[cfg(test)]
 mod tests;
 
