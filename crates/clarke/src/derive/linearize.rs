@@ -65,7 +65,7 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
             Kind::Input(k) => pass.define(inputs[*k], seeds[*k]),
             Kind::Constant(value) => {
                 let origin = Origin { place: node.place.clone(), owner: node.owner.clone() };
-                let image = builder.within(origin, || builder.fresh_constant(value.as_ref().clone()));
+                let image = builder.within(origin, || builder.fresh_constant(value.clone()));
                 pass.define(image, None);
             }
             Kind::Apply { op, args } => {

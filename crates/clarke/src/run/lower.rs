@@ -1,9 +1,10 @@
 //! The program that is really run: selections filled in, operators written out, equal nodes merged.
 
+use crate::derive::fold;
 use crate::program::op::{Execution, Op};
 use crate::program::tie::Site;
-use crate::program::{Builder, Input, Kind, Program, Role, Var};
-use std::cell::Cell;
+use crate::program::{Builder, Input, Kind, Node, Program, Role, Var};
+use std::sync::Arc;
 
 /// How selections become numbers.
 #[derive(Clone, Copy)]
@@ -16,78 +17,62 @@ pub enum Selections<'a> {
 
 /// The program over its inputs (in their order; without the selections, where those are filled) in which no operator
 /// is executed as its expansion. Value and derivative of one formula share their nodes afterwards.
+///
+/// Cost: a pass over the program, and one more as long as passes write operators that none has looked at.
 pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
-    let mut current = rebuild(program, selections);
-    while needs_writing_out(&current) {
-        current = rebuild(&current, Selections::Given);
+    let (mut current, mut anew) = pass(program, selections);
+    while anew {
+        (current, anew) = pass(&current, Selections::Given);
     }
-    let simple = current.simplify();
-    fused(&simple).map_or(simple, |program| program.simplify())
+    current.pruned()
 }
 
-/// One pass: applications are replaced by what runs in their place; None if there are none such.
-fn fused(program: &Program) -> Option<Program> {
-    let found = Cell::new(false);
-    let replaced = pass(
-        program,
-        |builder, input| builder.input(&input.name, &input.shape, input.role.clone()),
-        |op, args| {
-            let value = op.fused(args);
-            found.set(found.get() || value.is_some());
-            value
-        },
-    );
-    found.get().then_some(replaced)
-}
-
-fn needs_writing_out(program: &Program) -> bool {
-    let expanded = |kind: &Kind| matches!(kind, Kind::Apply { op, .. } if is_expanded(op.as_ref()));
-    program.nodes().iter().any(|n| expanded(&n.kind))
-}
-
-fn is_expanded(op: &dyn Op) -> bool {
-    matches!(op.execution(), Execution::Expanded)
-}
-
-/// One pass: every expanded operator is replaced by what it is written as, which may hold further ones.
-fn rebuild(program: &Program, selections: Selections<'_>) -> Program {
-    pass(
-        program,
-        |builder, input| match (&input.role, selections) {
-            (Role::Selection(site), Selections::Filled(fill)) => {
-                let s = site.as_deref().map_or(0.0, fill);
-                builder.constant(s).broadcast_to(&input.shape)
-            }
-            _ => builder.input(&input.name, &input.shape, Role::Data),
-        },
-        |op, args| {
-            let expansion = || op.expand(args).expect("an operator executed as its expansion has one");
-            is_expanded(op).then(expansion)
-        },
-    )
-}
-
-/// The program with its inputs made anew and applications replaced where there is something in their place; equal nodes
-/// are merged.
-fn pass(
-    program: &Program,
-    input: impl for<'p> Fn(&'p Builder, &Input) -> Var<'p>,
-    replace: impl for<'p> Fn(&dyn Op, &[Var<'p>]) -> Option<Var<'p>>,
-) -> Program {
+/// One pass: selections filled, applications replaced by what runs in their place, which may hold further ones; and
+/// whether it does. Equal nodes are merged, constants folded.
+fn pass(program: &Program, selections: Selections<'_>) -> (Program, bool) {
     let builder = Builder::merging();
     let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
+    let mut anew = false;
     for node in program.nodes() {
         let image = match &node.kind {
-            Kind::Input(k) => input(&builder, &program.inputs()[*k]),
+            Kind::Input(k) => input(&builder, &program.inputs()[*k], selections),
             Kind::Apply { op, args } => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                let value = replace(op.as_ref(), &args);
-                value.map_or_else(|| builder.copy(node, &map), |value| value.broadcast_to(&node.shape))
+                let before = builder.len();
+                let image = application(&builder, node, op, &args);
+                // A single new node of the same operator is the node itself. Whatever else a rule wrote comes next time.
+                let itself = builder.len() == before || builder.len() == before + 1 && is_of(image, before, op);
+                anew |= !itself;
+                image
             }
             Kind::Constant(_) => builder.copy(node, &map),
         };
         map.push(image);
     }
     let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
-    builder.finish(&outputs).expect("rewriting a checked program")
+    (builder.finish(&outputs).expect("rewriting a checked program"), anew)
+}
+
+fn input<'p>(builder: &'p Builder, input: &Input, selections: Selections<'_>) -> Var<'p> {
+    match (&input.role, selections) {
+        (Role::Selection(site), Selections::Filled(fill)) => {
+            let s = site.as_deref().map_or(0.0, fill);
+            builder.constant(s).broadcast_to(&input.shape)
+        }
+        _ => builder.input(&input.name, &input.shape, Role::Data),
+    }
+}
+
+/// What runs in the place of an application to these arguments.
+fn application<'p>(builder: &'p Builder, node: &Node, op: &Arc<dyn Op>, args: &[Var<'p>]) -> Var<'p> {
+    let value = match op.execution() {
+        Execution::Expanded => Some(op.expand(args).expect("an operator executed as its expansion has one")),
+        _ => fold(op, args, &node.shape).or_else(|| op.fused(args)),
+    };
+    value.map_or_else(|| builder.applied(node, op, args), |value| value.broadcast_to(&node.shape))
+}
+
+/// Whether a node of this number is a constant, or an application of the operator.
+fn is_of(image: Var<'_>, id: usize, op: &Arc<dyn Op>) -> bool {
+    image.id() == id && (image.known().is_some() || image.made_by(op.name()).is_some())
 }
