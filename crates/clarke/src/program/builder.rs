@@ -5,7 +5,7 @@ use super::op::{Execution, Op};
 use super::table::Mix;
 use super::tie::Site;
 use super::var::Var;
-use super::{Input, Kind, Node, Program, Role};
+use super::{Args, Input, Kind, Node, Program, Role};
 use crate::error::{Error, Fault, Place, Result};
 use crate::tensor::Tensor;
 use std::cell::RefCell;
@@ -219,7 +219,7 @@ impl Builder {
         if p.record().instrs.is_empty() { None } else { Some(self.constant(p.eval(&numbers))) }
     }
 
-    fn insert(&self, op: Arc<dyn Op>, args: Vec<usize>, shape: Vec<usize>, place: Place) -> usize {
+    fn insert(&self, op: Arc<dyn Op>, args: Args, shape: Vec<usize>, place: Place) -> usize {
         let mut state = self.inner.borrow_mut();
         let hash = state.merged.is_some().then(|| hash_application(op.as_ref(), &args));
         let found = |hash| state.merged.as_ref()?.application(&state.nodes, hash, &op, &args);
@@ -293,7 +293,7 @@ impl Builder {
         match &node.kind {
             Kind::Input(_) => unreachable!("inputs are mapped, not copied"),
             Kind::Constant(value) => self.within(Origin::of(node), || self.constant_of(value.clone(), Place::Unknown)),
-            Kind::Apply { op, args } => match *args.as_slice() {
+            Kind::Apply { op, args } => match **args {
                 // Most have few arguments, and then nothing is allocated for them.
                 [a] => self.applied(node, op, &[map[a]]),
                 [a, b] => self.applied(node, op, &[map[a], map[b]]),

@@ -17,7 +17,7 @@ impl Merged {
     /// The node that is this application.
     pub fn application(&self, nodes: &[Node], hash: u32, op: &Arc<dyn Op>, args: &[usize]) -> Option<usize> {
         self.table.find(hash, |id| match &nodes[id].kind {
-            Kind::Apply { op: other, args: own } => own == args && same_function(op, other),
+            Kind::Apply { op: other, args: own } => **own == *args && same_function(op, other),
             _ => false,
         })
     }

@@ -3,6 +3,7 @@
 //! A [`Program`] is a list of nodes in which arguments precede their users. It knows no particular operator, only the
 //! trait [`Op`].
 
+mod args;
 pub(crate) mod builder;
 pub mod call;
 pub mod class;
@@ -21,6 +22,7 @@ pub mod tie;
 pub(crate) mod total;
 mod var;
 
+pub use args::Args;
 pub use builder::Builder;
 pub use var::Var;
 
@@ -73,7 +75,7 @@ pub enum Kind {
         /// The operator.
         op: Arc<dyn Op>,
         /// The arguments' nodes.
-        args: Vec<usize>,
+        args: Args,
     },
 }
 

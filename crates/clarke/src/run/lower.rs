@@ -33,13 +33,15 @@ fn pass(program: &Program, selections: Selections<'_>) -> (Program, bool) {
     let builder = Builder::merging();
     let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
     let mut anew = false;
+    let mut args_here: Vec<Var<'_>> = vec![];
     for node in program.nodes() {
         let image = match &node.kind {
             Kind::Input(k) => input(&builder, &program.inputs()[*k], selections),
             Kind::Apply { op, args } => {
-                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
+                args_here.clear();
+                args_here.extend(args.iter().map(|&a| map[a]));
                 let before = builder.len();
-                let image = application(&builder, node, op, &args);
+                let image = application(&builder, node, op, &args_here);
                 // A single new node of the same operator is the node itself. Whatever else a rule wrote comes next time.
                 let itself = builder.len() == before || builder.len() == before + 1 && is_of(image, before, op);
                 anew |= !itself;

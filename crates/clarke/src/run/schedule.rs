@@ -333,8 +333,8 @@ impl<'a> Schedule<'a> {
     pub fn operands(&self, id: usize) -> impl Iterator<Item = Operand> {
         let node = self.node(id);
         let (copied, args) = match (self.formulas[id], &node.kind) {
-            (Formula::Recorded(_), Kind::Apply { args, .. }) => (None, args.as_slice()),
-            _ => (Some(id), [].as_slice()),
+            (Formula::Recorded(_), Kind::Apply { args, .. }) => (None, &**args),
+            _ => (Some(id), &[][..]),
         };
         copied.into_iter().chain(args.iter().copied()).map(|of| self.operand(of, &node.shape))
     }
