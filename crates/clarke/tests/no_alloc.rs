@@ -1,7 +1,7 @@
-//! A run of a compiled program allocates nothing.
+//! A run of a compiled program allocates nothing, and compiling it no more than its nodes ask for.
 
-use clarke::program::tie::Convention;
-use clarke::{Compiled, Program, Tensor};
+use clarke::program::{Role, tie::Convention};
+use clarke::{Builder, Compiled, Program, Tensor, Var};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
@@ -172,5 +172,46 @@ fn steps_of_methods_allocate_nothing() {
         let mut steps = || (0..110).for_each(|_| method.step(&mut sum, &mut state).unwrap());
         steps();
         assert_eq!(allocations(steps), 0, "{}", entry.name);
+    }
+}
+
+/// Scalar sums, products and maxima: each has the one before among its arguments, and one of some before that.
+fn scalars(nodes: usize) -> Program {
+    let builder = Builder::new();
+    let mut known: Vec<Var<'_>> = (0..4).map(|k| builder.input(&format!("x{k}"), &[], Role::Argument)).collect();
+    for k in 0..nodes {
+        let (a, b) = (known[known.len() - 1], known[known.len() - 2 - k * k % 3]);
+        known.push(match k % 3 {
+            0 => 0.5 * (a + b),
+            1 => a * b,
+            _ => a.maximum(b),
+        });
+    }
+    builder.finish(&[known[known.len() - 1]]).unwrap()
+}
+
+/// How many allocations there may be for each scalar node: of what traces it, of what compiles its value, and of what
+/// derives and compiles its gradient, which has five nodes for it.
+const TRACED: usize = 6;
+const VALUE: usize = 3;
+const GRADIENT: usize = 36;
+
+#[test]
+fn what_compiling_allocates_grows_with_the_nodes_and_no_faster() {
+    let compiled = |p: &Program| -> Compiled<f64> { p.compile(Convention::MinNorm) };
+    let traced = |n: usize| allocations(|| scalars(n));
+    let value = |n: usize| {
+        let f = scalars(n);
+        allocations(|| compiled(&f))
+    };
+    let gradient = |n: usize| {
+        let f = scalars(n);
+        allocations(|| compiled(&f.value_and_gradient().unwrap()))
+    };
+    let stages: [(&dyn Fn(usize) -> usize, usize); 3] = [(&traced, TRACED), (&value, VALUE), (&gradient, GRADIENT)];
+    for (of, each) in stages {
+        let (few, many) = (of(1_000), of(10_000));
+        assert!(many <= 10 * few, "{few} allocations for 1000 nodes, {many} for 10000");
+        assert!(many <= each * 10_000, "{many} allocations for 10000 nodes");
     }
 }

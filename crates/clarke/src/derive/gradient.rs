@@ -19,7 +19,7 @@ impl Program {
     pub fn vjp(&self) -> Result<Program> {
         let linear = linearize_with(self, &[])?;
         let tangents: Vec<usize> = (self.outputs().len()..2 * self.outputs().len()).collect();
-        Ok(keep(&linear.program, &tangents).transpose(&linear.tangents)?.prune())
+        Ok(keep(&linear.program, &tangents).transpose(&linear.tangents)?.pruned())
     }
 
     /// The gradient of a scalar program: (x, …, s, …) ↦ (∇, …), one array for each variable.
@@ -29,7 +29,7 @@ impl Program {
     /// Pesquet-Popescu 2023 for conservative gradients).
     pub fn gradient(&self) -> Result<Program> {
         let both = self.value_and_gradient()?;
-        Ok(keep(&both, &(1..both.outputs().len()).collect::<Vec<_>>()).prune())
+        Ok(keep(&both, &(1..both.outputs().len()).collect::<Vec<_>>()).pruned())
     }
 
     /// Value and gradient together: (x, …, s, …) ↦ (y, ∇, …).
@@ -37,7 +37,7 @@ impl Program {
         self.expect_scalar("the gradient")?;
         let linear = linearize_with(self, &[])?;
         let (value, tangent) = (linear.program.outputs()[0], keep(&linear.program, &[1]));
-        Ok(transpose_with(&tangent, &linear.tangents, &[value], Seed::One)?.prune())
+        Ok(transpose_with(&tangent, &linear.tangents, &[value], Seed::One)?.pruned())
     }
 
     /// The Jacobian: (x, …, s, …) ↦ (J, …), for each variable an array of shape output ++ input.
@@ -70,7 +70,7 @@ impl Program {
         let outputs: Vec<Var<'_>> = std::iter::zip(rows, varying)
             .map(|(row, input)| row.reshape(&[out.as_slice(), &input.shape].concat()))
             .collect();
-        Ok(builder.finish(&outputs)?.prune())
+        Ok(builder.finish(&outputs)?.pruned())
     }
 
     /// The Jacobian by forward mode, one sweep for each entry of the variables, a batch a variable.
@@ -101,7 +101,7 @@ impl Program {
             let columns = builder.inline(&batched, &args)[0];
             outputs.push(columns.reshape(&[n, size(&out)]).t().reshape(&[out.as_slice(), shape].concat()));
         }
-        Ok(builder.finish(&outputs)?.prune())
+        Ok(builder.finish(&outputs)?.pruned())
     }
 
     /// The Hessian-vector product of a scalar program: (x, …, s, …, v, …, t, …) ↦ (H v, …).
@@ -111,7 +111,7 @@ impl Program {
     pub fn hvp(&self) -> Result<Program> {
         let jvp = self.gradient()?.linearize()?;
         let half = jvp.outputs().len() / 2;
-        Ok(keep(&jvp, &(half..2 * half).collect::<Vec<_>>()).prune())
+        Ok(keep(&jvp, &(half..2 * half).collect::<Vec<_>>()).pruned())
     }
 
     pub(crate) fn expect_scalar(&self, what: &'static str) -> Result<()> {

@@ -60,23 +60,26 @@ pub(crate) fn linearize_with(program: &Program, more_outputs: &[usize]) -> Resul
     }
     let moved = moved(program, more_outputs);
     let mut pass = Pass { primal: vec![], tangent: vec![] };
+    let (mut args_here, mut dots): (Vec<Var<'_>>, Vec<Option<Var<'_>>>) = (vec![], vec![]);
     for (id, node) in program.nodes().iter().enumerate() {
         match &node.kind {
             Kind::Input(k) => pass.define(inputs[*k], seeds[*k]),
             Kind::Constant(value) => {
                 let origin = Origin { place: node.place.clone(), owner: node.owner.clone() };
-                let image = builder.within(origin, || builder.fresh_constant(value.as_ref().clone()));
+                let image = builder.within(origin, || builder.fresh_constant(value.clone()));
                 pass.define(image, None);
             }
             Kind::Apply { op, args } => {
                 let origin = Origin { place: node.place.clone(), owner: node.owner.clone() };
-                let args_here: Vec<Var<'_>> = args.iter().map(|&a| pass.primal[a]).collect();
+                args_here.clear();
+                args_here.extend(args.iter().map(|&a| pass.primal[a]));
                 let out = builder.within(origin, || builder.push_fresh(op.clone(), &args_here, node.place.clone()));
                 if !moved[id] {
                     pass.define(out, None);
                     continue;
                 }
-                let dots: Vec<Option<Var<'_>>> = args.iter().map(|&a| pass.tangent[a]).collect();
+                dots.clear();
+                dots.extend(args.iter().map(|&a| pass.tangent[a]));
                 // A node of a derivative linearized again keeps reporting the operator the user wrote.
                 let owner = node.owner.clone().unwrap_or_else(|| op.clone());
                 let ties = Ties {

@@ -16,7 +16,7 @@ mod transpose;
 
 pub(crate) use gradient::gradient_of;
 pub(crate) use linearize::{Linearized, linearize_with};
-pub(crate) use simplify::{substitute, unroll};
+pub(crate) use simplify::{fold, substitute, unroll};
 
 use crate::error::Result;
 use crate::program::Program;

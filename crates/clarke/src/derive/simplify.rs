@@ -1,11 +1,11 @@
 //! Smaller programs with the same values: pruning, merging, folding; and operators written out.
 
 use crate::error::Result;
-use crate::program::builder::identity;
+use crate::program::equal::{hash_application, hash_constant, same_constant, same_function};
 use crate::program::op::{Compiler, Execution, Kernel, Op, interpret};
+use crate::program::table::{Table, hash};
 use crate::program::{Builder, Kind, Program, Role, Var};
 use crate::tensor::{Tensor, size};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Program {
@@ -34,45 +34,22 @@ impl Program {
             map.push(image);
         }
         let outputs: Vec<Var<'_>> = self.outputs().iter().map(|&k| map[k]).collect();
-        builder.finish(&outputs).expect("simplifying a checked program").prune()
+        builder.finish(&outputs).expect("simplifying a checked program").pruned()
     }
 
     /// The program without nodes that no output needs. Variables and data stay inputs; selections that nothing needs
     /// go.
     pub fn prune(&self) -> Program {
+        self.clone().pruned()
+    }
+
+    /// The same of a program that is not used any more.
+    pub(crate) fn pruned(self) -> Program {
         let mut needed = self.needed();
         for input in self.inputs() {
             needed[input.node] |= !input.role.is_selection();
         }
-        self.rebuild(
-            |builder, id, node, map| {
-                if needed[id] { builder.copy(node, map) } else { Var::poisoned(builder) }
-            },
-            &|id| needed[id],
-        )
-    }
-
-    /// Rebuilds node by node; `make` gives the image of each node that is no input, `keep` says which inputs stay.
-    fn rebuild(
-        &self,
-        make: impl for<'p> Fn(&'p Builder, usize, &crate::program::Node, &[Var<'p>]) -> Var<'p>,
-        keep: &dyn Fn(usize) -> bool,
-    ) -> Program {
-        let builder = Builder::new();
-        let mut map: Vec<Var<'_>> = vec![];
-        for (id, node) in self.nodes().iter().enumerate() {
-            let image = match &node.kind {
-                Kind::Input(k) if keep(id) => {
-                    let input = &self.inputs()[*k];
-                    builder.input(&input.name, &input.shape, input.role.clone())
-                }
-                Kind::Input(_) => Var::poisoned(&builder),
-                _ => make(&builder, id, node, &map),
-            };
-            map.push(image);
-        }
-        let outputs: Vec<Var<'_>> = self.outputs().iter().map(|&k| map[k]).collect();
-        builder.finish(&outputs).expect("rebuilding a checked program")
+        self.only(&needed)
     }
 }
 
@@ -82,17 +59,23 @@ pub(crate) fn unroll(program: &Program) -> Result<Program> {
     if !program.nodes().iter().any(|n| matches!(&n.kind, Kind::Apply { op, .. } if !op.programs().is_empty())) {
         return Ok(program.clone());
     }
-    let unrolled = program.rebuild(
-        |builder, _, node, map| match &node.kind {
+    let builder = Builder::new();
+    let mut map: Vec<Var<'_>> = vec![];
+    for node in program.nodes() {
+        map.push(match &node.kind {
+            Kind::Input(k) => {
+                let input = &program.inputs()[*k];
+                builder.input(&input.name, &input.shape, input.role.clone())
+            }
             Kind::Apply { op, args } if !op.programs().is_empty() => {
                 let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
                 op.unroll(&args).expect("an operator made of programs can be written out")
             }
-            _ => builder.copy(node, map),
-        },
-        &|_| true,
-    );
-    unroll(&unrolled)
+            _ => builder.copy(node, &map),
+        });
+    }
+    let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
+    unroll(&builder.finish(&outputs).expect("rebuilding a checked program"))
 }
 
 /// The simplified program of one node, with node `from` and all written like it replaced by node `to`, as functions on
@@ -127,28 +110,40 @@ pub(crate) fn substitute(program: &Program, from: usize, to: usize, root: usize,
         });
     }
     let out = map[root]?.broadcast_to(shape);
-    builder.finish(&[out]).ok().map(|p| p.prune())
+    builder.finish(&[out]).ok().map(Program::pruned)
 }
 
 /// For each node the first one written like it: the same operator of arguments written alike, the same input, an equal
 /// constant.
 fn representatives(program: &Program) -> Vec<usize> {
-    let mut first: HashMap<(String, Vec<u64>), usize> = HashMap::new();
+    let (nodes, mut table) = (program.nodes(), Table::default());
     let mut all: Vec<usize> = vec![];
-    for (id, node) in program.nodes().iter().enumerate() {
-        // No operator has a name that begins with a blank.
-        let key = match &node.kind {
-            Kind::Input(k) => (" input".to_string(), vec![*k as u64]),
-            Kind::Constant(c) => (format!(" {:?}", c.shape()), c.data().iter().map(|x| x.to_bits()).collect()),
-            Kind::Apply { op, args } => (identity(op.as_ref()), args.iter().map(|&a| all[a] as u64).collect()),
+    for (id, node) in nodes.iter().enumerate() {
+        let written = |args: &[usize]| args.iter().map(|&a| all[a]).collect::<Vec<_>>();
+        let hash = match &node.kind {
+            Kind::Input(k) => hash(k),
+            Kind::Constant(c) => hash_constant(c),
+            Kind::Apply { op, args } => hash_application(op.as_ref(), &written(args)),
         };
-        all.push(*first.entry(key).or_insert(id));
+        let alike = |other: usize| match (&node.kind, &nodes[other].kind) {
+            (Kind::Input(k), Kind::Input(l)) => k == l,
+            (Kind::Constant(c), Kind::Constant(d)) => same_constant(c, d),
+            (Kind::Apply { op, args }, Kind::Apply { op: f, args: of }) => {
+                written(args) == written(of) && same_function(op, f)
+            }
+            _ => false,
+        };
+        let first = table.find(hash, alike);
+        if first.is_none() {
+            table.insert(hash, id);
+        }
+        all.push(first.unwrap_or(id));
     }
     all
 }
 
 /// The value of an application to constants, unless it would be much larger than its arguments.
-fn fold<'p>(op: &Arc<dyn Op>, args: &[Var<'p>], shape: &[usize]) -> Option<Var<'p>> {
+pub(crate) fn fold<'p>(op: &Arc<dyn Op>, args: &[Var<'p>], shape: &[usize]) -> Option<Var<'p>> {
     let builder = args.first()?.builder();
     let known: Vec<Arc<Tensor>> = args.iter().map(Var::known).collect::<Option<_>>()?;
     let held: usize = known.iter().map(|c| c.data().len()).sum();

@@ -410,7 +410,7 @@ impl<'p> Var<'p> {
     /// The same numbers, in row-major order, with another shape.
     #[track_caller]
     pub fn reshape(self, shape: &[usize]) -> Var<'p> {
-        if !self.is_poisoned() && self.shape() == shape {
+        if self.has_shape(shape) {
             return self;
         }
         self.apply(Reshape { shape: shape.to_vec() })
@@ -419,7 +419,7 @@ impl<'p> Var<'p> {
     /// Stretched to a shape by numpy's rule.
     #[track_caller]
     pub fn broadcast_to(self, shape: &[usize]) -> Var<'p> {
-        if !self.is_poisoned() && self.shape() == shape {
+        if self.has_shape(shape) {
             return self;
         }
         self.apply(BroadcastTo { shape: shape.to_vec() })
@@ -428,7 +428,7 @@ impl<'p> Var<'p> {
     /// Summed over the axes along which `shape` would stretch to this one's shape.
     #[track_caller]
     pub fn sum_to(self, shape: &[usize]) -> Var<'p> {
-        if !self.is_poisoned() && self.shape() == shape {
+        if self.has_shape(shape) {
             return self;
         }
         self.apply(SumTo { shape: shape.to_vec() })

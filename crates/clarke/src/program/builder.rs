@@ -1,13 +1,16 @@
 //! Building programs: one append-only list of nodes behind a shared handle.
 
-use super::op::{Execution, Op, Param};
+use super::equal::{Merged, hash_application, hash_constant};
+use super::op::{Execution, Op};
+use super::table::Mix;
 use super::tie::Site;
 use super::var::Var;
-use super::{Input, Kind, Node, Program, Role};
+use super::{Args, Input, Kind, Node, Program, Role};
 use crate::error::{Error, Fault, Place, Result};
 use crate::tensor::Tensor;
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 /// A program under construction.
@@ -24,7 +27,7 @@ struct State {
     nodes: Vec<Node>,
     inputs: Vec<Input>,
     /// The inputs' names, and how many of them are selections: a derivative has one for each of many ties.
-    names: HashSet<String>,
+    names: HashSet<String, BuildHasherDefault<Mix>>,
     selections: usize,
     error: Option<Error>,
     /// Where new nodes come from, if not from the caller's line.
@@ -32,7 +35,7 @@ struct State {
     /// What a tie means here; None outside of derivatives.
     ties: Option<Ties>,
     /// Equal applications made while deriving or simplifying, to be made once.
-    merged: Option<HashMap<Key, usize>>,
+    merged: Option<Merged>,
     /// Whether nothing is reduced although equal applications are merged.
     verbatim: bool,
     /// Whether all values may be taken to be finite.
@@ -44,6 +47,13 @@ struct State {
 pub(crate) struct Origin {
     pub place: Place,
     pub owner: Option<Arc<dyn Op>>,
+}
+
+impl Origin {
+    /// Where a node comes from.
+    pub fn of(node: &Node) -> Origin {
+        Origin { place: node.place.clone(), owner: node.owner.clone() }
+    }
 }
 
 /// Who is being linearized, for numbering its ties.
@@ -68,9 +78,15 @@ impl Ties {
     }
 }
 
-/// What makes two nodes equal.
-#[derive(PartialEq, Eq, Hash, Clone)]
-struct Key(String, Vec<usize>);
+impl State {
+    /// Where a new node comes from, if it was written at this place.
+    fn origin_at(&self, place: Place) -> (Place, Option<Arc<dyn Op>>) {
+        match &self.origin {
+            Some(origin) => (origin.place.clone(), origin.owner.clone()),
+            None => (place, None),
+        }
+    }
+}
 
 impl Builder {
     /// An empty program, as the user writes one: every application is its own node.
@@ -81,7 +97,7 @@ impl Builder {
     /// An empty program in which equal applications are one node, for derivatives and simplification.
     pub(crate) fn merging() -> Builder {
         let builder = Builder::default();
-        builder.inner.borrow_mut().merged = Some(HashMap::new());
+        builder.inner.borrow_mut().merged = Some(Merged::default());
         builder
     }
 
@@ -106,7 +122,7 @@ impl Builder {
         }
         state.selections += usize::from(role.is_selection());
         let (node, index) = (state.nodes.len(), state.inputs.len());
-        let (place, owner) = state.origin.clone().map_or((Place::Unknown, None), |o| (o.place, o.owner));
+        let (place, owner) = state.origin_at(Place::Unknown);
         state.nodes.push(Node { kind: Kind::Input(index), shape: shape.to_vec(), place, owner });
         state.inputs.push(Input { name, shape: shape.to_vec(), role, node });
         Var::new(self, node)
@@ -121,20 +137,23 @@ impl Builder {
 
     /// The same at a place given.
     pub fn constant_at(&self, value: Tensor, place: Place) -> Var<'_> {
+        self.constant_of(Arc::new(value), place)
+    }
+
+    /// The same of an array that others have too.
+    fn constant_of(&self, value: Arc<Tensor>, place: Place) -> Var<'_> {
         let mut state = self.inner.borrow_mut();
-        let key = state.merged.is_some().then(|| {
-            let bits: Vec<u64> = value.data().iter().map(|x| x.to_bits()).collect();
-            Key(format!("constant {:?} {bits:x?}", value.shape()), vec![])
-        });
-        if let Some(id) = key.as_ref().and_then(|k| state.merged.as_ref()?.get(k).copied()) {
+        let hash = state.merged.is_some().then(|| hash_constant(&value));
+        let found = |hash| state.merged.as_ref()?.constant(&state.nodes, hash, &value);
+        if let Some(id) = hash.and_then(found) {
             return Var::new(self, id);
         }
         let id = state.nodes.len();
-        let (place, owner) = state.origin.clone().map_or((place, None), |o| (o.place, o.owner));
+        let (place, owner) = state.origin_at(place);
         let shape = value.shape().to_vec();
-        state.nodes.push(Node { kind: Kind::Constant(Arc::new(value)), shape, place, owner });
-        if let (Some(key), Some(merged)) = (key, state.merged.as_mut()) {
-            merged.insert(key, id);
+        state.nodes.push(Node { kind: Kind::Constant(value), shape, place, owner });
+        if let (Some(hash), Some(merged)) = (hash, state.merged.as_mut()) {
+            merged.insert(hash, id);
         }
         Var::new(self, id)
     }
@@ -165,19 +184,30 @@ impl Builder {
 
     /// Applies an operator without asking whether it is another one in disguise.
     pub(crate) fn push<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
-        let place = self.inner.borrow().origin.as_ref().map_or(place, |o| o.place.clone());
-        let shapes: Vec<Vec<usize>> = args.iter().map(Var::shape).collect();
-        let views: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-        match op.shape(&views) {
-            Ok(shape) if self.is_reducing() => match self.folded(op.as_ref(), args).or_else(|| op.reduce(args)) {
-                Some(simpler) => simpler.broadcast_to(&shape),
-                None => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
-            },
-            Ok(shape) => Var::new(self, self.insert(op, args.iter().map(|v| v.id()).collect(), shape, place)),
+        match self.shape_of(op.as_ref(), args) {
+            Ok(shape) => {
+                let simpler = || self.folded(op.as_ref(), args).or_else(|| op.reduce(args));
+                match self.is_reducing().then(simpler).flatten() {
+                    Some(simpler) => simpler.broadcast_to(&shape),
+                    None => Var::new(self, self.insert(op, args.iter().map(Var::id).collect(), shape, place)),
+                }
+            }
             Err(fault) => {
+                let (place, _) = self.inner.borrow().origin_at(place);
                 self.fail(fault.at(place));
                 Var::poisoned(self)
             }
+        }
+    }
+
+    /// The shape of an application.
+    fn shape_of(&self, op: &dyn Op, args: &[Var<'_>]) -> Result<Vec<usize>, Fault> {
+        let state = self.inner.borrow();
+        let shape = |v: &Var<'_>| state.nodes.get(v.id()).map_or(&[][..], |node| &node.shape);
+        match args {
+            [a] => op.shape(&[shape(a)]),
+            [a, b] => op.shape(&[shape(a), shape(b)]),
+            _ => op.shape(&args.iter().map(shape).collect::<Vec<_>>()),
         }
     }
 
@@ -189,25 +219,26 @@ impl Builder {
         if p.record().instrs.is_empty() { None } else { Some(self.constant(p.eval(&numbers))) }
     }
 
-    fn insert(&self, op: Arc<dyn Op>, args: Vec<usize>, shape: Vec<usize>, place: Place) -> usize {
+    fn insert(&self, op: Arc<dyn Op>, args: Args, shape: Vec<usize>, place: Place) -> usize {
         let mut state = self.inner.borrow_mut();
-        let key = state.merged.is_some().then(|| Key(identity(op.as_ref()), args.clone()));
-        if let Some(id) = key.as_ref().and_then(|k| state.merged.as_ref()?.get(k).copied()) {
+        let hash = state.merged.is_some().then(|| hash_application(op.as_ref(), &args));
+        let found = |hash| state.merged.as_ref()?.application(&state.nodes, hash, &op, &args);
+        if let Some(id) = hash.and_then(found) {
             return id;
         }
         let id = state.nodes.len();
-        let owner = state.origin.as_ref().and_then(|o| o.owner.clone());
+        let (place, owner) = state.origin_at(place);
         state.nodes.push(Node { kind: Kind::Apply { op, args }, shape, place, owner });
-        if let (Some(key), Some(merged)) = (key, state.merged.as_mut()) {
-            merged.insert(key, id);
+        if let (Some(hash), Some(merged)) = (hash, state.merged.as_mut()) {
+            merged.insert(hash, id);
         }
         id
     }
 
     /// Adds a constant that is a node of its own even where equal ones are merged.
-    pub(crate) fn fresh_constant(&self, value: Tensor) -> Var<'_> {
+    pub(crate) fn fresh_constant(&self, value: Arc<Tensor>) -> Var<'_> {
         let merged = self.inner.borrow_mut().merged.take();
-        let var = self.constant_at(value, Place::Unknown);
+        let var = self.constant_of(value, Place::Unknown);
         self.inner.borrow_mut().merged = merged;
         var
     }
@@ -216,12 +247,18 @@ impl Builder {
     /// program as written apart.
     pub(crate) fn push_fresh<'p>(&'p self, op: Arc<dyn Op>, args: &[Var<'p>], place: Place) -> Var<'p> {
         let merged = self.inner.borrow_mut().merged.take();
-        let key = Key(identity(op.as_ref()), args.iter().map(|v| v.id()).collect());
         let var = self.push(op, args, place);
         let mut state = self.inner.borrow_mut();
-        state.merged = merged;
-        if let (false, Some(merged)) = (var.is_poisoned(), state.merged.as_mut()) {
-            merged.entry(key).or_insert(var.id());
+        let State { nodes, merged: slot, .. } = &mut *state;
+        *slot = merged;
+        // The first of equal ones is what later ones become.
+        if let (false, Some(merged)) = (var.is_poisoned(), slot)
+            && let Kind::Apply { op, args } = &nodes[var.id()].kind
+        {
+            let hash = hash_application(op.as_ref(), args);
+            if merged.application(nodes, hash, op, args).is_none() {
+                merged.insert(hash, var.id());
+            }
         }
         var
     }
@@ -253,18 +290,24 @@ impl Builder {
 
     /// Copies one node that is no input, with arguments looked up in `map`, keeping where it comes from.
     pub(crate) fn copy<'p>(&'p self, node: &Node, map: &[Var<'p>]) -> Var<'p> {
-        let origin = Origin { place: node.place.clone(), owner: node.owner.clone() };
-        self.within(origin, || match &node.kind {
+        match &node.kind {
             Kind::Input(_) => unreachable!("inputs are mapped, not copied"),
-            Kind::Constant(value) => self.constant_at(value.as_ref().clone(), node.place.clone()),
-            Kind::Apply { op, args } => {
-                let args: Vec<Var<'p>> = args.iter().map(|&a| map[a]).collect();
-                if args.iter().any(Var::is_poisoned) {
-                    return Var::poisoned(self);
-                }
-                self.push(op.clone(), &args, node.place.clone())
-            }
-        })
+            Kind::Constant(value) => self.within(Origin::of(node), || self.constant_of(value.clone(), Place::Unknown)),
+            Kind::Apply { op, args } => match **args {
+                // Most have few arguments, and then nothing is allocated for them.
+                [a] => self.applied(node, op, &[map[a]]),
+                [a, b] => self.applied(node, op, &[map[a], map[b]]),
+                _ => self.applied(node, op, &args.iter().map(|&a| map[a]).collect::<Vec<_>>()),
+            },
+        }
+    }
+
+    /// Applies the operator of a node to other arguments, keeping where it comes from.
+    pub(crate) fn applied<'p>(&'p self, node: &Node, op: &Arc<dyn Op>, args: &[Var<'p>]) -> Var<'p> {
+        if args.iter().any(Var::is_poisoned) {
+            return Var::poisoned(self);
+        }
+        self.within(Origin::of(node), || self.push(op.clone(), args, Place::Unknown))
     }
 
     /// Runs `f` with new nodes coming from `origin`.
@@ -389,6 +432,11 @@ impl Builder {
         (id < self.inner.borrow().nodes.len()).then(|| Var::new(self, id))
     }
 
+    /// How many nodes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.inner.borrow().nodes.len()
+    }
+
     pub(crate) fn node<R>(&self, id: usize, f: impl FnOnce(&Node) -> R) -> R {
         f(&self.inner.borrow().nodes[id])
     }
@@ -407,26 +455,10 @@ impl Builder {
             Some(error) => Err(error),
             None => {
                 assert!(outputs.iter().all(|&k| k < state.nodes.len()), "an output of another program");
-                let program = Program::assemble(state.nodes, state.inputs, outputs.to_vec());
+                let program = Program::assemble(Arc::new(state.nodes), state.inputs, outputs.to_vec());
                 program.check_sparse()?;
                 Ok(program)
             }
         }
     }
-}
-
-/// An operator with its parameters as a string: equal strings are equal functions.
-pub(crate) fn identity(op: &dyn Op) -> String {
-    use std::fmt::Write;
-    let mut key = op.name().to_string();
-    for (name, value) in op.params() {
-        match value {
-            // By bits: 0.0 and -0.0 are different parameters.
-            Param::Number(x) => write!(key, " {name}={:x}", x.to_bits()),
-            Param::Program(p) => write!(key, " {name}={p:?}"),
-            other => write!(key, " {name}={other:?}"),
-        }
-        .expect("writing to a string");
-    }
-    key
 }

@@ -3,10 +3,12 @@
 //! A [`Program`] is a list of nodes in which arguments precede their users. It knows no particular operator, only the
 //! trait [`Op`].
 
+mod args;
 pub(crate) mod builder;
 pub mod call;
 pub mod class;
 pub(crate) mod elementary;
+pub(crate) mod equal;
 pub mod float;
 pub mod interval;
 pub(crate) mod lanes;
@@ -15,10 +17,12 @@ pub mod real;
 pub mod record;
 mod shortcut;
 mod sparse;
+pub(crate) mod table;
 pub mod tie;
 pub(crate) mod total;
 mod var;
 
+pub use args::Args;
 pub use builder::Builder;
 pub use var::Var;
 
@@ -38,8 +42,10 @@ pub struct Program {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
-    nodes: Vec<Node>,
+    /// Shared by programs that differ in their outputs or in the roles of inputs only.
+    nodes: Arc<Vec<Node>>,
     inputs: Vec<Input>,
     outputs: Vec<usize>,
 }
@@ -69,7 +75,7 @@ pub enum Kind {
         /// The operator.
         op: Arc<dyn Op>,
         /// The arguments' nodes.
-        args: Vec<usize>,
+        args: Args,
     },
 }
 
@@ -169,7 +175,7 @@ impl Program {
     }
 
     /// Puts checked parts together: for builders only.
-    fn assemble(nodes: Vec<Node>, inputs: Vec<Input>, outputs: Vec<usize>) -> Program {
+    fn assemble(nodes: Arc<Vec<Node>>, inputs: Vec<Input>, outputs: Vec<usize>) -> Program {
         Program { inner: Arc::new(Inner { nodes, inputs, outputs }) }
     }
 
@@ -217,7 +223,41 @@ impl Program {
 
     /// The same program returning other nodes.
     pub(crate) fn with_outputs(&self, outputs: &[usize]) -> Program {
-        Program::assemble(self.nodes().to_vec(), self.inputs().to_vec(), outputs.to_vec())
+        Program::assemble(self.inner.nodes.clone(), self.inputs().to_vec(), outputs.to_vec())
+    }
+
+    /// The program without the nodes and inputs that are not wanted; what is wanted is made of what is wanted.
+    pub(crate) fn only(self, wanted: &[bool]) -> Program {
+        if wanted.iter().all(|w| *w) {
+            return self;
+        }
+        // The number that each has among those before which it stands.
+        let numbers = |kept: &mut dyn Iterator<Item = bool>| -> Vec<usize> {
+            kept.scan(0, |next, kept| Some(std::mem::replace(next, *next + usize::from(kept)))).collect()
+        };
+        let moved = numbers(&mut wanted.iter().copied());
+        let inputs_moved = numbers(&mut self.inputs().iter().map(|i| wanted[i.node]));
+        let Inner { nodes, mut inputs, mut outputs } = Arc::unwrap_or_clone(self.inner);
+        inputs.retain(|i| wanted[i.node]);
+        inputs.iter_mut().for_each(|i| i.node = moved[i.node]);
+        outputs.iter_mut().for_each(|k| *k = moved[*k]);
+        let mut left = wanted.iter();
+        let mut is_wanted = || *left.next().expect("one for each node");
+        let mut nodes: Vec<Node> = match Arc::try_unwrap(nodes) {
+            Ok(mut own) => {
+                own.retain(|_| is_wanted());
+                own
+            }
+            Err(shared) => shared.iter().filter(|_| is_wanted()).cloned().collect(),
+        };
+        for node in &mut nodes {
+            match &mut node.kind {
+                Kind::Input(k) => *k = inputs_moved[*k],
+                Kind::Constant(_) => {}
+                Kind::Apply { args, .. } => args.iter_mut().for_each(|a| *a = moved[*a]),
+            }
+        }
+        Program::assemble(Arc::new(nodes), inputs, outputs)
     }
 
     /// The same program with some inputs fixed, which are then no inputs any more: `fix` has their values.
@@ -269,7 +309,7 @@ impl Program {
                 input.role = role(input);
             }
         }
-        Program::assemble(self.nodes().to_vec(), inputs, self.outputs().to_vec())
+        Program::assemble(self.inner.nodes.clone(), inputs, self.outputs().to_vec())
     }
 
     /// The class of tameness of every node, as a function of the variables.

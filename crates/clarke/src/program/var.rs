@@ -49,6 +49,11 @@ impl<'p> Var<'p> {
         if self.is_poisoned() { vec![] } else { self.builder.node(self.id, |n| n.shape.clone()) }
     }
 
+    /// Whether it has this shape.
+    pub(crate) fn has_shape(&self, shape: &[usize]) -> bool {
+        !self.is_poisoned() && self.builder.node(self.id, |n| n.shape == shape)
+    }
+
     /// The number of axes.
     pub fn rank(&self) -> usize {
         self.shape().len()
@@ -91,12 +96,18 @@ impl<'p> Var<'p> {
 
     /// The number, if it is a constant that holds one number everywhere, perhaps broadcast.
     pub fn uniform(&self) -> Option<f64> {
-        if let Some((_, args)) = self.made_by("broadcast_to") {
-            return args[0].uniform();
+        if self.is_poisoned() {
+            return None;
         }
-        let known = self.known()?;
-        let first = *known.data().first()?;
-        known.data().iter().all(|x| x.to_bits() == first.to_bits()).then_some(first)
+        let (number, stretched) = self.builder.node(self.id, |n| match &n.kind {
+            Kind::Constant(c) => {
+                let first = *c.data().first()?;
+                c.data().iter().all(|x| x.to_bits() == first.to_bits()).then_some((Some(first), 0))
+            }
+            Kind::Apply { op, args } if op.name() == "broadcast_to" => Some((None, args[0])),
+            _ => None,
+        })?;
+        number.or_else(|| Var::new(self.builder, stretched).uniform())
     }
 
     /// Whether it is a constant with this number everywhere, perhaps broadcast.

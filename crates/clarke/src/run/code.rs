@@ -7,7 +7,7 @@
 
 use super::schedule::{Fused, Operand, Schedule};
 use crate::program::record::{Operand as Recorded, Prim};
-use std::collections::HashMap;
+use crate::program::table::{Table, hash};
 
 /// What an instruction does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -85,20 +85,21 @@ pub struct Code {
 impl Code {
     /// The code of a loop; `kept` are roots whose numbers are needed after it.
     pub fn new(schedule: &Schedule<'_>, of: &Fused, kept: &[bool]) -> Code {
-        let mut draft = Draft { len: of.len, ..Draft::default() };
-        let members = &of.members;
+        let mut draft = Draft::of(of.len, of.members.len());
         let mut totals = of.totals.clone();
         totals.sort_by_key(|t| t.of);
         let mut totals = totals.into_iter().peekable();
-        for &id in members {
-            draft.member(schedule, id);
+        for &id in &of.members {
+            let value = draft.member(schedule, of, id);
+            draft.defined.push(value);
             // What is added up is at hand right after it was computed.
             while let Some(total) = totals.next_if(|t| t.of == id) {
-                draft.total(total.node, id, total.divisor);
+                draft.total(total.node, value, total.divisor);
             }
         }
         let draft = draft.grouped();
-        let kept = members.iter().filter(|&&id| kept[id]).map(|&id| (id, draft.defined[&id])).collect();
+        let members = std::iter::zip(&of.members, &draft.defined);
+        let kept = members.filter(|(id, _)| kept[**id]).map(|(id, value)| (*id, *value)).collect();
         draft.allocate(kept)
     }
 }
@@ -119,44 +120,62 @@ struct Draft {
     len: usize,
     lines: Vec<(Action, [Value; 4])>,
     uniform: Vec<bool>,
-    known: HashMap<(Action, [Value; 4]), usize>,
-    defined: HashMap<usize, Value>,
+    /// Lines by what they do.
+    known: Table,
+    /// The values of the loop's members, as far as they are known.
+    defined: Vec<Value>,
+    /// The operands of the member that is looked at.
+    args: Vec<Value>,
+    /// The temporaries of its formula.
+    temps: Vec<Value>,
     spreads: Vec<(usize, Vec<usize>, Vec<usize>)>,
     totals: Vec<(usize, f64)>,
 }
 
 impl Draft {
-    fn total(&mut self, node: usize, of: usize, divisor: f64) {
-        self.lines.push((Action::Accumulate(self.totals.len()), [self.defined[&of]; 4]));
+    fn of(len: usize, members: usize) -> Draft {
+        let (lines, uniform) = (Vec::with_capacity(members), Vec::with_capacity(members));
+        Draft { len, lines, uniform, defined: Vec::with_capacity(members), ..Draft::default() }
+    }
+
+    fn total(&mut self, node: usize, value: Value, divisor: f64) {
+        self.lines.push((Action::Accumulate(self.totals.len()), [value; 4]));
         self.uniform.push(false);
         self.totals.push((node, divisor));
     }
 
-    fn member(&mut self, schedule: &Schedule<'_>, id: usize) {
-        let (operands, recording) = schedule.formula(id);
-        let args: Vec<Value> = operands.into_iter().map(|o| self.operand(o)).collect();
-        let Some(recording) = recording else {
-            self.defined.insert(id, args[0]);
-            return;
-        };
-        let mut temps: Vec<Value> = Vec::with_capacity(recording.instrs.len());
+    /// The value of a member.
+    fn member(&mut self, schedule: &Schedule<'_>, of: &Fused, id: usize) -> Value {
+        let mut args = std::mem::take(&mut self.args);
+        args.clear();
+        args.extend(schedule.operands(id).map(|o| self.operand(schedule, of, o)));
+        let mut temps = std::mem::take(&mut self.temps);
+        temps.clear();
         let get = |o: Recorded, temps: &[Value]| match o {
             Recorded::Arg(k) => args[k],
             Recorded::Const(c) => Value::Const(c.to_bits()),
             Recorded::Temp(k) => temps[k],
         };
-        for instr in &recording.instrs {
-            let from = instr.operands.map(|o| get(o, &temps));
-            temps.push(self.emit(Action::Prim(instr.prim), from));
-        }
-        self.defined.insert(id, get(recording.result, &temps));
+        let value = match schedule.formula(id) {
+            None => args[0],
+            Some(recording) => {
+                for instr in &recording.instrs {
+                    let from = instr.operands.map(|o| get(o, &temps));
+                    temps.push(self.emit(Action::Prim(instr.prim), from));
+                }
+                get(recording.result, &temps)
+            }
+        };
+        (self.args, self.temps) = (args, temps);
+        value
     }
 
-    fn operand(&mut self, operand: Operand) -> Value {
+    fn operand(&mut self, schedule: &Schedule<'_>, of: &Fused, operand: Operand) -> Value {
+        let defined = |root| self.defined.get(schedule.position(of, root)?).copied();
         match operand {
-            Operand::Full(r, at) => self.defined.get(&r).copied().unwrap_or(Value::Read(r, at)),
+            Operand::Full(r, at) => defined(r).unwrap_or(Value::Read(r, at)),
             Operand::Element(r, at) => self.emit(Action::Copy, [Value::Element(r, at); 4]),
-            Operand::Single(r) => self.defined.get(&r).copied().unwrap_or(Value::Single(r)),
+            Operand::Single(r) => defined(r).unwrap_or(Value::Single(r)),
             Operand::Spread(root, shape, strides) => {
                 let spread = (root, shape, strides);
                 let k = self.spreads.iter().position(|s| *s == spread).unwrap_or_else(|| {
@@ -169,13 +188,15 @@ impl Draft {
     }
 
     fn emit(&mut self, action: Action, from: [Value; 4]) -> Value {
-        if let Some(&k) = self.known.get(&(action, from)) {
+        let line = (action, from);
+        let hash = hash(&line);
+        if let Some(k) = self.known.find(hash, |k| self.lines[k] == line) {
             return Value::Temp(k);
         }
         let uniform = !matches!(action, Action::Gather(_)) && from.iter().all(|v| self.is_uniform(*v));
-        self.lines.push((action, from));
+        self.lines.push(line);
         self.uniform.push(uniform);
-        self.known.insert((action, from), self.lines.len() - 1);
+        self.known.insert(hash, self.lines.len() - 1);
         Value::Temp(self.lines.len() - 1)
     }
 
@@ -195,6 +216,9 @@ impl Draft {
     /// The same with as few changes as possible between arithmetic and calls (functions, the layout of spread operands):
     /// what lies between two calls is one pass over a tile.
     fn grouped(self) -> Draft {
+        if self.uniform.iter().all(|uniform| *uniform) {
+            return self;
+        }
         let calls = |action: &Action| match action {
             Action::Prim(prim) => !prim.is_instruction(),
             Action::Gather(_) => true,
@@ -216,8 +240,8 @@ impl Draft {
         Draft {
             lines: order.iter().map(|&k| (self.lines[k].0, self.lines[k].1.map(renamed))).collect(),
             uniform: order.iter().map(|&k| self.uniform[k]).collect(),
-            defined: self.defined.iter().map(|(root, value)| (*root, renamed(*value))).collect(),
-            known: HashMap::new(),
+            defined: self.defined.iter().map(|value| renamed(*value)).collect(),
+            known: Table::default(),
             ..self
         }
     }
@@ -242,12 +266,12 @@ impl Draft {
     fn allocate(self, kept: Vec<(usize, Value)>) -> Code {
         let live = self.live(&kept);
         // A kept temporary is written where it is kept at once; further roots of the same value are copies.
-        let mut home: HashMap<usize, At> = HashMap::new();
+        let mut home: Vec<Option<At>> = vec![None; self.lines.len()];
         let mut copies: Vec<(usize, Value)> = vec![];
         for (root, value) in kept {
             match value {
-                Value::Temp(k) if !home.contains_key(&k) && self.uniform[k] == (self.len == 1) => {
-                    home.insert(k, self.target(root));
+                Value::Temp(k) if home[k].is_none() && self.uniform[k] == (self.len == 1) => {
+                    home[k] = Some(self.target(root));
                 }
                 other => copies.push((root, other)),
             }
@@ -279,7 +303,7 @@ impl Draft {
         let (mut free_registers, mut free_slots) = (vec![], vec![]);
         for k in (0..self.lines.len()).filter(|&k| live[k]) {
             let (action, from) = self.lines[k];
-            places[k] = home.get(&k).copied().unwrap_or_else(|| match (action, self.uniform[k]) {
+            places[k] = home[k].unwrap_or_else(|| match (action, self.uniform[k]) {
                 (Action::Gather(k), _) => At::Spread(k),
                 (Action::Accumulate(k), _) => At::Total(k),
                 (_, true) => At::Register(take(&mut free_registers, &mut code.registers)),

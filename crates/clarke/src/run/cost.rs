@@ -149,7 +149,7 @@ fn traffic(schedule: &Schedule<'_>, step: &Step, kept: &[bool]) -> (u64, Vec<usi
     match step {
         Step::Loop(Fused { members, totals, .. }) => {
             let own: HashSet<usize> = members.iter().copied().collect();
-            let operands: HashSet<Operand> = members.iter().flat_map(|&id| schedule.formula(id).0).collect();
+            let operands: HashSet<Operand> = members.iter().flat_map(|&id| schedule.operands(id)).collect();
             let roots: HashSet<usize> = operands.iter().map(Operand::root).filter(|r| !own.contains(r)).collect();
             let number = |root: usize| matches!(nodes[root].kind, Kind::Constant(_)) && schedule.len(root) == 1;
             let read = roots.iter().filter(|&&root| !number(root)).map(|&root| schedule.len(root) as u64).sum();

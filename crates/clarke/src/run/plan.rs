@@ -9,9 +9,11 @@ use crate::program::lanes::Level;
 use crate::program::op::{self, Compiler};
 use crate::program::real::Scalar;
 use crate::program::record::Prim;
+use crate::program::table::{Map, Mix};
 use crate::program::{Kind, Program};
 use crate::tensor::size;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 
 /// Where numbers live.
 #[derive(Debug, Clone, Copy)]
@@ -221,7 +223,7 @@ impl Uses {
         let (mut kept, mut last) = (vec![false; count], home.clone());
         for (at, step) in schedule.steps.iter().enumerate() {
             let read: Vec<usize> = match step {
-                Step::Loop(of) => of.members.iter().flat_map(|&id| schedule.formula(id).0).map(|o| o.root()).collect(),
+                Step::Loop(of) => of.members.iter().flat_map(|&id| schedule.operands(id)).map(|o| o.root()).collect(),
                 Step::Pad(pad) => vec![pad.of],
                 Step::Kernel(id) => {
                     schedule.kernel(*id).expect("a kernel's step").1.into_iter().map(|(root, _)| root).collect()
@@ -254,9 +256,9 @@ struct Planner<'a> {
     schedule: &'a Schedule<'a>,
     memory: Memory,
     /// Where each root's numbers are.
-    places: HashMap<usize, Place>,
+    places: Vec<Option<Place>>,
     /// Offsets of single constants, by bits.
-    numbers: HashMap<u64, usize>,
+    numbers: Map<u64, usize>,
     singles: Vec<(usize, usize)>,
     constants: Vec<f64>,
     copies: Vec<(Place, usize, usize)>,
@@ -275,8 +277,8 @@ impl<'a> Planner<'a> {
         let mut planner = Planner {
             schedule,
             memory: Memory::new(ALIGN / number),
-            places: HashMap::new(),
-            numbers: HashMap::new(),
+            places: vec![None; schedule.program().nodes().len()],
+            numbers: Map::default(),
             singles: vec![],
             constants: vec![],
             copies: vec![],
@@ -307,7 +309,7 @@ impl<'a> Planner<'a> {
                     planner.constants.extend(value.data());
                     Place::Constant(planner.constants.len() - value.data().len())
                 };
-                planner.places.insert(id, place);
+                planner.places[id] = Some(place);
             }
         }
         let mut next = planner.numbers.len();
@@ -316,13 +318,13 @@ impl<'a> Planner<'a> {
                 Kind::Constant(_) => continue,
                 Kind::Input(k) if schedule.len(id) == 1 => planner.singles.push((*k, next)),
                 Kind::Input(k) => {
-                    planner.places.insert(id, Place::Input(*k, 0));
+                    planner.places[id] = Some(Place::Input(*k, 0));
                     continue;
                 }
                 _ if schedule.len(id) == 1 => {}
                 _ => continue,
             }
-            planner.places.insert(id, Place::Memory(next));
+            planner.places[id] = Some(Place::Memory(next));
             next += 1;
         }
         planner.registers = next;
@@ -339,30 +341,32 @@ impl<'a> Planner<'a> {
             if len == 0 {
                 continue;
             }
-            if len > 1 && computed(root) && !self.places.contains_key(&root) {
-                self.places.insert(root, Place::Output(k, 0));
-            } else {
-                self.copies.push((self.places[&root], k, len));
+            match self.places[root] {
+                Some(place) => self.copies.push((place, k, len)),
+                None => {
+                    debug_assert!(len > 1 && computed(root), "all other places are known");
+                    self.places[root] = Some(Place::Output(k, 0));
+                }
             }
         }
     }
 
     /// The place of a root; an empty one has none, and any place does.
     fn place(&self, root: usize) -> Place {
-        self.places.get(&root).copied().unwrap_or(Place::Memory(0))
+        self.places[root].unwrap_or(Place::Memory(0))
     }
 
     /// Finds a place for a root about to be computed.
     fn define(&mut self, root: usize) -> Place {
-        let len = self.schedule.len(root);
-        if !self.places.contains_key(&root) {
-            let place = match self.schedule.hosts.get(&root) {
-                Some(pad) => self.define(pad.node).shifted(pad.at),
-                None => Place::Memory(self.memory.take(len)),
-            };
-            self.places.insert(root, place);
+        if let Some(place) = self.places[root] {
+            return place;
         }
-        self.places[&root]
+        let place = match self.schedule.hosts.get(&root) {
+            Some(pad) => self.define(pad.node).shifted(pad.at),
+            None => Place::Memory(self.memory.take(self.schedule.len(root))),
+        };
+        self.places[root] = Some(place);
+        place
     }
 
     /// The zeros beside what was computed in a node's place.
@@ -400,7 +404,7 @@ impl<'a> Planner<'a> {
         if code.len == 1 {
             return Work::Scalars(uniform);
         }
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<At, BuildHasherDefault<Mix>> = HashSet::default();
         let all = code.tiled.iter().flat_map(|l| l.from.into_iter().chain([l.to]));
         let mut ats: Vec<At> = all.filter(|at| !matches!(at, At::Total(_)) && seen.insert(*at)).collect();
         let rank = |at: &At| match at {
@@ -435,7 +439,7 @@ impl<'a> Planner<'a> {
             .filter(|at| rank(at) == 1)
             .map(|at| if let At::Slot(k) = at { base + k * apart } else { self.single(*at) })
             .collect();
-        let entry: HashMap<At, u32> = std::iter::zip(ats.iter().copied(), 0..).collect();
+        let entry: Map<At, u32> = std::iter::zip(ats.iter().copied(), 0..).collect();
         let mut spreads = vec![];
         for (k, (root, shape, strides)) in code.spreads.iter().enumerate() {
             let tile = base + (code.slots + k) * apart;
@@ -483,8 +487,8 @@ impl<'a> Planner<'a> {
     fn give_back(&mut self, roots: &[usize]) {
         for root in roots {
             let len = self.schedule.len(*root);
-            if let (Some(Place::Memory(offset)), true) = (self.places.get(root), len > 1) {
-                self.memory.give(*offset, len);
+            if let (Some(Place::Memory(offset)), true) = (self.places[*root], len > 1) {
+                self.memory.give(offset, len);
             }
         }
     }
@@ -515,7 +519,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn instruction<T: Scalar>(line: &Line, entry: &HashMap<At, u32>) -> Instr<T> {
+fn instruction<T: Scalar>(line: &Line, entry: &Map<At, u32>) -> Instr<T> {
     let from = line.from.map(|at| entry[&at]);
     let to = entry.get(&line.to).copied().unwrap_or(0);
     match line.action {

@@ -8,11 +8,11 @@
 //! may read another one at the same position within the same stage; anything else that it reads has an earlier stage.
 //! Loops are the sets of equal stage and length, so the order by stages is free of cycles.
 
-use crate::program::op::{Execution, Kernels, Recordable, Shortcut};
+use crate::program::op::{Execution, Kernels, Op, Recordable, Shortcut};
 use crate::program::record::{Operand as Recorded, Recording};
+use crate::program::table::Map;
 use crate::program::{Kind, Node, Program};
 use crate::tensor::{broadcast_strides, size};
-use std::collections::{HashMap, HashSet};
 
 /// Where the numbers of a node are.
 #[derive(Debug, Clone)]
@@ -108,24 +108,50 @@ impl Step {
     }
 }
 
-/// The order of work for a program without expanded operators.
+/// How the numbers of a node are computed in a loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Formula {
+    /// Not at all: it is no elementwise root.
+    None,
+    /// The node's view is copied.
+    Copy,
+    /// By the recording of this number.
+    Recorded(usize),
+}
+
+/// The order of work for a program without expanded operators. What is known of nodes stands by their numbers.
 pub struct Schedule<'a> {
     program: &'a Program,
+    sizes: Vec<usize>,
     views: Vec<View>,
-    /// Formulas of the elementwise roots; None copies the node's view.
-    formulas: HashMap<usize, Option<Recording>>,
+    formulas: Vec<Formula>,
+    recordings: Vec<Recording>,
+    /// The recordings of operators without parameters, by name.
+    plain: Map<&'static str, usize>,
+    /// Which member of its loop each is.
+    positions: Vec<usize>,
     /// The work, in order.
     pub steps: Vec<Step>,
     /// The roots that are computed inside of other nodes' numbers.
-    pub hosts: HashMap<usize, Pad>,
+    pub hosts: Map<usize, Pad>,
 }
 
 impl<'a> Schedule<'a> {
     /// Resolves views and orders the work.
     pub fn new(program: &'a Program) -> Schedule<'a> {
-        let mut schedule =
-            Schedule { program, views: vec![], formulas: HashMap::new(), steps: vec![], hosts: HashMap::new() };
-        for (id, node) in program.nodes().iter().enumerate() {
+        let nodes = program.nodes();
+        let mut schedule = Schedule {
+            program,
+            sizes: nodes.iter().map(|node| size(&node.shape)).collect(),
+            views: Vec::with_capacity(nodes.len()),
+            formulas: vec![Formula::None; nodes.len()],
+            recordings: vec![],
+            plain: Map::default(),
+            positions: vec![0; nodes.len()],
+            steps: vec![],
+            hosts: Map::default(),
+        };
+        for (id, node) in nodes.iter().enumerate() {
             let view = schedule.view(id, node);
             schedule.views.push(view);
         }
@@ -147,7 +173,18 @@ impl<'a> Schedule<'a> {
 
     /// How many numbers a node has.
     pub fn len(&self, id: usize) -> usize {
-        size(&self.node(id).shape)
+        self.sizes[id]
+    }
+
+    /// Whether a node is computed in a loop.
+    fn is_member(&self, id: usize) -> bool {
+        self.formulas[id] != Formula::None
+    }
+
+    /// Where in a loop a node stands, if it is computed there.
+    pub fn position(&self, of: &Fused, id: usize) -> Option<usize> {
+        let at = self.positions[id];
+        (of.members.get(at) == Some(&id)).then_some(at)
     }
 
     fn view(&mut self, id: usize, node: &Node) -> View {
@@ -158,7 +195,7 @@ impl<'a> Schedule<'a> {
                 View::Window(root, at) => View::Window(root, at),
                 View::Spread(..) => View::Flat(self.stored(args[0])),
             },
-            Execution::Pointwise(p) => self.pointwise(id, node, p, args),
+            Execution::Pointwise(p) => self.pointwise(id, op.as_ref(), p, args),
             Execution::Array(_) => {
                 if let Some(Shortcut::Window(at)) = op.shortcut(&self.node(args[0]).shape) {
                     return self.window(args[0], at, size(&node.shape));
@@ -172,14 +209,30 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    fn pointwise(&mut self, id: usize, node: &Node, op: &dyn Recordable, args: &[usize]) -> View {
+    /// The number of an operator's recording, which those without parameters share.
+    fn recording(&mut self, op: &dyn Op, pointwise: &dyn Recordable) -> usize {
+        let plain = op.params().is_empty();
+        if let Some(&known) = self.plain.get(op.name()).filter(|_| plain) {
+            return known;
+        }
+        self.recordings.push(pointwise.record());
+        let number = self.recordings.len() - 1;
+        if plain {
+            self.plain.insert(op.name(), number);
+        }
+        number
+    }
+
+    fn pointwise(&mut self, id: usize, op: &dyn Op, pointwise: &dyn Recordable, args: &[usize]) -> View {
+        let node = self.node(id);
         for &arg in args {
             let stretched = self.len(arg) > 1 && self.len(arg) != size(&node.shape);
             if stretched && matches!(self.views[arg], View::Window(..)) {
                 self.stored(arg);
             }
         }
-        let recording = op.record();
+        let number = self.recording(op, pointwise);
+        let recording = &self.recordings[number];
         if let (true, Recorded::Arg(k)) = (recording.instrs.is_empty(), recording.result) {
             let strides = self.strides(args[k], &node.shape);
             return match self.operand(args[k], &node.shape) {
@@ -190,7 +243,7 @@ impl<'a> Schedule<'a> {
                 Operand::Spread(root, ..) => View::Spread(root, strides),
             };
         }
-        self.formulas.insert(id, Some(recording));
+        self.formulas[id] = Formula::Recorded(number);
         View::Flat(id)
     }
 
@@ -227,7 +280,9 @@ impl<'a> Schedule<'a> {
         match self.views[id] {
             View::Flat(root) if self.len(root) == self.len(id) => root,
             _ => {
-                self.formulas.entry(id).or_insert(None);
+                if !self.is_member(id) {
+                    self.formulas[id] = Formula::Copy;
+                }
                 id
             }
         }
@@ -274,14 +329,21 @@ impl<'a> Schedule<'a> {
         Operand::Spread(root, shape, strides)
     }
 
-    /// What a member of a loop reads, and the formula applied to that; without one it is a copy of its only operand.
-    pub fn formula(&self, id: usize) -> (Vec<Operand>, Option<&Recording>) {
+    /// What a member of a loop reads.
+    pub fn operands(&self, id: usize) -> impl Iterator<Item = Operand> {
         let node = self.node(id);
-        match (&self.formulas[&id], &node.kind) {
-            (Some(recording), Kind::Apply { args, .. }) => {
-                (args.iter().map(|&a| self.operand(a, &node.shape)).collect(), Some(recording))
-            }
-            _ => (vec![self.operand(id, &node.shape)], None),
+        let (copied, args) = match (self.formulas[id], &node.kind) {
+            (Formula::Recorded(_), Kind::Apply { args, .. }) => (None, &**args),
+            _ => (Some(id), &[][..]),
+        };
+        copied.into_iter().chain(args.iter().copied()).map(|of| self.operand(of, &node.shape))
+    }
+
+    /// The formula that a member applies to what it reads; without one it is a copy of its only operand.
+    pub fn formula(&self, id: usize) -> Option<&Recording> {
+        match self.formulas[id] {
+            Formula::Recorded(number) => Some(&self.recordings[number]),
+            Formula::None | Formula::Copy => None,
         }
     }
 
@@ -303,7 +365,7 @@ impl<'a> Schedule<'a> {
         let arg = *args.first()?;
         match (op.shortcut(&self.node(arg).shape)?, &self.views[arg]) {
             (Shortcut::Total(divisor), &View::Flat(of))
-                if self.formulas.contains_key(&of) && self.len(of) == self.len(arg) && self.len(of) > 1 =>
+                if self.is_member(of) && self.len(of) == self.len(arg) && self.len(of) > 1 =>
             {
                 Some(Total { node: id, of, divisor })
             }
@@ -312,37 +374,38 @@ impl<'a> Schedule<'a> {
     }
 
     /// How a node is zeros beside a root of a loop, which may then be computed in its place.
-    fn pad(&self, id: usize, outputs: &HashSet<usize>) -> Option<Pad> {
+    fn pad(&self, id: usize, is_output: &[bool]) -> Option<Pad> {
         let Kind::Apply { op, args } = &self.node(id).kind else { return None };
         let arg = *args.first()?;
         let (Shortcut::Pad(at), &View::Flat(of)) = (op.shortcut(&self.node(arg).shape)?, &self.views[arg]) else {
             return None;
         };
         let (len, all) = (self.len(of), self.len(id));
-        let own = self.formulas.contains_key(&of) && len == self.len(arg) && len > 1;
+        let own = self.is_member(of) && len == self.len(arg) && len > 1;
         let zeros = if at == 0 { (len, all - len) } else { (0, at) };
         let beside = all > len && (at == 0 || at + len == all);
-        let free = !self.hosts.contains_key(&of) && !outputs.contains(&of);
+        let free = !self.hosts.contains_key(&of) && !is_output[of];
         (own && beside && free).then_some(Pad { node: id, of, at, zeros })
     }
 
     /// Fills `steps`.
     fn order(&mut self) {
-        let outputs: HashSet<usize> = self.program.outputs().iter().map(|&out| self.root(out)).collect();
+        let mut is_output = vec![false; self.views.len()];
+        self.program.outputs().iter().for_each(|&out| is_output[self.root(out)] = true);
         // Stage 0 is that of inputs and constants.
         let mut stage = vec![0usize; self.views.len()];
-        let mut loops: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut loops: Map<(usize, usize), usize> = Map::default();
         let mut steps: Vec<(usize, Step)> = vec![];
         for id in 0..self.views.len() {
             let length = self.len(id);
-            if self.formulas.contains_key(&id) {
+            if self.is_member(id) {
                 // Only what is read position by position may be computed in the same loop.
                 let within = |o: &Operand| match *o {
-                    Operand::Full(r, _) | Operand::Single(r) => self.formulas.contains_key(&r) && self.len(r) == length,
+                    Operand::Full(r, _) | Operand::Single(r) => self.is_member(r) && self.len(r) == length,
                     Operand::Element(..) | Operand::Spread(..) => false,
                 };
                 let after = |o: &Operand| stage[o.root()] + usize::from(!within(o));
-                stage[id] = self.formula(id).0.iter().map(after).max().unwrap_or(0).max(1);
+                stage[id] = self.operands(id).map(|o| after(&o)).max().unwrap_or(0).max(1);
                 if length == 0 {
                     continue;
                 }
@@ -351,6 +414,7 @@ impl<'a> Schedule<'a> {
                     steps.len() - 1
                 });
                 if let Step::Loop(of) = &mut steps[at].1 {
+                    self.positions[id] = of.members.len();
                     of.members.push(id);
                 }
             } else if let Some(total) = self.total(id) {
@@ -359,7 +423,7 @@ impl<'a> Schedule<'a> {
                 if let Step::Loop(of) = &mut steps[at].1 {
                     of.totals.push(total);
                 }
-            } else if let Some(pad) = self.pad(id, &outputs) {
+            } else if let Some(pad) = self.pad(id, &is_output) {
                 stage[id] = stage[pad.of] + 1;
                 steps.push((stage[id], Step::Pad(pad)));
                 self.hosts.insert(pad.of, pad);

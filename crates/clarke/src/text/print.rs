@@ -267,7 +267,7 @@ fn alone(program: &Program) -> Vec<bool> {
     let mut alone = vec![false; program.nodes().len()];
     for node in program.nodes() {
         if let Kind::Apply { args, .. } = &node.kind
-            && let [only] = args.as_slice()
+            && let [only] = &**args
             && let Kind::Constant(value) = &program.nodes()[*only].kind
         {
             alone[*only] = !value.shape().is_empty();
