@@ -7,6 +7,7 @@ pub(crate) mod builder;
 pub mod call;
 pub mod class;
 pub(crate) mod elementary;
+mod family;
 pub mod float;
 pub mod interval;
 pub(crate) mod lanes;

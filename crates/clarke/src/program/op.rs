@@ -1,6 +1,7 @@
 //! The contract of an operator: everything the library ever asks of one.
 
 use super::class::Class;
+pub use super::family::Family;
 use super::interval::Interval;
 use super::real::Scalar;
 use super::record::Recording;
@@ -122,6 +123,11 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// answer of the operator that wrote the tie, where this one is defined by `expand`.
     fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {
         inner.unwrap_or(Choice::plain(0.0))
+    }
+
+    /// The operator as one of several that return different parts of one computation, if it is one.
+    fn family(&self) -> Option<&dyn Family> {
+        None
     }
 
     /// The operator as a tie, if it is one.

@@ -1,9 +1,12 @@
 //! The program that is really run: selections filled in, operators written out, equal nodes merged.
 
+use crate::error::Place;
+use crate::program::builder::identity;
 use crate::program::op::{Execution, Op};
 use crate::program::tie::Site;
 use crate::program::{Builder, Input, Kind, Program, Role, Var};
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 /// How selections become numbers.
 #[derive(Clone, Copy)]
@@ -21,22 +24,46 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
     while needs_writing_out(&current) {
         current = rebuild(&current, Selections::Given);
     }
-    let simple = current.simplify();
-    fused(&simple).map_or(simple, |program| program.simplify())
+    let mut simple = current.simplify();
+    for replaced in [joined, fused] {
+        simple = replaced(&simple).map_or(simple, |program| program.simplify());
+    }
+    simple
+}
+
+/// One pass: operators of one family with the same arguments become parts of one; None if there are none such.
+fn joined(program: &Program) -> Option<Program> {
+    let of = |op: &dyn Op, args: &[usize]| op.family().map(|family| (identity(family.least().as_ref()), args.to_vec()));
+    let mut families: HashMap<(String, Vec<usize>), (Vec<bool>, HashSet<String>)> = HashMap::new();
+    for node in program.nodes() {
+        if let Kind::Apply { op, args } = &node.kind
+            && let (Some(key), Some(family)) = (of(op.as_ref(), args), op.family())
+        {
+            let (parts, members) = families.entry(key).or_insert_with(|| (family.parts(), HashSet::new()));
+            std::iter::zip(parts, family.parts()).for_each(|(all, own)| *all |= own);
+            members.insert(identity(op.as_ref()));
+        }
+    }
+    families.retain(|_, (_, members)| members.len() > 1);
+    if families.is_empty() {
+        return None;
+    }
+    Some(pass(program, again, |op, from, args| {
+        let (parts, _) = families.get(&of(op, from)?)?;
+        let family = op.family()?;
+        let whole = args[0].builder().push(family.with(parts), args, Place::Unknown);
+        Some(family.of(parts, whole))
+    }))
 }
 
 /// One pass: applications are replaced by what runs in their place; None if there are none such.
 fn fused(program: &Program) -> Option<Program> {
     let found = Cell::new(false);
-    let replaced = pass(
-        program,
-        |builder, input| builder.input(&input.name, &input.shape, input.role.clone()),
-        |op, args| {
-            let value = op.fused(args);
-            found.set(found.get() || value.is_some());
-            value
-        },
-    );
+    let replaced = pass(program, again, |op, _, args| {
+        let value = op.fused(args);
+        found.set(found.get() || value.is_some());
+        value
+    });
     found.get().then_some(replaced)
 }
 
@@ -60,19 +87,24 @@ fn rebuild(program: &Program, selections: Selections<'_>) -> Program {
             }
             _ => builder.input(&input.name, &input.shape, Role::Data),
         },
-        |op, args| {
+        |op, _, args| {
             let expansion = || op.expand(args).expect("an operator executed as its expansion has one");
             is_expanded(op).then(expansion)
         },
     )
 }
 
+/// An input as it was.
+fn again<'p>(builder: &'p Builder, input: &Input) -> Var<'p> {
+    builder.input(&input.name, &input.shape, input.role.clone())
+}
+
 /// The program with its inputs made anew and applications replaced where there is something in their place; equal nodes
-/// are merged.
+/// are merged. What replaces is told the arguments' nodes, and what they have become.
 fn pass(
     program: &Program,
     input: impl for<'p> Fn(&'p Builder, &Input) -> Var<'p>,
-    replace: impl for<'p> Fn(&dyn Op, &[Var<'p>]) -> Option<Var<'p>>,
+    replace: impl for<'p> Fn(&dyn Op, &[usize], &[Var<'p>]) -> Option<Var<'p>>,
 ) -> Program {
     let builder = Builder::merging();
     let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
@@ -80,8 +112,8 @@ fn pass(
         let image = match &node.kind {
             Kind::Input(k) => input(&builder, &program.inputs()[*k]),
             Kind::Apply { op, args } => {
-                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                let value = replace(op.as_ref(), &args);
+                let images: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
+                let value = replace(op.as_ref(), args, &images);
                 value.map_or_else(|| builder.copy(node, &map), |value| value.broadcast_to(&node.shape))
             }
             Kind::Constant(_) => builder.copy(node, &map),
