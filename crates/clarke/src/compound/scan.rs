@@ -23,16 +23,20 @@ use std::sync::Arc;
 /// `scan(body, init, x, …)`: the states c_{t+1} = body(c_t, x_t, …, k, …) for t = 0, …, n − 1 from c_0 = init.
 ///
 /// Arguments: init, then arrays with a leading axis of length n of which step t sees row t, then arrays that every step
-/// sees whole. The body takes them in this order (rows for the former) and returns the next state, of init's shape.
+/// sees whole. The body takes them in this order (rows for the former) and returns the next state, of init's shape; or that
+/// and a result y_t of the step, of any shape, and then these are returned, stacked, and not the states.
 ///
 /// At ties: each step has its own. Cost: n bodies. Derivatives: forward mode is a scan of the linearized body, which sees
 /// the states; reverse mode is one scan in the other direction of its transpose, which carries the cotangents of state and
 /// constants and returns those of the rows. So the body's derivative is evaluated once a step.
 ///
-/// Memory of reverse mode: the states before all steps, 8·n·|c| bytes in f64, and nothing else of the body. With
-/// `checkpoint` = k only every k-th, and those within k steps: 8·(⌊n/k⌋ + k)·|c| bytes and at most k more states where k
-/// does not divide n; of order √n for k = ⌈√n⌉. Each step is then evaluated twice and differentiated once (Griewank 1992;
-/// Griewank, Walther 2000 for the least that any schedule needs; Chen, Xu, Zhang, Guestrin 2016 for √n).
+/// Memory of reverse mode: the states before all steps, 8·n·|c| bytes in f64 (of which a value that is the states holds all
+/// but one), and nothing else of the body. With `checkpoint` = k only every k-th is stored, and those within k steps are
+/// computed again where they are needed, with the same bits: 8·(n/k + k + 2)·|c| bytes. Each step is then evaluated twice,
+/// and differentiated once: one value more. Cotangents of constants are summed segment by segment, so these may differ in
+/// rounding; all others are the same bits. (Griewank 1992 and Griewank, Walther 2000 have the fewest evaluations for a
+/// number of states, which are more than two for each step as that number falls below √n; Chen, Xu, Zhang, Guestrin 2016
+/// have these segments.) Where the value is the states themselves, they are read there, and `checkpoint` changes nothing.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// The step.
@@ -45,7 +49,8 @@ pub struct Scan {
     pub reverse: bool,
     /// What of all this is returned.
     pub returns: Returns,
-    /// How many steps lie between states that reverse mode stores; all are stored if there is no such number.
+    /// How many steps lie between states that reverse mode stores. All are stored if there is no such number, which costs one
+    /// evaluation less of each step.
     pub checkpoint: Option<usize>,
     /// The arguments in which the body is linear; empty if it is not known to be linear in any.
     pub linear: Vec<bool>,
@@ -58,6 +63,8 @@ pub enum Returns {
     States,
     /// The state after all steps: `fold`.
     Last,
+    /// What each step returns beside the next state, stacked: `scan` of a body that returns two arrays.
+    Rows,
     /// As one vector, for a body that carries as many states as there are marks here, and may return more than the next
     /// ones: for each state the last, or where it is marked all that it went through, the first among them, in the order
     /// of the rows; then the further results of each step, stacked. What derivatives of scans are made of.
@@ -69,10 +76,10 @@ impl Scan {
     pub const SCAN: Entry = Entry {
         name: "scan",
         signature: "scan(body, init, x, …, length=None, consts=(), checkpoint=None)",
-        formula: "the states c ← body(c, x_t, …) for t = 0, 1, …, from c = init, stacked",
+        formula: "the states c ← body(c, x_t, …) for t = 0, 1, …, from c = init, stacked; the y_t of c, y ← body(c, x_t, …)",
         class: "of its body if that is linear, else semialgebraic or wilder",
         ties: "those of its body, for each step its own",
-        source: "jax.lax.scan",
+        source: "jax.lax.scan; checkpoints: Griewank 1992, Chen et al. 2016",
         notation: Notation::Call,
         call: |call| call::states(call, Returns::States),
         samples: &[
@@ -113,7 +120,7 @@ impl Scan {
     /// How many states are carried.
     fn states(&self) -> usize {
         match &self.returns {
-            Returns::States | Returns::Last => 1,
+            Returns::States | Returns::Last | Returns::Rows => 1,
             Returns::Packed(kept) => kept.len(),
         }
     }
@@ -127,24 +134,25 @@ impl Scan {
         Fault::Shapes { op: self.name().into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule }
     }
 
-    /// What the body returns beside the next states must be nothing for `scan` and `fold`.
+    /// Checks what the body returns.
     fn check_body(&self, args: &[&[usize]]) -> Result<(), Fault> {
         let (outputs, states) = (self.body.output_shapes(), self.states());
-        let packed = matches!(self.returns, Returns::Packed(_));
-        let enough = if packed { outputs.len() >= states } else { outputs.len() == 1 };
+        let enough = match self.returns {
+            Returns::States | Returns::Last => outputs.len() == 1,
+            Returns::Rows => outputs.len() == 2,
+            Returns::Packed(_) => outputs.len() >= states,
+        };
         if enough && (0..states).all(|k| outputs[k] == self.state(k)) {
             return Ok(());
         }
         let wanted: Vec<&[usize]> = (0..states).map(|k| self.state(k)).collect();
-        Err(self.fault(
-            args,
-            match (wanted.as_slice(), outputs.as_slice()) {
-                ([one], others) => format!("the body must return the next state, of shape {one:?}, not {others:?}"),
-                (many, others) => {
-                    format!("the body must return the next states first, of shapes {many:?}, not {others:?}")
-                }
-            },
-        ))
+        Err(self.fault(args, match (&self.returns, wanted.as_slice()) {
+            (Returns::Rows, [one]) => {
+                format!("the body must return the next state, of shape {one:?}, and one array beside it, not {outputs:?}")
+            }
+            (_, [one]) => format!("the body must return the next state, of shape {one:?}, not {outputs:?}"),
+            (_, many) => format!("the body must return the next states first, of shapes {many:?}, not {outputs:?}"),
+        }))
     }
 }
 
@@ -201,6 +209,7 @@ impl Op for Scan {
         Ok(match self.returns {
             Returns::States => leading(self.length, self.state(0)),
             Returns::Last => self.state(0).to_vec(),
+            Returns::Rows => leading(self.length, self.further()[0]),
             Returns::Packed(_) => vec![self.lengths().iter().sum()],
         })
     }
@@ -243,7 +252,7 @@ impl Op for Scan {
         let op = Scan { body: Arc::new(body), ..self.clone() };
         let out = args[0].apply_with(op.clone(), &args[1..]);
         Ok(match self.returns {
-            Returns::States => swap_leading(out),
+            Returns::States | Returns::Rows => swap_leading(out),
             Returns::Last => out,
             Returns::Packed(_) => op.batch_first(out, at.size),
         })

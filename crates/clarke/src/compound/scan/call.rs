@@ -42,6 +42,10 @@ pub(super) fn states<'p>(call: &Call<'_, 'p>, returns: Returns) -> Result<Var<'p
         return Err(call.fault(problem));
     }
     let (body, captured) = (function.make)(&shapes)?;
+    let returns = match returns {
+        Returns::States if body.outputs().len() == 2 => Returns::Rows,
+        other => other,
+    };
     steps.consts.extend(captured);
     let (length, rows, reverse) = (steps.length, steps.rows.len(), call.flag("reverse", usize::MAX, false)?);
     let checkpoint = checkpoint(call, length)?;

@@ -20,6 +20,8 @@ struct Slot {
     first: Option<usize>,
     /// At which row that of the step at row 0 stands, if all are returned.
     each: Option<usize>,
+    /// Whether the last one alone is returned.
+    last: bool,
 }
 
 /// A further result of a step: where it is after the states, how long it is, and where its rows begin in the value.
@@ -34,13 +36,14 @@ impl Scan {
         let (lengths, mut at, mut out) = (self.lengths(), 0, 0);
         let slot = |k: usize| {
             let size = size(self.state(k));
-            let (first, each) = match (&self.returns, self.keeps(k)) {
-                (Returns::States, _) => (None, Some(0)),
-                (_, false) => (None, None),
-                (_, true) if self.reverse => (Some(self.length), Some(0)),
-                (_, true) => (Some(0), Some(1)),
+            let (first, each, last) = match (&self.returns, self.keeps(k)) {
+                (Returns::States, _) => (None, Some(0), false),
+                (Returns::Rows, _) => (None, None, false),
+                (_, false) => (None, None, true),
+                (_, true) if self.reverse => (Some(self.length), Some(0), false),
+                (_, true) => (Some(0), Some(1), false),
             };
-            let slot = Slot { at, size, out, first, each };
+            let slot = Slot { at, size, out, first, each, last };
             at += size;
             out += lengths[k];
             slot
@@ -111,7 +114,7 @@ impl ArrayKernel for Scan {
                 }
                 std::mem::swap(&mut now, &mut next);
             }
-            for slot in slots.iter().filter(|slot| slot.each.is_none()) {
+            for slot in slots.iter().filter(|slot| slot.last) {
                 out[slot.out..][..slot.size].copy_from_slice(&now[slot.at..][..slot.size]);
             }
         };

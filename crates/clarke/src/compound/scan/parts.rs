@@ -24,7 +24,17 @@ impl Scan {
 
     /// The lengths of the parts: states, then further results.
     pub(super) fn lengths(&self) -> Vec<usize> {
-        let rows = |state: usize| if self.keeps(state) { self.length + 1 } else { 1 };
+        let rows = |state: usize| match self.returns {
+            Returns::Rows => 0,
+            Returns::States => self.length,
+            Returns::Last | Returns::Packed(_) => {
+                if self.keeps(state) {
+                    self.length + 1
+                } else {
+                    1
+                }
+            }
+        };
         let states = (0..self.states()).map(|k| rows(k) * size(self.state(k)));
         states.chain(self.further().iter().map(|y| self.length * size(y))).collect()
     }
@@ -80,6 +90,9 @@ impl Scan {
             let after = &states[usize::from(!self.reverse)..][..self.length];
             return after[0][0].stack(&after[1..].iter().map(|s| s[0]).collect::<Vec<_>>(), 0);
         }
+        if self.returns == Returns::Rows {
+            return further[0][0].stack(&further[1..].iter().map(|y| y[0]).collect::<Vec<_>>(), 0);
+        }
         let mut pieces = vec![];
         for k in 0..self.states() {
             let only = if self.reverse { 0..1 } else { self.length..self.length + 1 };
@@ -119,7 +132,7 @@ impl Family for Scan {
     fn parts(&self) -> Vec<bool> {
         match &self.returns {
             Returns::States => vec![true],
-            Returns::Last => vec![false],
+            Returns::Last | Returns::Rows => vec![false],
             Returns::Packed(kept) => kept.clone(),
         }
     }
@@ -133,6 +146,7 @@ impl Family for Scan {
         match self.returns {
             Returns::States => return whole.after(0, value),
             Returns::Last => return whole.last(0, value),
+            Returns::Rows => return whole.rows_of(0, value),
             Returns::Packed(_) if self.parts() == parts => return value,
             Returns::Packed(_) => {}
         }

@@ -34,14 +34,6 @@ enum Checkpoint {
     Root,
 }
 
-impl Scan {
-    /// How many steps lie between stored states where about as many are stored as lie between: ⌈√n⌉.
-    pub(super) fn root(length: usize) -> usize {
-        let below = length.isqrt();
-        (below + usize::from(below * below < length)).max(1)
-    }
-}
-
 impl<'p> Steps<'p> {
     /// So many of them: needed where there are no rows to go through.
     pub fn times(self, length: usize) -> Steps<'p> {
@@ -50,12 +42,13 @@ impl<'p> Steps<'p> {
 
     /// Reverse mode stores one state every so many steps, and computes those between again: see [`Scan`].
     ///
-    /// Without it all states are stored, n of them: that costs one evaluation of each step less.
+    /// Without it all n states are stored, which costs one evaluation less of each step. Of [`Steps::scan`] they are the
+    /// value, so that there it changes nothing.
     pub fn checkpoint(self, steps: usize) -> Steps<'p> {
         Steps { checkpoint: Checkpoint::Every(steps), ..self }
     }
 
-    /// The same with ⌈√n⌉ steps between stored states: of order √n are held at a time, in place of n.
+    /// The same with about √n steps between stored states: of order √n are held at a time, in place of n.
     pub fn checkpointed(self) -> Steps<'p> {
         Steps { checkpoint: Checkpoint::Root, ..self }
     }
@@ -69,7 +62,25 @@ impl<'p> Steps<'p> {
     where
         F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> Var<'q>,
     {
-        self.apply(Returns::States, Place::caller(), body)
+        self.apply(Returns::States, Place::caller(), |c, x, k| vec![body(c, x, k)])
+    }
+
+    /// What each step of `c, y ← body(c, rows, consts)` returns beside the next state, stacked.
+    ///
+    /// ```
+    /// let f = clarke::Program::trace(&[&[], &[3]], |v| v[0].steps(&[v[1]], &[]).scan_rows(|c, x, _| (c * x[0], c - x[0])))?;
+    /// assert_eq!(f.eval(&[1.0.into(), [2.0, 3.0, 4.0].into()])?[0].data(), [-1.0, -1.0, 2.0]);
+    /// # Ok::<(), clarke::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn scan_rows<F>(self, body: F) -> Var<'p>
+    where
+        F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> (Var<'q>, Var<'q>),
+    {
+        self.apply(Returns::Rows, Place::caller(), |c, x, k| {
+            let (next, row) = body(c, x, k);
+            vec![next, row]
+        })
     }
 
     /// The state after all steps.
@@ -78,12 +89,12 @@ impl<'p> Steps<'p> {
     where
         F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> Var<'q>,
     {
-        self.apply(Returns::Last, Place::caller(), body)
+        self.apply(Returns::Last, Place::caller(), |c, x, k| vec![body(c, x, k)])
     }
 
     fn apply<F>(self, returns: Returns, place: Place, body: F) -> Var<'p>
     where
-        F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> Var<'q>,
+        F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> Vec<Var<'q>>,
     {
         let (outer, count) = (self.init.builder(), self.rows.len());
         let all: Vec<Var<'p>> = [&[self.init][..], &self.rows, &self.consts].concat();
@@ -109,8 +120,8 @@ impl<'p> Steps<'p> {
         let inputs: Vec<Var<'_>> =
             (0..all.len()).map(|k| builder.input(&format!("x{k}"), &shape(k), Role::Argument)).collect();
         let (state, rest) = inputs.split_first().expect("the state is an input");
-        let out = body(*state, &rest[..count], &rest[count..]);
-        match builder.finish(&[out]) {
+        let outputs = body(*state, &rest[..count], &rest[count..]);
+        match builder.finish(&outputs) {
             Ok(body) => {
                 let body = Arc::new(body);
                 let op = Scan { body, length, rows: count, reverse: false, returns, checkpoint, linear: vec![] };
