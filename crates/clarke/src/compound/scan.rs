@@ -34,9 +34,9 @@ use std::sync::Arc;
 /// but one), and nothing else of the body. With `checkpoint` = k only every k-th is stored, and those within k steps are
 /// computed again where they are needed, with the same bits: 8·(n/k + k + 2)·|c| bytes. Each step is then evaluated twice,
 /// and differentiated once: one value more. Cotangents of constants are summed segment by segment, so these may differ in
-/// rounding; all others are the same bits. (Griewank 1992 and Griewank, Walther 2000 have the fewest evaluations for a
-/// number of states, which are more than two for each step as that number falls below √n; Chen, Xu, Zhang, Guestrin 2016
-/// have these segments.) Where the value is the states themselves, they are read there, and `checkpoint` changes nothing.
+/// rounding; all others are the same bits. Where the value is the states they are read there, and `checkpoint` changes
+/// nothing. Source of the segments: Chen, Xu, Zhang, Guestrin 2016; of schedules for fewer states: Griewank 1992; Griewank,
+/// Walther 2000, by whom √(2n) states is the least with two evaluations of each step, where k = √n holds 2·√n.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// The step.
@@ -87,7 +87,7 @@ impl Scan {
             Sample::new("scan(lambda c, x: c * w + x, a, x)", &[("a", &[2]), ("x", &[3, 2]), ("w", &[2])]),
             Sample::new("scan(lambda c: relu(c * w) + a, a, length=3)", &[("a", &[2]), ("w", &[])]),
             Sample::new(
-                "scan(lambda c, x: relu(c * w - x), a, x, checkpoint=2)",
+                "scan(lambda c, x: (relu(c * w - x), c * x), a, x, checkpoint=2)",
                 &[("a", &[]), ("x", &[5]), ("w", &[])],
             ),
         ],
