@@ -106,7 +106,7 @@ impl Scan {
         samples: &[
             Sample::new("fold(lambda c, x: maximum(c, x) - 0.1 * x, a, x)", &[("a", &[]), ("x", &[4])]),
             Sample::new(
-                "fold(lambda c, x: abs(c * w - x), a, x, checkpoint=True)",
+                "fold(lambda c, x: relu(c - x) + c * w, a, x, checkpoint=True)",
                 &[("a", &[]), ("x", &[5]), ("w", &[])],
             ),
         ],
@@ -261,6 +261,11 @@ impl Op for Scan {
     // With checkpoints the value is a part of what its derivative is made of, so that both need it computed once.
     fn execution(&self) -> Execution<'_> {
         if self.is_cut() { Execution::Expanded } else { Execution::Array(self) }
+    }
+
+    // Each step's selection is the one of least norm there; together they need not be.
+    fn has_least_norm(&self) -> bool {
+        false
     }
 
     fn family(&self) -> Option<&dyn Family> {

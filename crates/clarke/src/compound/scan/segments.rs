@@ -12,13 +12,13 @@ impl Scan {
         !stores_them_anyway && self.checkpoint.is_some_and(|steps| steps < self.length)
     }
 
-    /// How many steps lie between stored states so that about as many are stored as lie between: the divisor of n with the
-    /// least sum of both, as long as that is at most 5/4 of the 2·√n that could be; else ⌈√n⌉, and some steps are left over.
+    /// How many steps lie between stored states so that about as many are stored as lie between: the divisor of n next to √n,
+    /// if both numbers together are at most 5/4 of the 2·√n that could be; else ⌈√n⌉, and some steps are left over.
     pub(super) fn root(length: usize) -> usize {
         let below = length.isqrt();
         let up = (below + usize::from(below * below < length)).max(1);
-        let divisor = (1..=up).rev().find(|k| length % k == 0).unwrap_or(1);
-        if 2 * (divisor + length / divisor) <= 5 * up { divisor } else { up }
+        let near = |k: &usize| length % k == 0 && 2 * (k + length / k) <= 5 * up;
+        (2..=up).rev().find(near).unwrap_or(up)
     }
 }
 
