@@ -171,6 +171,23 @@ fn memory_grows_like_the_square_root() {
     }
 }
 
+/// A value alone holds two states, and cotangents of the rows no more than once, also where some steps are left over.
+#[test]
+fn what_is_held_besides_the_states() {
+    for setting in ["", ", checkpoint=True", ", checkpoint=7"] {
+        let (one, many) = (recurrent(2, setting).cost(), recurrent(100_000, setting).cost());
+        assert!(many.bytes_live <= one.bytes_live + 8 * 64, "{setting}: {many:?} {one:?}");
+    }
+    let n = 10_007;
+    let f = read("sum(fold(lambda c, x: tanh(c + x), a, x, checkpoint=True))", &[("a", &[4]), ("x", &[n, 4])]);
+    let cost = f.gradient_cost().unwrap().gradient;
+    let rows = 8 * 4 * n as u64;
+    assert!(cost.bytes_live < rows + rows / 10, "{cost:?} for rows of {rows} bytes");
+    // A body that is linear in the state is differentiated without the states.
+    let f = read("sum(fold(lambda c: 0.5*c + w, a, length=5000))", &[("a", &[4]), ("w", &[4])]);
+    assert!(f.gradient_cost().unwrap().gradient.bytes_live < 4096);
+}
+
 /// Each step is evaluated once more, and its derivative as often as without; sums of constants are added to once a segment.
 #[test]
 fn one_more_evaluation_of_each_step() {

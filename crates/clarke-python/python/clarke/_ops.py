@@ -352,7 +352,7 @@ array([ 0., -3., -4.])
 np.float64(2.0)
 >>> decay = ck.program(lambda w: ck.fold(lambda c: c * w, 1.0, length=10_000, checkpoint=True))
 >>> round(decay.grad(0.9999), 2)
-3678.98
+np.float64(3678.98)
 """
 
 for _entry in ENTRIES.values():

@@ -31,10 +31,13 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
     simple
 }
 
+/// By family and arguments: which parts are returned by any of them, and which operators they are.
+type Families = HashMap<(String, Vec<usize>), (Vec<bool>, HashSet<String>)>;
+
 /// One pass: operators of one family with the same arguments become parts of one; None if there are none such.
 fn joined(program: &Program) -> Option<Program> {
     let of = |op: &dyn Op, args: &[usize]| op.family().map(|family| (identity(family.least().as_ref()), args.to_vec()));
-    let mut families: HashMap<(String, Vec<usize>), (Vec<bool>, HashSet<String>)> = HashMap::new();
+    let mut families = Families::new();
     for node in program.nodes() {
         if let Kind::Apply { op, args } = &node.kind
             && let (Some(key), Some(family)) = (of(op.as_ref(), args), op.family())

@@ -16,27 +16,12 @@ use crate::program::{Builder, Program, Role, Var};
 pub(super) fn transposed<'p>(scan: &Scan, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
     let asked: Vec<usize> = (0..at.args.len()).filter(|&k| k < scan.states() || at.args[k].is_none()).collect();
     let back = Back::new(scan, &asked, at.calculus.transpose(&scan.body, &asked)?);
-    let value = back.value(scan, at);
-    let sums = back.wholes.iter().map(|&k| scan.body.inputs()[k].shape.as_slice());
-    let shapes: Vec<&[usize]> = (0..scan.states()).map(|k| scan.state(k)).chain(sums).collect();
-    let length = |shape: &[usize]| crate::tensor::size(shape);
+    let (scan_back, value) = back.scan(scan, at);
     if let Some(row) = back.rows.iter().position(|&k| k == at.wrt) {
-        let before: usize = shapes.iter().map(|s| length(s)).sum::<usize>()
-            + back.rows[..row].iter().map(|&k| length(&at.shapes[k])).sum::<usize>();
-        return Ok(part(value, before, at.shape));
+        return Ok(scan_back.rows_of(row, value));
     }
-    let place = if at.wrt < scan.states() {
-        at.wrt
-    } else {
-        scan.states()
-            + back.wholes.iter().position(|&k| k == at.wrt).expect("an argument that depends on the linear ones")
-    };
-    Ok(part(value, shapes[..place].iter().map(|s| length(s)).sum(), at.shape))
-}
-
-/// An array of this shape that begins here in a vector.
-fn part<'p>(value: Var<'p>, from: usize, shape: &[usize]) -> Var<'p> {
-    value.slice(0, from..from + crate::tensor::size(shape)).reshape(shape)
+    let sum = back.wholes.iter().position(|&k| k == at.wrt).map(|sum| scan.states() + sum);
+    Ok(scan_back.last(sum.unwrap_or(at.wrt), value))
 }
 
 /// The step of the scan in the other direction.
@@ -78,8 +63,8 @@ impl Back {
         Back { step, wholes, rows, known }
     }
 
-    /// Its scan: what the state after the last step has as its cotangent is where it begins.
-    fn value<'p>(&self, scan: &Scan, at: &Transposition<'_, 'p>) -> Var<'p> {
+    /// Its scan, and the value: what the state after the last step has as its cotangent is where it begins.
+    fn scan<'p>(&self, scan: &Scan, at: &Transposition<'_, 'p>) -> (Scan, Var<'p>) {
         let (builder, states, mut feeds) = (at.cotangent.builder(), scan.states(), Feeds::default());
         let mut count = 0;
         let mut next = |argument: Var<'p>, linear: bool| {

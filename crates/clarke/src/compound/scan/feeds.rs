@@ -26,8 +26,9 @@ impl<'p> Feeds<'p> {
         if row { self.rows.push(feed) } else { self.consts.push(feed) }
     }
 
-    /// The scan, in the direction said, of a program that returns the next states first. What it does not read is left out.
-    pub fn scan(mut self, program: &Program, length: usize, reverse: bool, kept: Vec<bool>) -> Var<'p> {
+    /// The scan, in the direction said, of a program that returns the next states first, and its value. What the program
+    /// does not read is left out.
+    pub fn scan(mut self, program: &Program, length: usize, reverse: bool, kept: Vec<bool>) -> (Scan, Var<'p>) {
         let read = reads(program);
         self.rows.retain(|feed| read[feed.input]);
         self.consts.retain(|feed| read[feed.input]);
@@ -38,7 +39,8 @@ impl<'p> Feeds<'p> {
         let args: Vec<Var<'p>> = all.iter().map(|feed| feed.argument).collect();
         let body = Arc::new(reordered(program, &order));
         let op = Scan { body, length, rows, reverse, returns: Returns::Packed(kept), checkpoint: None, linear };
-        args[0].apply_with(op, &args[1..])
+        let value = args[0].apply_with(op.clone(), &args[1..]);
+        (op, value)
     }
 }
 

@@ -17,7 +17,7 @@ impl Scan {
     pub(super) fn root(length: usize) -> usize {
         let below = length.isqrt();
         let up = (below + usize::from(below * below < length)).max(1);
-        let near = |k: &usize| length % k == 0 && 2 * (k + length / k) <= 5 * up;
+        let near = |k: &usize| length.is_multiple_of(*k) && 2 * (k + length / k) <= 5 * up;
         (2..=up).rev().find(near).unwrap_or(up)
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn linearized<'p>(scan: &Scan, at: &Linearization<'_, 'p>) -> Result<
         feeds.push(false, Feed { input, argument, linear: false });
     }
     let own = (0..states).map(|k| scan.keeps(k)).collect();
-    Ok(feeds.scan(&program, scan.length, scan.reverse, own))
+    Ok(feeds.scan(&program, scan.length, scan.reverse, own).1)
 }
 
 /// The body with every input a variable.
