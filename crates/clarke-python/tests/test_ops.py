@@ -55,8 +55,8 @@ CALLS: dict[str, list[tuple[tuple[Any, ...], dict[str, Any]]]] = {
     "conv2d": [((X[None, None], np.ones((1, 1, 2, 2))), {"padding": 1})],
     **{n: [((X, 2), {}), ((X,), {"kernel_size": 2, "stride": 1})] for n in ("max_pool1d", "avg_pool1d", "max_pool2d", "avg_pool2d")},
     "windows": [((V, (2,)), {})], "add_windows": [((np.ones((2, 3)), (4,), (2,)), {})],
-    "scan": [((lambda c, x: np.maximum(c + x, 0), 0.0, V), {}), ((lambda c, r, k: c * k + r, np.ones(4), X), {"consts": (V,)}), ((lambda c: 0.5 * c, V), {"length": 3})],
-    "fold": [((lambda c, x: np.maximum(c + x, 0), 0.0, V), {})],
+    "scan": [((lambda c, x: np.maximum(c + x, 0), 0.0, V), {}), ((lambda c, r, k: c * k + r, np.ones(4), X), {"consts": (V,)}), ((lambda c: 0.5 * c, V), {"length": 3}), ((lambda c, x: (c + x, c * x), 0.0, V), {"checkpoint": 2})],
+    "fold": [((lambda c, x: np.maximum(c + x, 0), 0.0, V), {}), ((lambda c, x: np.sin(c + x), 0.0, V), {"checkpoint": True})],
 }  # fmt: skip
 
 
@@ -134,6 +134,30 @@ def test_a_loop_over_what_is_known_may_read_a_traced_value() -> None:
     f = ck.program(lambda w: ck.fold(lambda c, x: c * w + x, 0.0, np.array([1.0, 2.0, 3.0])))
     assert f(2.0) == 1 * 4 + 2 * 2 + 3
     assert f.grad(2.0) == 2 * 2 + 2
+
+
+@pytest.mark.parametrize("checkpoint", [1, 3, True])
+def test_checkpoints_change_no_derivative_and_what_is_held(checkpoint: Any) -> None:
+    def loss(a: Any, w: Any, **settings: Any) -> Any:
+        return ck.fold(lambda c, x: np.abs(w * c + x), a, np.linspace(-1.0, 1.0, 1000)[:, None], **settings).sum()
+
+    whole, some = ck.program(loss), ck.program(lambda a, w: loss(a, w, checkpoint=checkpoint))
+    a, w = np.array([0.3, -0.2]), np.array([0.9, 0.8])
+    for expected, found in zip(whole.grad(a, w), some.grad(a, w), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-13)
+    if checkpoint is True:
+        held = [f.cost(a, w).gradient.bytes_live for f in (whole, some)]
+        assert 5 * held[1] < held[0]
+
+
+def test_a_hundred_thousand_steps() -> None:
+    f = ck.program(lambda w: ck.fold(lambda c: c * w + 1, 0.0, length=100_000, checkpoint=True))
+    assert f.grad(0.5) == pytest.approx(4.0)
+
+
+def test_a_checkpoint_that_is_none_names_the_line() -> None:
+    with pytest.raises(ck.CallError, match=r"`checkpoint` must be a number of steps.*test_ops\.py:\d+\)"):
+        ck.fold(lambda c: c, 0.0, length=3, checkpoint=0)
 
 
 def test_large_constants_are_kept_once_unless_they_change() -> None:

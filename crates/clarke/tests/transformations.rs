@@ -123,3 +123,30 @@ fn a_gradient_is_of_one_scalar() {
     let two = Program::trace_many(&[&[]], |v| vec![v[0], v[0] * 2.0]).unwrap();
     assert!(two.gradient().is_err() && two.jacobian().is_err());
 }
+
+/// The cotangents of parts that fill an array along an axis are put together; others are added up among zeros.
+#[test]
+fn parts_are_put_together() {
+    let x = vec![Draw::new(3).tensor(&[4, 3], (-1.0, 1.0))];
+    for (text, together) in [
+        ("sum(square(x[:1])) + sum(sin(x[1:]))", true),
+        ("sum(sin(x[1:])) + sum(square(x[:1]))", true),
+        ("sum(exp(x[0])) + sum(x[1:]**3)", true),
+        ("sum(square(x[:, :2])) + sum(sin(x[:, 2]))", true),
+        ("sum(square(x[:2])) + sum(sin(x[1:]))", false),
+        ("sum(square(x[:1])) + sum(sin(x[2:]))", false),
+        ("sum(square(x[:2, :2])) + sum(sin(x[2:, 2:]))", false),
+        ("sum(square(x[:1])) + sum(sin(x[::-1][:3]))", false),
+    ] {
+        let f = clarke::parse(text, &[("x", &[4, 3])]).unwrap();
+        let gradient = f.gradient().unwrap();
+        assert_eq!(gradient.to_string().contains("concatenate"), together, "{text}: {gradient}");
+        assert_eq!(gradient.to_string().contains("put_slice"), !together, "{text}: {gradient}");
+        let found = gradient.eval(&x).unwrap().remove(0);
+        for k in 0..12 {
+            let moved = |by: f64| vec![Tensor::from_fn(&[4, 3], |i| x[0].data()[i] + if i == k { by } else { 0.0 })];
+            let value = |by: f64| f.eval(&moved(by)).unwrap()[0].item();
+            assert!((found.data()[k] - (value(1e-6) - value(-1e-6)) / 2e-6).abs() < 1e-8, "{text} at {k}");
+        }
+    }
+}

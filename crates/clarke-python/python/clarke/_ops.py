@@ -261,19 +261,24 @@ def _traced_body(body: Callable[..., Any], shapes: list[tuple[int, ...]]) -> tup
     args = [Var(inner.tracer, inner.tracer.input(name, shape)) for name, shape in zip(names, shapes, strict=True)]
     token = open_body.set(inner)
     try:
-        made = lift(body(*args))
-        if not isinstance(made, Var):
-            made = constant(inner.tracer, made)
-        made = inner.own(made)
+        made = body(*args)
+        both = made if isinstance(made, tuple) else (made,)
+        lifted = [lift(value) for value in both]
+        owned = [inner.own(v if isinstance(v, Var) else constant(inner.tracer, v)) for v in lifted]
     finally:
         open_body.reset(token)
     outer = [var for var, _ in inner.captured.values()]
-    return _clarke.Body(inner.tracer.finish([made.node]), outer, names), outer[0] if outer else None
+    return _clarke.Body(inner.tracer.finish([v.node for v in owned]), outer, names), outer[0] if outer else None
 
 
 def _loop(name: str) -> Callable[..., Any]:
     def run(
-        body: Callable[..., Any], init: Operand, *arrays: Operand, length: int | None = None, consts: Any = ()
+        body: Callable[..., Any],
+        init: Operand,
+        *arrays: Operand,
+        length: int | None = None,
+        consts: Any = (),
+        checkpoint: int | bool | None = None,
     ) -> Any:
         if not callable(body):
             file, line = origin()
@@ -292,7 +297,8 @@ def _loop(name: str) -> Callable[..., Any]:
         if around is not None and captured is not None:
             # What the body reads belongs to the loop around it; so must the rest.
             operands = [around.own(v) if isinstance(v, Var) else v for v in operands]
-        settings = {} if length is None else {"length": length}
+        given = {"length": length, "checkpoint": checkpoint}
+        settings = {setting: value for setting, value in given.items() if value is not None}
 
         def recorded(tracer: _clarke.Tracer, args: list[Var]) -> Var:
             return record_in(tracer, name, (made, *args[:first]), {"consts": tuple(args[first:]), **settings})
@@ -318,7 +324,8 @@ Parameters
 ----------
 body : callable
     Takes the state, a row of each array, and each of the constants; returns the next state, of the same shape. It is
-    traced once. Values of a function around it that it reads are constants of the loop.
+    traced once. Values of a function around it that it reads are constants of the loop. The body of a scan may return a
+    tuple of the next state and an array; these arrays are then returned, stacked, in place of the states.
 init : array
     The state at the start.
 *arrays : array
@@ -327,6 +334,11 @@ length : int, optional
     How many steps, where no array says it.
 consts : array or sequence of arrays
     What every step sees whole.
+checkpoint : int or True, optional
+    How many steps lie between states that reverse mode stores; True takes about the square root of the number of steps,
+    so that of n states of order √n are held at a time. The others are computed again, with the same bits, which costs one
+    more evaluation of each step. By default all states are stored, and nothing else of the steps. It changes nothing where
+    a scan returns its states.
 
 Examples
 --------
@@ -334,8 +346,13 @@ Examples
 >>> import numpy as np
 >>> ck.scan(lambda c, x: np.maximum(c + x, 0), 0.0, np.array([1.0, -3.0, 2.0]))
 array([1., 0., 2.])
+>>> ck.scan(lambda c, x: (c + x, c * x), 0.0, np.array([1.0, -3.0, 2.0]))
+array([ 0., -3., -4.])
 >>> ck.fold(lambda c, x: np.maximum(c + x, 0), 0.0, np.array([1.0, -3.0, 2.0]))
 np.float64(2.0)
+>>> decay = ck.program(lambda w: ck.fold(lambda c: c * w, 1.0, length=10_000, checkpoint=True))
+>>> round(decay.grad(0.9999), 2)
+np.float64(3678.98)
 """
 
 for _entry in ENTRIES.values():

@@ -1,104 +1,158 @@
 //! `scan`: a program applied again and again, its result carried from step to step.
 
+mod call;
 mod cotangent;
+mod feeds;
+mod kernel;
+mod parts;
+mod segments;
+mod steps;
+mod tangent;
+
+pub use steps::Steps;
 
 use crate::error::{Fault, Result};
-use crate::program::call::{Call, Value};
 use crate::program::class::{Class, Level};
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Operand, Param,
-    Sample, TakesSparse, Transposition,
+    Batching, Entry, Execution, Family, Linearity, Linearization, Notation, Op, Operand, Param, Sample, TakesSparse,
+    Transposition,
 };
-use crate::program::real::Scalar;
-use crate::program::{Builder, Program, Role, Var};
-use crate::tensor::size;
+use crate::program::{Program, Var};
 use std::sync::Arc;
 
-/// `scan(body, init, x, …)`: the states c_{t+1} = body(c_t, x_t, …, k, …) for t = 0, …, n − 1 from c_0 = init, stacked:
-/// row t is the state after step t.
+/// `scan(body, init, x, …)`: the states c_{t+1} = body(c_t, x_t, …, k, …) for t = 0, …, n − 1 from c_0 = init.
 ///
 /// Arguments: init, then arrays with a leading axis of length n of which step t sees row t, then arrays that every step
-/// sees whole. The body takes them in this order (rows for the former) and returns the next state, of init's shape.
+/// sees whole. The body takes them in this order (rows for the former) and returns the next state, of init's shape; or that
+/// and a result y_t of the step, of any shape, and then these are returned, stacked, and not the states.
 ///
-/// At ties: each step has its own. Cost: n bodies; the states are stored, 8·n·|c| bytes in f64.
-/// Derivatives: forward mode is a scan of the linearized body, reverse mode a scan in the other direction of its
-/// transpose.
+/// At ties: each step has its own. Cost: n bodies. Derivatives: forward mode is a scan of the linearized body, which sees
+/// the states; reverse mode is one scan in the other direction of its transpose, which carries the cotangents of state and
+/// constants and returns those of the rows. So the body's derivative is evaluated once a step.
+///
+/// Memory of reverse mode: the states before all steps, 8·n·|c| bytes in f64 (of which a value that is the states holds all
+/// but one), and nothing else of the body. With `checkpoint` = k only every k-th is stored, and those within k steps are
+/// computed again where they are needed, with the same bits: 8·(n/k + k + 2)·|c| bytes. Each step is then evaluated twice,
+/// and differentiated once: one value more. Cotangents of constants are summed segment by segment, so these may differ in
+/// rounding; all others are the same bits. Where the value is the states they are read there, and `checkpoint` changes
+/// nothing. Source of the segments: Chen, Xu, Zhang, Guestrin 2016; of schedules for fewer states: Griewank 1992; Griewank,
+/// Walther 2000, by whom √(2n) states is the least with two evaluations of each step, where k = √n holds 2·√n.
 #[derive(Debug, Clone)]
 pub struct Scan {
     /// The step.
     pub body: Arc<Program>,
     /// How many steps.
     pub length: usize,
-    /// How many of the arguments after init are seen row by row.
+    /// How many of the arguments after the states are seen row by row.
     pub rows: usize,
     /// From the last step to the first: row t of the result is then the state after the step that saw row t.
     pub reverse: bool,
-    /// Only the state after all steps.
-    pub last: bool,
+    /// What of all this is returned.
+    pub returns: Returns,
+    /// How many steps lie between states that reverse mode stores. All are stored if there is no such number, which costs one
+    /// evaluation less of each step.
+    pub checkpoint: Option<usize>,
     /// The arguments in which the body is linear; empty if it is not known to be linear in any.
     pub linear: Vec<bool>,
+}
+
+/// What a [`Scan`] returns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Returns {
+    /// The states after each step, stacked: `scan`.
+    States,
+    /// The state after all steps: `fold`.
+    Last,
+    /// What each step returns beside the next state, stacked: `scan` of a body that returns two arrays.
+    Rows,
+    /// As one vector, for a body that carries as many states as there are marks here, and may return more than the next
+    /// ones: for each state the last, or where it is marked all that it went through, the first among them, in the order
+    /// of the rows; then the further results of each step, stacked. What derivatives of scans are made of.
+    Packed(Vec<bool>),
 }
 
 impl Scan {
     /// The line of `scan` in the table of operators.
     pub const SCAN: Entry = Entry {
         name: "scan",
-        signature: "scan(body, init, x, …, length=None, consts=())",
-        formula: "the states c ← body(c, x_t, …) for t = 0, 1, …, from c = init, stacked",
+        signature: "scan(body, init, x, …, length=None, consts=(), checkpoint=None)",
+        formula: "the states c ← body(c, x_t, …) for t = 0, 1, …, from c = init, stacked; the y_t of c, y ← body(c, x_t, …)",
         class: "of its body if that is linear, else semialgebraic or wilder",
         ties: "those of its body, for each step its own",
-        source: "jax.lax.scan",
+        source: "jax.lax.scan; checkpoints: Griewank 1992, Chen et al. 2016",
         notation: Notation::Call,
-        call: |call| states(call),
+        call: |call| call::states(call, Returns::States),
         samples: &[
             Sample::new("scan(lambda c, x: abs(c - x) * 0.5, a, x)", &[("a", &[]), ("x", &[4])]),
             Sample::new("scan(lambda c, x: c * w + x, a, x)", &[("a", &[2]), ("x", &[3, 2]), ("w", &[2])]),
             Sample::new("scan(lambda c: relu(c * w) + a, a, length=3)", &[("a", &[2]), ("w", &[])]),
+            Sample::new(
+                "scan(lambda c, x: (relu(c * w - x), c * x), a, x, checkpoint=2)",
+                &[("a", &[]), ("x", &[5]), ("w", &[])],
+            ),
         ],
     };
 
     /// The line of `fold` in the table of operators.
     pub const FOLD: Entry = Entry {
         name: "fold",
-        signature: "fold(body, init, x, …, length=None, consts=())",
+        signature: "fold(body, init, x, …, length=None, consts=(), checkpoint=None)",
         formula: "the last state of scan",
         class: "as scan",
         ties: "those of its body, for each step its own",
-        source: "functools.reduce",
+        source: "functools.reduce; checkpoints: Griewank 1992, Chen et al. 2016",
         notation: Notation::Call,
-        call: |call| states(call).map(last_row),
-        samples: &[Sample::new("fold(lambda c, x: maximum(c, x) - 0.1 * x, a, x)", &[("a", &[]), ("x", &[4])])],
+        call: |call| call::states(call, Returns::Last),
+        samples: &[
+            Sample::new("fold(lambda c, x: maximum(c, x) - 0.1 * x, a, x)", &[("a", &[]), ("x", &[4])]),
+            Sample::new(
+                "fold(lambda c, x: relu(c - x) + c * w, a, x, checkpoint=True)",
+                &[("a", &[]), ("x", &[5]), ("w", &[])],
+            ),
+        ],
     };
 
     /// Whether a step sees only its row of this argument.
     fn is_row(&self, argument: usize) -> bool {
-        (1..=self.rows).contains(&argument)
+        (self.states()..self.states() + self.rows).contains(&argument)
     }
 
-    fn carry(&self) -> &[usize] {
-        &self.body.inputs()[0].shape
+    /// How many states are carried.
+    fn states(&self) -> usize {
+        match &self.returns {
+            Returns::States | Returns::Last | Returns::Rows => 1,
+            Returns::Packed(kept) => kept.len(),
+        }
+    }
+
+    /// The shape of a state.
+    fn state(&self, which: usize) -> &[usize] {
+        &self.body.inputs()[which].shape
     }
 
     fn fault(&self, args: &[&[usize]], rule: String) -> Fault {
-        Fault::Shapes { op: "scan".into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule }
+        Fault::Shapes { op: self.name().into(), shapes: args.iter().map(|s| s.to_vec()).collect(), rule }
     }
 
-    /// The states before each step, given those after: init first, the last dropped (in the direction of the scan).
-    fn before<'p>(&self, init: Var<'p>, after: Var<'p>) -> Var<'p> {
-        let first = init.reshape(&leading(1, self.carry()));
-        if self.length == 1 {
-            return first;
+    /// Checks what the body returns.
+    fn check_body(&self, args: &[&[usize]]) -> Result<(), Fault> {
+        let (outputs, states) = (self.body.output_shapes(), self.states());
+        let enough = match self.returns {
+            Returns::States | Returns::Last => outputs.len() == 1,
+            Returns::Rows => outputs.len() == 2,
+            Returns::Packed(_) => outputs.len() >= states,
+        };
+        if enough && (0..states).all(|k| outputs[k] == self.state(k)) {
+            return Ok(());
         }
-        if self.reverse {
-            after.slice(0, 1..).concatenate(&[first], 0)
-        } else {
-            first.concatenate(&[after.slice(0, ..self.length - 1)], 0)
-        }
-    }
-
-    /// The scan of another body.
-    fn with_body(&self, body: Program, rows: usize, linear: Vec<bool>) -> Scan {
-        Scan { body: Arc::new(body), rows, linear, ..self.clone() }
+        let wanted: Vec<&[usize]> = (0..states).map(|k| self.state(k)).collect();
+        Err(self.fault(args, match (&self.returns, wanted.as_slice()) {
+            (Returns::Rows, [one]) => {
+                format!("the body must return the next state, of shape {one:?}, and one array beside it, not {outputs:?}")
+            }
+            (_, [one]) => format!("the body must return the next state, of shape {one:?}, not {outputs:?}"),
+            (_, many) => format!("the body must return the next states first, of shapes {many:?}, not {outputs:?}"),
+        }))
     }
 }
 
@@ -106,80 +160,13 @@ fn leading(n: usize, shape: &[usize]) -> Vec<usize> {
     std::iter::once(n).chain(shape.iter().copied()).collect()
 }
 
-/// A call of `scan`, read.
-struct Steps<'p> {
-    init: Var<'p>,
-    rows: Vec<Var<'p>>,
-    consts: Vec<Var<'p>>,
-    length: usize,
-}
-
-/// Reads the call: all states (or what `last` says: the printed form of an operator of a derivative).
-fn states<'p>(call: &Call<'_, 'p>) -> Result<Var<'p>> {
-    let keywords = ["body", "length", "consts", "rows", "reverse", "last", "linear"];
-    call.expect(1, usize::MAX, &keywords)?;
-    let named = call.keywords.iter().find(|(name, _)| name == "body").map(|(_, v)| v.clone());
-    let (function, arrays) = match named {
-        Some(Value::Function(f)) => (f, call.args),
-        Some(_) => return Err(call.fault("`body` must be a function")),
-        None => (call.function(0)?, &call.args[1..]),
-    };
-    let mut steps = read_steps(call, arrays)?;
-    let mut shapes = vec![steps.init.shape()];
-    shapes.extend(steps.rows.iter().map(|x| x.shape()[1..].to_vec()));
-    shapes.extend(steps.consts.iter().map(Var::shape));
-    if shapes.len() != function.params.len() {
-        let problem = format!("the body takes {} arguments, but a step has {}", function.params.len(), shapes.len());
-        return Err(call.fault(problem));
-    }
-    let (body, captured) = (function.make)(&shapes)?;
-    steps.consts.extend(captured);
-    let flag = |name: &str| matches!(call.optional(name, usize::MAX), Some(Value::Flag(true)));
-    let linear = call.ints("linear", usize::MAX)?.unwrap_or_default().iter().map(|x| *x != 0).collect();
-    let (reverse, last) = (flag("reverse"), flag("last"));
-    let op = Scan { body: Arc::new(body), length: steps.length, rows: steps.rows.len(), reverse, last, linear };
-    let args: Vec<Var<'p>> = std::iter::once(steps.init).chain(steps.rows).chain(steps.consts).collect();
-    Ok(call.apply(op, &args))
-}
-
-/// The arrays of a call: the state at the start, those gone through, those seen whole, and how many steps there are.
-fn read_steps<'p>(call: &Call<'_, 'p>, arrays: &[Value<'p>]) -> Result<Steps<'p>> {
-    let vars = arrays.iter().map(|v| call.as_var(v)).collect::<Result<Vec<_>>>()?;
-    let Some((init, rest)) = vars.split_first() else { return Err(call.fault("the state at the start is missing")) };
-    let count = match call.ints("rows", usize::MAX)? {
-        Some(n) => usize::try_from(n[0]).ok().filter(|n| *n <= rest.len()),
-        None => Some(rest.len()),
-    };
-    let count = count.ok_or_else(|| call.fault("`rows` is more than there are arrays"))?;
-    let (rows, whole) = rest.split_at(count);
-    let mut consts = whole.to_vec();
-    match call.optional("consts", usize::MAX) {
-        Some(Value::Tuple(many) | Value::List(many)) => {
-            consts.extend(many.iter().map(|v| call.as_var(v)).collect::<Result<Vec<_>>>()?);
-        }
-        Some(one) => consts.push(call.as_var(one)?),
-        None => {}
-    }
-    if rows.iter().any(|x| x.rank() == 0) {
-        return Err(call.fault("an array to go through needs a leading axis; a scalar has none"));
-    }
-    let given = call.ints("length", usize::MAX)?.map(|n| n.first().copied().unwrap_or(-1));
-    let length = match (rows.first(), given) {
-        (_, Some(n)) => {
-            usize::try_from(n).map_err(|_| call.fault(format!("`length` is {n}, but cannot be negative")))?
-        }
-        (Some(x), None) => x.shape()[0],
-        (None, None) => return Err(call.fault("either an array to go through or `length` is needed")),
-    };
-    Ok(Steps { init: *init, rows: rows.to_vec(), consts, length })
-}
-
 impl Op for Scan {
     fn name(&self) -> &'static str {
-        "scan"
+        if self.returns == Returns::Last { "fold" } else { "scan" }
     }
 
     fn params(&self) -> Vec<(&'static str, Param)> {
+        let marks = |marks: &[bool]| Param::Ints(marks.iter().map(|b| *b as i64).collect());
         let mut params = vec![
             ("body", Param::Program(self.body.clone())),
             ("length", Param::Int(self.length as i64)),
@@ -188,36 +175,43 @@ impl Op for Scan {
         if self.reverse {
             params.push(("reverse", Param::Flag(true)));
         }
-        if self.last {
-            params.push(("last", Param::Flag(true)));
+        if let Returns::Packed(kept) = &self.returns {
+            params.push(("packed", marks(kept)));
+        }
+        if let Some(steps) = self.checkpoint {
+            params.push(("checkpoint", Param::Int(steps as i64)));
         }
         if !self.linear.is_empty() {
-            params.push(("linear", Param::Ints(self.linear.iter().map(|b| *b as i64).collect())));
+            params.push(("linear", marks(&self.linear)));
         }
         params
     }
 
     fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        if args.len() != self.body.inputs().len() {
-            return Err(self.fault(args, format!("its body takes {} arguments", self.body.inputs().len())));
+        let inputs = self.body.inputs();
+        if args.len() != inputs.len() {
+            return Err(self.fault(args, format!("its body takes {} arguments", inputs.len())));
         }
-        for (k, (input, arg)) in std::iter::zip(self.body.inputs(), args).enumerate() {
+        let marks = self.linear.is_empty() || self.linear.len() == args.len();
+        if !marks || !(1..=args.len()).contains(&self.states()) || self.states() + self.rows > args.len() {
+            return Err(self.fault(args, "states, rows and marks must be as many as there are arguments".into()));
+        }
+        for (k, (input, arg)) in std::iter::zip(inputs, args).enumerate() {
             let want = if self.is_row(k) { leading(self.length, &input.shape) } else { input.shape.clone() };
             if want != *arg {
                 return Err(self.fault(args, format!("argument {} must have shape {want:?}", k + 1)));
             }
         }
-        match self.body.output_shapes().as_slice() {
-            [one] if *one == self.carry() => {}
-            other => {
-                let rule = format!("the body must return the next state, of shape {:?}, not {other:?}", self.carry());
-                return Err(self.fault(args, rule));
-            }
-        }
+        self.check_body(args)?;
         if self.length == 0 {
             return Err(self.fault(args, "at least one step is needed".into()));
         }
-        Ok(if self.last { self.carry().to_vec() } else { leading(self.length, self.carry()) })
+        Ok(match self.returns {
+            Returns::States => leading(self.length, self.state(0)),
+            Returns::Last => self.state(0).to_vec(),
+            Returns::Rows => leading(self.length, self.further()[0]),
+            Returns::Packed(_) => vec![self.lengths().iter().sum()],
+        })
     }
 
     // Iteration of a piecewise linear body is piecewise linear for each fixed length; levels are preserved by
@@ -232,19 +226,12 @@ impl Op for Scan {
         if self.linear.is_empty() { Linearity::None } else { Linearity::In(self.linear.clone()) }
     }
 
+    fn expand<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
+        segments::written_out(self, args)
+    }
+
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
-        if self.last {
-            // The last state is a row of all states: so is its tangent.
-            let all = Scan { last: false, ..self.clone() };
-            let out = at.args[0].apply_with(all.clone(), &at.args[1..]);
-            let inner = Linearization { out, ..*at };
-            return Ok(all.linearize(&inner)?.map(|dots| if self.reverse { dots.get(0) } else { last_row(dots) }));
-        }
-        let active: Vec<bool> = at.tangents.iter().enumerate().map(|(k, t)| k == 0 || t.is_some()).collect();
-        let fixed: Vec<&str> =
-            self.body.inputs().iter().zip(&active).filter(|(_, a)| !**a).map(|(i, _)| i.name.as_str()).collect();
-        let linear = at.calculus.linearize(&all_arguments(&self.body).holding(&fixed)?)?;
-        Ok(Some(tangent_scan(self, at, &linear, &active)))
+        tangent::linearized(self, at).map(Some)
     }
 
     fn transpose<'p>(&self, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
@@ -253,41 +240,53 @@ impl Op for Scan {
 
     fn batch<'p>(&self, at: &Batching<'_, 'p>) -> Result<Var<'p>> {
         let mut mapped = at.mapped.to_vec();
-        mapped[0] = true;
         let mut args = at.args.to_vec();
-        args[0] = args[0].broadcast_to(&leading(at.size, self.carry()));
         for (k, arg) in args.iter_mut().enumerate() {
-            if mapped[k] && self.is_row(k) {
+            if k < self.states() && !std::mem::replace(&mut mapped[k], true) {
+                *arg = arg.broadcast_to(&leading(at.size, self.state(k)));
+            } else if mapped[k] && self.is_row(k) {
                 *arg = swap_leading(*arg);
             }
         }
         let body = at.calculus.batch(&self.body, &mapped, at.size)?;
         let op = Scan { body: Arc::new(body), ..self.clone() };
-        let out = args[0].apply_with(op, &args[1..]);
-        Ok(if self.last { out } else { swap_leading(out) })
+        let out = args[0].apply_with(op.clone(), &args[1..]);
+        Ok(match self.returns {
+            Returns::States | Returns::Rows => swap_leading(out),
+            Returns::Last => out,
+            Returns::Packed(_) => op.batch_first(out, at.size),
+        })
     }
 
+    // With checkpoints the value is a part of what its derivative is made of, so that both need it computed once.
     fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
+        if self.is_cut() { Execution::Expanded } else { Execution::Array(self) }
+    }
+
+    // Each step's selection is the one of least norm there; together they need not be.
+    fn has_least_norm(&self) -> bool {
+        false
+    }
+
+    fn family(&self) -> Option<&dyn Family> {
+        (!self.is_cut()).then_some(self)
     }
 
     fn unroll<'p>(&self, args: &[Var<'p>]) -> Option<Var<'p>> {
-        let builder = args[0].builder();
-        let mut carry = args[0];
-        let mut states = vec![];
-        let order: Vec<usize> =
-            if self.reverse { (0..self.length).rev().collect() } else { (0..self.length).collect() };
-        for t in order {
-            let mut step = vec![carry];
-            step.extend(args[1..=self.rows].iter().map(|x| x.get(t)));
-            step.extend(&args[1 + self.rows..]);
-            carry = builder.inline(&self.body, &step)[0];
-            states.push(carry);
+        let (builder, states) = (args[0].builder(), self.states());
+        let mut now = args[..states].to_vec();
+        let (mut before, mut further) = (vec![], vec![]);
+        for k in 0..self.length {
+            let t = if self.reverse { self.length - 1 - k } else { k };
+            before.push(now.clone());
+            let mut step = now;
+            step.extend(args[states..][..self.rows].iter().map(|x| x.get(t)));
+            step.extend(&args[states + self.rows..]);
+            now = builder.inline(&self.body, &step);
+            further.push(now.split_off(states));
         }
-        if self.reverse {
-            states.reverse();
-        }
-        Some(if self.last { carry } else { states[0].stack(&states[1..], 0) })
+        before.push(now);
+        Some(self.assembled(before, further))
     }
 
     fn programs(&self) -> Vec<&Program> {
@@ -302,9 +301,9 @@ impl Op for Scan {
 /// A step may multiply by what is sparse.
 impl TakesSparse for Scan {
     fn takes(&self, sparse: &[Option<&str>]) -> Result<()> {
-        if let Some(name) = sparse[..=self.rows].iter().find_map(|name| *name) {
+        if let Some(name) = sparse[..self.states() + self.rows].iter().find_map(|name| *name) {
             let rule = "only what every step sees whole may be sparse".into();
-            return Err(Fault::Sparse { op: "scan".into(), input: name.into(), rule }.into());
+            return Err(Fault::Sparse { op: self.name().into(), input: name.into(), rule }.into());
         }
         let inputs = std::iter::zip(self.body.inputs(), sparse).filter(|(_, name)| name.is_some());
         self.body.sparse(&inputs.map(|(input, _)| input.name.as_str()).collect::<Vec<_>>()).map(|_| ())
@@ -322,192 +321,13 @@ impl TakesSparse for Scan {
                 Operand::Sparse { matrix, transposed: true } => body = body.bind(&input.name, &matrix.t())?,
             }
         }
-        Ok(Operand::Array(arrays[0].apply_with(self.with_body(body, self.rows, linear), &arrays[1..])))
+        let op = Scan { body: Arc::new(body), linear, ..self.clone() };
+        Ok(Operand::Array(arrays[0].apply_with(op, &arrays[1..])))
     }
-}
-
-/// The body with every input a variable.
-fn all_arguments(body: &Program) -> Program {
-    let names: Vec<&str> = body.inputs().iter().filter(|i| !i.role.is_selection()).map(|i| i.name.as_str()).collect();
-    body.varying(&names).expect("the body's own names")
-}
-
-/// The last row.
-fn last_row(x: Var<'_>) -> Var<'_> {
-    let n = x.shape().first().copied().unwrap_or(0);
-    if n == 0 { x } else { x.get(n - 1) }
 }
 
 /// `[a, b, …]` as `[b, a, …]`.
 fn swap_leading(x: Var<'_>) -> Var<'_> {
     let axes: Vec<usize> = (0..x.rank()).map(|k| if k < 2 { 1 - k } else { k }).collect();
     x.transpose(&axes)
-}
-
-/// The scan of the tangents: its state is ċ; of each step it sees the state before, the rows, their tangents; of all
-/// steps the constants, their tangents, and the selections.
-fn tangent_scan<'p>(scan: &Scan, at: &Linearization<'_, 'p>, linear: &Program, active: &[bool]) -> Var<'p> {
-    let count = scan.body.inputs().len();
-    let is_row = |k: usize| scan.is_row(k);
-    let tangents: Vec<usize> = (0..count).filter(|&k| active[k]).collect();
-    let selections = linear.inputs().len() - count - tangents.len();
-    // Inputs of the linearized body: its own, then the tangents of the active ones, then selections. Each gets its
-    // place in the new body: the tangent of the state first, then rows, then constants.
-    let rows: Vec<usize> = (0..count + tangents.len())
-        .filter(|&i| if i < count { i == 0 || is_row(i) } else { is_row(tangents[i - count]) })
-        .collect();
-    let consts: Vec<usize> = (1..linear.inputs().len()).filter(|i| *i != count && !rows.contains(i)).collect();
-    let order: Vec<usize> = std::iter::once(count).chain(rows.iter().copied()).chain(consts).collect();
-    let body = reordered(linear, &order, 1);
-    let builder = at.args[0].builder();
-    let before = scan.before(at.args[0], at.out);
-    let filled = |k: usize| at.tangents[k].unwrap_or_else(|| builder.constant(0.0).broadcast_to(&at.args[k].shape()));
-    let sites: Vec<Var<'p>> = (0..selections)
-        .map(|j| match &linear.inputs()[count + tangents.len() + j].role {
-            Role::Selection(Some(site)) => builder.inner_selection(site),
-            _ => builder.constant(0.0),
-        })
-        .collect();
-    let argument = |i: usize| {
-        if i == 0 {
-            before
-        } else if i < count {
-            at.args[i]
-        } else if i < count + tangents.len() {
-            filled(tangents[i - count])
-        } else {
-            sites[i - count - tangents.len()]
-        }
-    };
-    let args: Vec<Var<'p>> = order.iter().map(|&i| argument(i)).collect();
-    let is_linear = order.iter().map(|&i| (count..count + tangents.len()).contains(&i)).collect();
-    args[0].apply_with(scan.with_body(body, rows.len(), is_linear), &args[1..])
-}
-
-/// The program with its inputs in another order, all of them variables, and one of its outputs.
-fn reordered(program: &Program, order: &[usize], output: usize) -> Program {
-    let builder = Builder::new();
-    let mut args: Vec<Option<Var<'_>>> = vec![None; program.inputs().len()];
-    for &i in order {
-        let input = &program.inputs()[i];
-        args[i] = Some(builder.input(&input.name, &input.shape, Role::Argument));
-    }
-    let args: Vec<Var<'_>> = args.into_iter().map(|a| a.expect("every input has a place")).collect();
-    let outputs = builder.inline(program, &args);
-    builder.finish(&[outputs[output]]).expect("a copy of a checked program").prune()
-}
-
-/// So many arguments of a body are held on the stack while a kernel runs; more are held on the heap.
-const HELD: usize = 64;
-
-impl ArrayKernel for Scan {
-    fn operations(&self, _: &[&[usize]], _: &[usize], inside: &dyn Fn(&Program) -> u64) -> u64 {
-        self.length as u64 * inside(&self.body)
-    }
-
-    fn kernel<T: Scalar>(&self, _: &[&[usize]], _: &[usize], compiler: &dyn Compiler<T>) -> Kernel<T> {
-        let body = compiler.compile(&self.body);
-        let (n, c, rows, reverse, last) = (self.length, size(self.carry()), self.rows, self.reverse, self.last);
-        let row_sizes: Vec<usize> = self.body.inputs()[1..=rows].iter().map(|i| size(&i.shape)).collect();
-        let scratch = body.scratch + 2 * c;
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            let (states, scratch) = scratch.split_at_mut(2 * c);
-            let (mut now, mut next) = states.split_at_mut(c);
-            now.copy_from_slice(args[0]);
-            for k in 0..n {
-                let t = if reverse { n - 1 - k } else { k };
-                let (mut stack, mut heap): ([&[T]; HELD], Vec<&[T]>) = ([&[]; HELD], vec![]);
-                let step: &mut [&[T]] = if args.len() <= HELD {
-                    &mut stack[..args.len()]
-                } else {
-                    heap.resize(args.len(), &[]);
-                    &mut heap
-                };
-                for (i, slot) in step.iter_mut().enumerate() {
-                    *slot = match i {
-                        0 => now,
-                        _ if i <= rows => &args[i][t * row_sizes[i - 1]..][..row_sizes[i - 1]],
-                        _ => args[i],
-                    };
-                }
-                (body.run)(step, next, scratch);
-                if !last {
-                    out[t * c..][..c].copy_from_slice(next);
-                }
-                std::mem::swap(&mut now, &mut next);
-            }
-            if last {
-                out.copy_from_slice(now);
-            }
-        };
-        Kernel { scratch, run: Box::new(run) }
-    }
-}
-
-impl<'p> Var<'p> {
-    /// The states after each step of `c ← body(c, rows, consts)` from this one, stacked: step t sees row t of each of
-    /// `rows`, and all of `consts`. See [`Scan`].
-    ///
-    /// The body cannot use variables from outside: what it needs goes through `consts`.
-    ///
-    /// ```
-    /// let f = clarke::Program::trace(&[&[4]], |v| v[0].constant(0.0).scan(&[v[0]], &[], |c, x, _| c.maximum(x[0])))?;
-    /// assert_eq!(f.eval(&[[1.0, 3.0, 2.0, 5.0].into()])?[0].data(), [1.0, 3.0, 3.0, 5.0]);
-    /// # Ok::<(), clarke::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn scan<F>(self, rows: &[Var<'p>], consts: &[Var<'p>], body: F) -> Var<'p>
-    where
-        F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> Var<'q>,
-    {
-        let length = rows.first().and_then(|x| x.shape().first().copied());
-        self.steps(length, rows, consts, body)
-    }
-
-    /// The states after each of `length` steps of `c ← body(c, consts)` from this one, stacked.
-    #[track_caller]
-    pub fn iterate<F>(self, length: usize, consts: &[Var<'p>], body: F) -> Var<'p>
-    where
-        F: for<'q> FnOnce(Var<'q>, &[Var<'q>]) -> Var<'q>,
-    {
-        self.steps(Some(length), &[], consts, |c, _, k| body(c, k))
-    }
-
-    #[track_caller]
-    fn steps<F>(self, length: Option<usize>, rows: &[Var<'p>], consts: &[Var<'p>], body: F) -> Var<'p>
-    where
-        F: for<'q> FnOnce(Var<'q>, &[Var<'q>], &[Var<'q>]) -> Var<'q>,
-    {
-        let all: Vec<Var<'p>> =
-            std::iter::once(self).chain(rows.iter().copied()).chain(consts.iter().copied()).collect();
-        if all.iter().any(Var::is_poisoned) {
-            return self;
-        }
-        let (Some(length), true) = (length, rows.iter().all(|x| x.rank() > 0)) else {
-            let shapes = rows.iter().map(Var::shape).collect();
-            let rule = "the arrays to go through need a leading axis".into();
-            return self.fail(Fault::Shapes { op: "scan".into(), shapes, rule });
-        };
-        let shape =
-            |k: usize| if (1..=rows.len()).contains(&k) { all[k].shape()[1..].to_vec() } else { all[k].shape() };
-        let builder = Builder::new();
-        let inputs: Vec<Var<'_>> =
-            (0..all.len()).map(|k| builder.input(&format!("x{k}"), &shape(k), Role::Argument)).collect();
-        let (carry, rest) = inputs.split_first().expect("the state is an input");
-        let out = body(*carry, &rest[..rows.len()], &rest[rows.len()..]);
-        match builder.finish(&[out]) {
-            Ok(body) => {
-                let op = Scan {
-                    body: Arc::new(body),
-                    length,
-                    rows: rows.len(),
-                    reverse: false,
-                    last: false,
-                    linear: vec![],
-                };
-                self.apply_with(op, &all[1..])
-            }
-            Err(error) => self.builder().failed(error),
-        }
-    }
 }

@@ -90,8 +90,10 @@ struct Watched<T> {
 
 /// What the slow analysis at a point works on.
 struct Slow {
-    /// The program with operators made of programs written out.
-    program: Program,
+    /// The program as it was given.
+    given: Program,
+    /// The program with operators made of programs written out, when it is first asked for: loops may be long.
+    program: OnceLock<Program>,
     derived: Arc<Derived>,
     /// Its derivative, made when it is first asked for.
     derivative: OnceLock<Program>,
@@ -110,9 +112,8 @@ impl<T: Scalar> Derivative<T> {
         }
         let fill = |site: &Site| policy.choice(site).map_or(0.0, |c| c.selection);
         let compiled = mode.of(program)?.compile_with::<T>(&fill);
-        let unrolled = unroll(program)?.prune();
-        let watch = if can_be_undefined(&unrolled) { Watch::of(&unrolled)? } else { None };
-        let slow = Slow { program: unrolled, derived: Arc::default(), derivative: OnceLock::new() };
+        let slow = Slow::new(program);
+        let watch = if can_be_undefined(program) { Watch::of(slow.program()?)? } else { None };
         Ok(Derivative { mode, policy, compiled, watch, slow })
     }
 
@@ -148,7 +149,7 @@ impl<T: Scalar> Derivative<T> {
     fn slowly(&self, inputs: &[&[T]], outputs: &mut [&mut [T]]) -> Result<()> {
         let array = |(port, data): (&crate::run::Port, &&[T])| Tensor::from_fn(&port.shape, |i| data[i].to_f64());
         let mut point: Vec<Tensor> = std::iter::zip(self.compiled.inputs(), inputs).map(array).collect();
-        let own = self.slow.program.inputs().iter().filter(|i| !i.role.is_selection()).count();
+        let own = self.slow.given.inputs().iter().filter(|i| !i.role.is_selection()).count();
         let more = point.split_off(own);
         let exact = self.slow.at(&point)?.through(self.slow.derivative(self.mode)?, &more, &self.policy)?;
         for (out, value) in std::iter::zip(outputs.iter_mut(), &exact) {
@@ -173,14 +174,26 @@ impl<T: Scalar> Derivative<T> {
 }
 
 impl Slow {
+    fn new(program: &Program) -> Slow {
+        let given = program.clone();
+        Slow { given, program: OnceLock::new(), derived: Arc::default(), derivative: OnceLock::new() }
+    }
+
+    fn program(&self) -> Result<&Program> {
+        match self.program.get() {
+            Some(program) => Ok(program),
+            None => unroll(&self.given).map(|made| self.program.get_or_init(|| made.prune())),
+        }
+    }
+
     fn at(&self, point: &[Tensor]) -> Result<At> {
-        At::of(&self.program, &self.derived, point)
+        At::of(self.program()?, &self.derived, point)
     }
 
     fn derivative(&self, mode: Mode) -> Result<&Program> {
         match self.derivative.get() {
             Some(derivative) => Ok(derivative),
-            None => mode.of(&self.program).map(|made| self.derivative.get_or_init(|| made)),
+            None => mode.of(self.program()?).map(|made| self.derivative.get_or_init(|| made)),
         }
     }
 }

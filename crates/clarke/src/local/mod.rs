@@ -64,6 +64,7 @@ pub use verdict::{Descent, Judgement, Verdict};
 
 use crate::derive::{Linearized, gradient_of, linearize_with, unroll};
 use crate::error::{Fault, Place, Result};
+use crate::program::op::Op;
 use crate::program::tie::{Met, Site};
 use crate::program::{Kind, Node, Program};
 use crate::run::{Interpreter, Monitor, check_inputs};
@@ -328,13 +329,18 @@ fn holds_what_varies(program: &Program) -> bool {
 
 /// Whether some operator's slope can be infinite or NaN at a finite value.
 fn has_singular(program: &Program) -> bool {
-    program.nodes().iter().any(|n| matches!(&n.kind, Kind::Apply { op, .. } if op.singular()))
+    has(program, &|op| op.singular())
 }
 
 /// Whether a tie met can hide a point without derivative: an unbounded slope, or a condition.
 fn can_be_undefined(program: &Program) -> bool {
-    let conditional = |n: &Node| matches!(&n.kind, Kind::Apply { op, .. } if op.boundary().is_some());
-    has_singular(program) || program.nodes().iter().any(conditional)
+    has(program, &|op| op.singular() || op.boundary().is_some())
+}
+
+/// Whether some operator is like that, among the nodes or in the programs inside.
+fn has(program: &Program, like: &dyn Fn(&dyn Op) -> bool) -> bool {
+    let found = |op: &dyn Op| like(op) || op.programs().into_iter().any(|inner| has(inner, like));
+    program.nodes().iter().any(|node| matches!(&node.kind, Kind::Apply { op, .. } if found(op.as_ref())))
 }
 
 /// The error that names the first operator that made something not finite out of finite arguments.

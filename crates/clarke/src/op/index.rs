@@ -474,6 +474,34 @@ impl ArrayKernel for PutSlice {
         })
     }
 }
+
+/// The sum of two arrays that were put into zeros, where they fill these one after the other along an axis: what the
+/// cotangents of the parts of an array add up to.
+pub(super) fn put_together<'p>(a: Var<'p>, b: Var<'p>) -> Option<Var<'p>> {
+    let (shape, a_start, a) = put(a)?;
+    let (other, b_start, b) = put(b)?;
+    let ([first, second], [from, to]) =
+        if a_start <= b_start { ([a, b], [a_start, b_start]) } else { ([b, a], [b_start, a_start]) };
+    let (head, tail) = (first.shape(), second.shape());
+    let axis = (0..shape.len()).find(|&k| head[k] < shape[k])?;
+    let fits = |k: usize| match k == axis {
+        true => from[k] == 0 && to[k] == head[k] && head[k] + tail[k] == shape[k],
+        false => head[k] == shape[k] && tail[k] == shape[k],
+    };
+    (shape == other && (0..shape.len()).all(fits)).then(|| first.concatenate(&[second], axis))
+}
+
+/// The shape of zeros that an array was put into without gaps, where it begins, and the array.
+fn put(x: Var<'_>) -> Option<(Vec<usize>, Vec<usize>, Var<'_>)> {
+    let (op, args) = x.made_by("put_slice")?;
+    let params = op.params();
+    let ints = |k: usize| match &params[k].1 {
+        Param::Ints(many) => many.iter().map(|i| usize::try_from(*i).ok()).collect::<Option<Vec<usize>>>(),
+        _ => None,
+    };
+    ints(2)?.iter().all(|&step| step == 1).then_some((ints(0)?, ints(1)?, args[0]))
+}
+
 impl<'p> Var<'p> {
     /// `x[…]` with everything that numpy's basic indexing has: see [`Index`].
     ///

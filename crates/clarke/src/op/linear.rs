@@ -1,5 +1,6 @@
 //! Arithmetic: sums and products, linear in an argument, and the quotient.
 
+use super::index::put_together;
 use super::pointwise::{Elementwise, Pointwise};
 use crate::program::Var;
 use crate::program::class::{Class, Level};
@@ -41,7 +42,7 @@ impl Pointwise<2> for AddOp {
         } else if a.is_everywhere(0.0) {
             Some(b)
         } else {
-            None
+            put_together(a, b)
         }
     }
 }

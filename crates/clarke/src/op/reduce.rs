@@ -6,12 +6,13 @@ use crate::error::{Fault, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
 use crate::program::op::{
-    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Kernel, Linearity, Linearization, Notation, Op, Param,
-    Sample, Shortcut, Transposition,
+    ArrayKernel, Batching, Compiler, Curve, Entry, Execution, Family, Kernel, Linearity, Linearization, Notation, Op,
+    Param, Sample, Shortcut, Transposition,
 };
 use crate::program::real::Scalar;
 use crate::program::{Program, Var};
 use crate::tensor::size;
+use std::sync::Arc;
 
 pub(super) const MATRIX: &[(&str, &[usize])] = &[("x", &[2, 3])];
 pub(super) const CUBE: &[(&str, &[usize])] = &[("x", &[2, 3, 2])];
@@ -231,14 +232,36 @@ impl Op for LogSumExp {
     }
 
     // Value and derivative take the same exponentials.
-    fn together<'p>(&self, other: &dyn Op, args: &[Var<'p>]) -> Option<[Var<'p>; 2]> {
-        let weights = Softmax(self.0.clone().without_keepdims().of(args[0].rank()));
-        let both = other.name() == weights.name() && other.params() == weights.params();
-        both.then(|| soft::both(args[0], &self.0)).flatten()
+    fn family(&self) -> Option<&dyn Family> {
+        Some(self)
     }
 
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
+    }
+}
+
+impl Family for LogSumExp {
+    fn least(&self) -> Arc<dyn Op> {
+        Arc::new(Softmax(self.0.clone().without_keepdims()))
+    }
+
+    fn parts(&self) -> Vec<bool> {
+        vec![false, true]
+    }
+
+    fn with(&self, parts: &[bool]) -> Arc<dyn Op> {
+        if parts[0] { Arc::new(WeightsAndSums(self.0.clone().without_keepdims())) } else { Arc::new(self.clone()) }
+    }
+
+    fn of<'p>(&self, parts: &[bool], value: Var<'p>) -> Var<'p> {
+        match WeightsAndSums::argument(value) {
+            Some(x) if parts[0] => {
+                let shape = self.0.shape("logsumexp", &x.shape()).expect("axes that were checked");
+                value.slice(0, size(&x.shape())..).reshape(&shape)
+            }
+            _ => value,
+        }
     }
 }
 
@@ -305,8 +328,33 @@ impl Op for Softmax {
         Ok(at.args[0].apply(Softmax(self.0.batched(at.ranks[0]))))
     }
 
+    fn family(&self) -> Option<&dyn Family> {
+        Some(self)
+    }
+
     fn execution(&self) -> Execution<'_> {
         Execution::Array(self)
+    }
+}
+
+impl Family for Softmax {
+    fn least(&self) -> Arc<dyn Op> {
+        Arc::new(self.clone())
+    }
+
+    fn parts(&self) -> Vec<bool> {
+        vec![true, false]
+    }
+
+    fn with(&self, parts: &[bool]) -> Arc<dyn Op> {
+        if parts[1] { Arc::new(WeightsAndSums(self.0.clone())) } else { Arc::new(self.clone()) }
+    }
+
+    fn of<'p>(&self, parts: &[bool], value: Var<'p>) -> Var<'p> {
+        match WeightsAndSums::argument(value) {
+            Some(x) if parts[1] => value.slice(0, ..size(&x.shape())).reshape(&x.shape()),
+            _ => value,
+        }
     }
 }
 
@@ -317,6 +365,54 @@ impl ArrayKernel for Softmax {
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         soft::softmax(self.0.split(args[0]))
+    }
+}
+
+/// `weights_and_sums(x)`: softmax(x) and behind it logsumexp(x), in one vector, by the same exponentials. It stands in
+/// programs that are run and nowhere else.
+#[derive(Debug, Clone)]
+struct WeightsAndSums(Axes);
+
+impl WeightsAndSums {
+    /// What the value was computed from.
+    fn argument<'p>(value: Var<'p>) -> Option<Var<'p>> {
+        value.made_by("weights_and_sums").map(|(_, args)| args[0])
+    }
+}
+
+impl Op for WeightsAndSums {
+    fn name(&self) -> &'static str {
+        "weights_and_sums"
+    }
+
+    fn params(&self) -> Vec<(&'static str, Param)> {
+        self.0.params()
+    }
+
+    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
+        Ok(vec![size(args[0]) + size(&self.0.shape_of_some(self.name(), args[0])?)])
+    }
+
+    fn class(&self, args: &[Class]) -> Class {
+        args[0].definable()
+    }
+
+    fn batch<'p>(&self, _: &Batching<'_, 'p>) -> Result<Var<'p>> {
+        unreachable!("programs are batched before they are compiled")
+    }
+
+    fn execution(&self) -> Execution<'_> {
+        Execution::Array(self)
+    }
+}
+
+impl ArrayKernel for WeightsAndSums {
+    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
+        5 * size(args[0]) as u64
+    }
+
+    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
+        soft::weights_and_sums(self.0.split(args[0]))
     }
 }
 

@@ -1,13 +1,9 @@
 //! The kernels of logsumexp, softmax and log_softmax: exponentials in long runs, which the processor takes several at a time.
 
-use super::axes::{Axes, Split, fold_row};
-use crate::error::{Fault, Result};
-use crate::program::class::Class;
+use super::axes::{Split, fold_row};
 use crate::program::lanes::{Job, Lanes, Level};
-use crate::program::op::{ArrayKernel, Batching, Compiler, Execution, Kernel, Op};
+use crate::program::op::Kernel;
 use crate::program::real::Scalar;
-use crate::program::{Program, Var};
-use crate::tensor::size;
 
 /// How many exponentials are taken in a run: they stay in the first cache.
 const RUN: usize = 1024;
@@ -30,7 +26,18 @@ pub(super) fn softmax<T: Scalar>(split: Split) -> Kernel<T> {
     let level = Level::of_this_machine();
     let scratch = split.side_by_side().unwrap_or(0);
     let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-        T::with_lanes(level, Softmax { split: &split, x: args[0], out, scratch });
+        T::with_lanes(level, Softmax { split: &split, x: args[0], out, logs: None, scratch });
+    };
+    Kernel { scratch, run: Box::new(run) }
+}
+
+/// The weights, and behind those of all slices `log Σ exp` of each.
+pub(super) fn weights_and_sums<T: Scalar>(split: Split) -> Kernel<T> {
+    let level = Level::of_this_machine();
+    let scratch = split.side_by_side().unwrap_or(0);
+    let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+        let (out, logs) = out.split_at_mut(args[0].len());
+        T::with_lanes(level, Softmax { split: &split, x: args[0], out, logs: Some(logs), scratch });
     };
     Kernel { scratch, run: Box::new(run) }
 }
@@ -45,94 +52,6 @@ pub(super) fn log_softmax<T: Scalar>(split: Split) -> Kernel<T> {
         T::with_lanes(level, LogSoftmax { split: &split, x: args[0], tops, out, scratch });
     };
     Kernel { scratch, run: Box::new(run) }
-}
-
-/// Fewer numbers are not worth taking apart what is computed at once.
-const FEW: usize = 64;
-
-/// The sums and the weights of x over axes, if its slices are rows that fit into a run.
-pub(super) fn both<'p>(x: Var<'p>, axes: &Axes) -> Option<[Var<'p>; 2]> {
-    let shape = x.shape();
-    let split = axes.split(&shape);
-    if !split.is_rows() || split.length > RUN || size(&shape) < FEW {
-        return None;
-    }
-    let (rows, length) = (split.slices, split.length);
-    let packed = x.reshape(&[rows, length]).apply(WeightsAndSum);
-    let sum = packed.slice(1, length..).reshape(&axes.shape("logsumexp", &shape).ok()?);
-    Some([sum, packed.slice(1, ..length).reshape(&shape)])
-}
-
-/// `weights_and_sum(x)`: of each row of a matrix the weights, and behind them log Σ exp, by the same exponentials. It stands
-/// in programs that are run and nowhere else.
-#[derive(Debug, Clone)]
-struct WeightsAndSum;
-
-impl Op for WeightsAndSum {
-    fn name(&self) -> &'static str {
-        "weights_and_sum"
-    }
-
-    fn shape(&self, args: &[&[usize]]) -> Result<Vec<usize>, Fault> {
-        Ok(vec![args[0][0], args[0][1] + 1])
-    }
-
-    fn class(&self, args: &[Class]) -> Class {
-        args[0].definable()
-    }
-
-    fn batch<'p>(&self, _: &Batching<'_, 'p>) -> Result<Var<'p>> {
-        unreachable!("programs are batched before they are compiled")
-    }
-
-    fn execution(&self) -> Execution<'_> {
-        Execution::Array(self)
-    }
-}
-
-impl ArrayKernel for WeightsAndSum {
-    fn operations(&self, args: &[&[usize]], _: &[usize], _: &dyn Fn(&Program) -> u64) -> u64 {
-        5 * size(args[0]) as u64
-    }
-
-    fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        let (level, length) = (Level::of_this_machine(), args[0][1]);
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            T::with_lanes(level, Both { length, x: args[0], out, tops: scratch });
-        };
-        Kernel { scratch: RUN, run: Box::new(run) }
-    }
-}
-
-struct Both<'a, T> {
-    length: usize,
-    x: &'a [T],
-    out: &'a mut [T],
-    /// The largest numbers of the rows of a run.
-    tops: &'a mut [T],
-}
-
-impl<T: Scalar> Job<T> for Both<'_, T> {
-    #[inline(always)]
-    fn run<V: Lanes<T>>(self) {
-        let Both { length, x, out, tops } = self;
-        let (rows, row) = (RUN / length, length + 1);
-        for (x, out) in std::iter::zip(x.chunks(rows * length), out.chunks_mut(rows * row)) {
-            for ((x, out), top) in x.chunks_exact(length).zip(out.chunks_exact_mut(row)).zip(&mut *tops) {
-                *top = largest(x);
-                subtract_infinite(x, *top, out);
-                out[length] = T::of(0.0);
-            }
-            exponentials(out);
-            for (out, top) in out.chunks_exact_mut(row).zip(&*tops) {
-                let (weights, last) = out.split_at_mut(length);
-                let sum = sum::<T, V>(weights);
-                last[0] = above(*top, sum);
-                let share = T::of(1.0) / sum;
-                weights.iter_mut().for_each(|y| *y = *y * share);
-            }
-        }
-    }
 }
 
 struct LogSumExp<'a, T> {
@@ -201,30 +120,39 @@ struct Softmax<'a, T> {
     split: &'a Split,
     x: &'a [T],
     out: &'a mut [T],
+    /// Where the logarithms of the sums go, if they are wanted.
+    logs: Option<&'a mut [T]>,
     scratch: &'a mut [T],
 }
 
 impl<T: Scalar> Job<T> for Softmax<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
-        let Softmax { split, x, out, scratch } = self;
+        let Softmax { split, x, out, mut logs, scratch } = self;
         let length = split.length;
         if split.is_rows() {
-            let rows = (RUN / length).max(1) * length;
-            for (x, out) in std::iter::zip(x.chunks(rows), out.chunks_mut(rows)) {
-                for (x, out) in std::iter::zip(x.chunks_exact(length), out.chunks_exact_mut(length)) {
-                    subtract_infinite(x, largest(x), out);
+            let rows = (RUN / length).max(1);
+            for (k, (x, out)) in std::iter::zip(x.chunks(rows * length), out.chunks_mut(rows * length)).enumerate() {
+                let mut logs = logs.as_deref_mut().map(|logs| &mut logs[k * rows..]);
+                for (s, (x, out)) in std::iter::zip(x.chunks_exact(length), out.chunks_exact_mut(length)).enumerate() {
+                    let top = largest(x);
+                    subtract_infinite(x, top, out);
+                    logs.iter_mut().for_each(|logs| logs[s] = top);
                 }
                 exponentials(out);
-                for out in out.chunks_exact_mut(length) {
+                for (s, out) in out.chunks_exact_mut(length).enumerate() {
                     let sum = sum::<T, V>(out);
                     let share = T::of(1.0) / sum;
                     out.iter_mut().for_each(|y| *y = *y * share);
+                    logs.iter_mut().for_each(|logs| logs[s] = above(logs[s], sum));
                 }
             }
         } else if let Some(inner) = split.side_by_side() {
-            for (x, out) in std::iter::zip(x.chunks_exact(length * inner), out.chunks_exact_mut(length * inner)) {
+            let planes = std::iter::zip(x.chunks_exact(length * inner), out.chunks_exact_mut(length * inner));
+            for (k, (x, out)) in planes.enumerate() {
                 largest_each(x, scratch);
+                let mut logs = logs.as_deref_mut().map(|logs| &mut logs[k * inner..][..inner]);
+                logs.iter_mut().for_each(|logs| logs.copy_from_slice(scratch));
                 for (x, out) in std::iter::zip(x.chunks_exact(inner), out.chunks_exact_mut(inner)) {
                     std::iter::zip(out, x).zip(&*scratch).for_each(|((to, x), top)| *to = below(*x, *top));
                 }
@@ -232,6 +160,9 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                 scratch.fill(T::of(0.0));
                 for out in out.chunks_exact(inner) {
                     std::iter::zip(&mut *scratch, out).for_each(|(sum, y)| *sum = *sum + *y);
+                }
+                if let Some(logs) = logs {
+                    std::iter::zip(logs, &*scratch).for_each(|(y, sum)| *y = above(*y, *sum));
                 }
                 scratch.iter_mut().for_each(|sum| *sum = T::of(1.0) / *sum);
                 for out in out.chunks_exact_mut(inner) {
@@ -248,6 +179,7 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                 }
                 let share = T::of(1.0) / sum;
                 split.positions(s).for_each(|at| out[at] = out[at] * share);
+                logs.iter_mut().for_each(|logs| logs[s] = above(top, sum));
             }
         }
     }
@@ -383,6 +315,11 @@ mod tests {
             let x: Vec<f64> = (0..crate::tensor::size(shape)).map(|k| 3.0 * (k as f64 * 1.7).sin()).collect();
             let (sums, weights) = (logsumexp(split.clone()), softmax(split.clone()));
             let (sums, weights) = (run(&sums, &x, split.slices), run(&weights, &x, x.len()));
+            let together = run(&weights_and_sums(split.clone()), &x, x.len() + split.slices);
+            assert_eq!(together[..x.len()], weights, "{shape:?} {axes:?}");
+            for (a, b) in std::iter::zip(&together[x.len()..], &sums) {
+                assert!((a - b).abs() <= 1e-14 * b.abs(), "{shape:?} {axes:?}: {a} {b}");
+            }
             for (s, own) in sums.iter().enumerate() {
                 let sum: f64 = split.positions(s).map(|at| x[at].exp()).sum();
                 assert!((own - sum.ln()).abs() < 1e-13, "{shape:?} {axes:?}");
@@ -403,6 +340,8 @@ mod tests {
             let sums = run(&logsumexp(split.clone()), &x, 3);
             assert_eq!((sums[0], sums[2]), (inf, -inf));
             assert!((sums[1] - (1.0 + 1f64.exp()).ln()).abs() < 1e-15);
+            let together = run(&weights_and_sums(split.clone()), &x, 12);
+            assert_eq!(together[9..], sums);
             let weights = run(&softmax(split), &x, 9);
             assert_eq!([0, 1, 2].map(|k| weights[at(0, k)]), [0.0, 0.5, 0.5]);
             assert_eq!(weights[at(1, 2)], 0.0);

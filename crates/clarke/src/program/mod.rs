@@ -9,6 +9,7 @@ pub mod call;
 pub mod class;
 pub(crate) mod elementary;
 pub(crate) mod equal;
+mod family;
 pub mod float;
 pub mod interval;
 pub(crate) mod lanes;

@@ -1,6 +1,7 @@
 //! The contract of an operator: everything the library ever asks of one.
 
 use super::class::Class;
+pub use super::family::Family;
 use super::interval::Interval;
 use super::real::Scalar;
 use super::record::Recording;
@@ -59,12 +60,6 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// compiled programs run in its place. Asked when a program is compiled, once its selections are numbers; `shared` says
     /// which arguments are read by others too, and so are computed in any case.
     fn fused<'p>(&self, _args: &[Var<'p>], _shared: &[bool]) -> Option<Var<'p>> {
-        None
-    }
-
-    /// The values of this operator and of another one with the same arguments, where what both are made of is computed once:
-    /// what compiled programs with both run in their place.
-    fn together<'p>(&self, _other: &dyn Op, _args: &[Var<'p>]) -> Option<[Var<'p>; 2]> {
         None
     }
 
@@ -129,6 +124,11 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// answer of the operator that wrote the tie, where this one is defined by `expand`.
     fn choice(&self, _tie: usize, _convention: Convention, inner: Option<Choice>) -> Choice {
         inner.unwrap_or(Choice::plain(0.0))
+    }
+
+    /// The operator as one of several that return different parts of one computation, if it is one.
+    fn family(&self) -> Option<&dyn Family> {
+        None
     }
 
     /// The operator as a tie, if it is one.

@@ -1,6 +1,6 @@
 //! The program that is really run: selections filled in, operators written out, equal nodes merged.
 
-use super::together::together;
+use super::families::joined;
 use crate::derive::fold;
 use crate::program::op::{Execution, Op};
 use crate::program::tie::Site;
@@ -26,7 +26,7 @@ pub fn lower(program: &Program, selections: Selections<'_>) -> Program {
         (current, anew) = pass(&current, Selections::Given);
     }
     let simple = current.pruned();
-    together(&simple).unwrap_or(simple)
+    joined(&simple).unwrap_or(simple)
 }
 
 /// One pass: selections filled, applications replaced by what runs in their place, which may hold further ones; and
@@ -83,13 +83,7 @@ fn readers(program: &Program) -> Vec<u32> {
 }
 
 /// What runs in the place of an application to these arguments, of which some are shared with others.
-fn application<'p>(
-    builder: &'p Builder,
-    node: &Node,
-    op: &Arc<dyn Op>,
-    args: &[Var<'p>],
-    shared: &[bool],
-) -> Var<'p> {
+fn application<'p>(builder: &'p Builder, node: &Node, op: &Arc<dyn Op>, args: &[Var<'p>], shared: &[bool]) -> Var<'p> {
     let value = match op.execution() {
         Execution::Expanded => Some(op.expand(args).expect("an operator executed as its expansion has one")),
         _ => fold(op, args, &node.shape).or_else(|| op.fused(args, shared)),

@@ -22,6 +22,7 @@ mod code;
 mod compiled;
 mod cost;
 mod execute;
+mod families;
 mod interpreter;
 mod interval;
 mod kernels;
@@ -30,7 +31,6 @@ mod memory;
 mod native;
 mod plan;
 mod schedule;
-mod together;
 #[cfg(test)]
 mod tests;
 

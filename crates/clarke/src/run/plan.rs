@@ -181,19 +181,16 @@ impl<T: Scalar> Plan<T> {
                 Step::Kernel(_) | Step::Pad(_) => None,
             })
             .collect();
-        let mut planner = Planner::new(&schedule, &codes, size_of::<T>());
-        planner.place_outputs();
-        let mut work = vec![];
-        for (at, step) in schedule.steps.iter().enumerate() {
-            work.push(match (step, &codes[at]) {
-                (Step::Kernel(id), _) => planner.kernel(*id, compiler),
-                (Step::Pad(pad), _) => planner.zeros(pad),
-                (Step::Loop(of), Some(code)) => planner.code(code, &of.members, &uses.kept),
-                _ => unreachable!("every loop has code"),
-            });
-            planner.give_back(&uses.ends[at]);
+        let first = Planner::new(&schedule, &codes, size_of::<T>(), Memory::new(ALIGN / size_of::<T>()));
+        let (work, planner) = first.work(&codes, &uses, compiler);
+        match planner.memory.arranged() {
+            None => planner.finish(work),
+            Some(memory) => {
+                let again = Planner::new(&schedule, &codes, size_of::<T>(), memory);
+                let (work, planner) = again.work(&codes, &uses, compiler);
+                planner.finish(work)
+            }
         }
-        planner.finish(work)
     }
 
     /// The same with machine code of a level, where the machine can.
@@ -272,11 +269,32 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// The work of all steps, with a place for everything.
+    fn work<T: Scalar>(
+        mut self,
+        codes: &[Option<Code>],
+        uses: &Uses,
+        compiler: &dyn Compiler<T>,
+    ) -> (Vec<Work<T>>, Planner<'a>) {
+        self.place_outputs();
+        let mut work = Vec::with_capacity(codes.len());
+        for (at, step) in self.schedule.steps.iter().enumerate() {
+            work.push(match (step, &codes[at]) {
+                (Step::Kernel(id), _) => self.kernel(*id, compiler),
+                (Step::Pad(pad), _) => self.zeros(pad),
+                (Step::Loop(of), Some(code)) => self.code(code, &of.members, &uses.kept),
+                _ => unreachable!("every loop has code"),
+            });
+            self.give_back(&uses.ends[at]);
+        }
+        (work, self)
+    }
+
     /// Lays out the single numbers and looks up inputs and constants.
-    fn new(schedule: &'a Schedule<'a>, codes: &[Option<Code>], number: usize) -> Planner<'a> {
+    fn new(schedule: &'a Schedule<'a>, codes: &[Option<Code>], number: usize, memory: Memory) -> Planner<'a> {
         let mut planner = Planner {
             schedule,
-            memory: Memory::new(ALIGN / number),
+            memory,
             places: vec![None; schedule.program().nodes().len()],
             numbers: Map::default(),
             singles: vec![],

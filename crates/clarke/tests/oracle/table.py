@@ -211,13 +211,21 @@ def csr_matmul(x, shape, indptr, indices, values, transpose=False):
     return (a.T if transpose else a) @ x
 
 
-def scan(body, init, *arrays, length=None, consts=(), rows=None, last_state=False):
-    """As users write it, with `consts`; or as it is printed, where the first `rows` arrays are gone through."""
+def scan(body, init, *arrays, length=None, consts=(), rows=None, checkpoint=None, last_state=False):
+    """As users write it, with `consts`; or as it is printed, where the first `rows` arrays are gone through.
+
+    JAX has checkpoints by another function; they change no number.
+    """
     seen = arrays if rows is None else arrays[:rows]
     whole = list(consts) if rows is None else arrays[rows:]
-    step = lambda c, x: (lambda y: (y, y))(jnp.asarray(body(c, *x, *whole), float))
-    final, states = lax.scan(step, jnp.asarray(init, float), seen, length=length)
-    return final if last_state else states
+
+    def step(c, x):
+        made = body(c, *x, *whole)
+        following, row = made if isinstance(made, tuple) else (made, made)
+        return jnp.asarray(following, float), jnp.asarray(row, float)
+
+    final, stacked = lax.scan(step, jnp.asarray(init, float), seen, length=length)
+    return final if last_state else stacked
 
 
 def labelled(reduce_over):

@@ -1,121 +1,94 @@
-//! Reverse mode of a scan: its cotangents are made by scans in the other direction.
+//! Reverse mode of a scan: one scan in the other direction.
 
-use super::{Scan, last_row, leading};
+use super::Scan;
+use super::feeds::{Feed, Feeds};
 use crate::error::Result;
 use crate::program::op::Transposition;
 use crate::program::{Builder, Program, Role, Var};
 
 /// The cotangent of argument `at.wrt` of a linear scan.
 ///
-/// With ċ_{t+1} = A_t ċ_t + B_t ẋ_t + C_t k̇ and cotangents ȳ_t of the states after step t: the cotangents of the states
-/// before step t are v_t = A_tᵀ(ȳ_t + v_{t+1}), a scan in the other direction; then c̄ = v_0, x̄_t = B_tᵀ(ȳ_t + v_{t+1})
-/// and k̄ = Σ_t C_tᵀ(ȳ_t + v_{t+1}).
+/// With ċ_{t+1} = A_t ċ_t + B_t ẋ_t + C_t k̇ and further results ẏ_t = D_t ċ_t + E_t ẋ_t + F_t k̇: from the cotangents v of
+/// the state after step t and ȳ_t, step t of one scan in the other direction makes v ← A_tᵀ v + D_tᵀ ȳ_t, to which the
+/// cotangent of the state before step t is added where that was returned, k̄ ← k̄ + C_tᵀ v + F_tᵀ ȳ_t, and
+/// x̄_t = B_tᵀ v + E_tᵀ ȳ_t. States of this scan are v and k̄, its further results are x̄. Whichever cotangent is asked
+/// for, it is a part of the same scan.
 pub(super) fn transposed<'p>(scan: &Scan, at: &Transposition<'_, 'p>) -> Result<Var<'p>> {
-    let builder = at.cotangent.builder();
-    let linear: Vec<usize> = (0..scan.linear.len()).filter(|&k| scan.linear[k]).collect();
-    let pulled = at.calculus.transpose(&scan.body, &linear)?;
-    let known: Vec<usize> = (0..scan.linear.len()).filter(|&k| !scan.linear[k]).collect();
-    let states = states_cotangent(scan, at.cotangent);
-    let back = pull_scan(scan, &pulled, &known, 0);
-    let zero = builder.constant(0.0).broadcast_to(scan.carry());
-    let mut args = vec![zero, states];
-    args.extend(known.iter().map(|&k| at.known(k)));
-    let args = grouped(scan, &known, args);
-    let before = args[0].apply_with(back.clone(), &args[1..]);
-    if at.wrt == 0 {
-        return Ok(if scan.reverse { last_row(before) } else { before.get(0) });
+    let asked: Vec<usize> = (0..at.args.len()).filter(|&k| k < scan.states() || at.args[k].is_none()).collect();
+    let back = Back::new(scan, &asked, at.calculus.transpose(&scan.body, &asked)?);
+    let (scan_back, value) = back.scan(scan, at);
+    if let Some(row) = back.rows.iter().position(|&k| k == at.wrt) {
+        return Ok(scan_back.rows_of(row, value));
     }
-    // w_t = ȳ_t + v_{t+1}: what reaches the state after step t.
-    let reaching = states + back.before(zero, before);
-    let place = linear.iter().position(|&k| k == at.wrt).expect("only linear arguments are transposed");
-    if scan.is_row(at.wrt) {
-        let mut mapped: Vec<bool> = known.iter().map(|k| scan.is_row(*k)).collect();
-        mapped.push(true);
-        let batched = at.calculus.batch(&pulled, &mapped, scan.length)?;
-        let mut args: Vec<Var<'p>> = known.iter().map(|&k| at.known(k)).collect();
-        args.push(reaching);
-        return Ok(builder.inline(&batched, &args)[place]);
+    let sum = back.wholes.iter().position(|&k| k == at.wrt).map(|sum| scan.states() + sum);
+    Ok(scan_back.last(sum.unwrap_or(at.wrt), value))
+}
+
+/// The step of the scan in the other direction.
+struct Back {
+    /// Its inputs: v, k̄, ȳ_t, the cotangents of the states before it, then the inputs of the body that are known.
+    step: Program,
+    /// The arguments seen whole, and by row, whose cotangents it makes.
+    wholes: Vec<usize>,
+    rows: Vec<usize>,
+    /// The arguments that are known.
+    known: Vec<usize>,
+}
+
+impl Back {
+    /// From the transposed body: it takes what is known, then the cotangents of its outputs.
+    fn new(scan: &Scan, asked: &[usize], pulled: Program) -> Back {
+        let states = scan.states();
+        let count = scan.body.inputs().len();
+        let known: Vec<usize> = (0..count).filter(|k| !asked.contains(k)).collect();
+        let (rows, wholes): (Vec<usize>, Vec<usize>) = asked[states..].iter().partition(|&&k| scan.is_row(k));
+        let builder = Builder::new();
+        let input = |name: &str, shape: &[usize]| builder.input(name, shape, Role::Argument);
+        let named = |mark: &str, k: usize| {
+            input(&format!("{}{mark}", scan.body.inputs()[k].name), &scan.body.inputs()[k].shape)
+        };
+        let v: Vec<Var<'_>> = (0..states).map(|k| named("_bar", k)).collect();
+        let sums: Vec<Var<'_>> = wholes.iter().map(|&k| named("_bar", k)).collect();
+        let further: Vec<Var<'_>> = scan.further().into_iter().map(|shape| input("y_bar", shape)).collect();
+        let own: Vec<Var<'_>> = (0..states).map(|k| named("_own", k)).collect();
+        let mut args: Vec<Var<'_>> = known.iter().map(|&k| named("", k)).collect();
+        args.extend(v.iter().chain(&further));
+        let bars = builder.inline(&pulled, &args);
+        let bar = |k: usize| bars[asked.iter().position(|&a| a == k).expect("it is asked for")];
+        let mut outputs: Vec<Var<'_>> =
+            (0..states).map(|k| if scan.keeps(k) { bars[k] + own[k] } else { bars[k] }).collect();
+        outputs.extend(std::iter::zip(&wholes, &sums).map(|(&k, sum)| *sum + bar(k)));
+        outputs.extend(rows.iter().map(|&k| bar(k)));
+        let step = builder.finish(&outputs).expect("a step made of checked parts");
+        Back { step, wholes, rows, known }
     }
-    // Summed step by step, so that no array of one cotangent a step is stored.
-    let sum = sum_scan(scan, &pulled, &known, place);
-    let mut args = vec![builder.constant(0.0).broadcast_to(at.shape), reaching];
-    args.extend(known.iter().map(|&k| at.known(k)));
-    let args = grouped(scan, &known, args);
-    Ok(args[0].apply_with(sum, &args[1..]))
-}
 
-/// The cotangents of all states, from those of what the scan returns.
-fn states_cotangent<'p>(scan: &Scan, cotangent: Var<'p>) -> Var<'p> {
-    if !scan.last {
-        return cotangent;
-    }
-    let row = cotangent.reshape(&leading(1, scan.carry()));
-    if scan.length == 1 {
-        return row;
-    }
-    let zeros = cotangent.constant(0.0).broadcast_to(&leading(scan.length - 1, scan.carry()));
-    if scan.reverse { row.concatenate(&[zeros], 0) } else { zeros.concatenate(&[row], 0) }
-}
-
-/// [state, cotangents, known…] with the known ones seen by rows before those seen whole.
-fn grouped<'p>(scan: &Scan, known: &[usize], args: Vec<Var<'p>>) -> Vec<Var<'p>> {
-    let (mut out, rest) = (args[..2].to_vec(), &args[2..]);
-    for rows in [true, false] {
-        let chosen = std::iter::zip(known, rest).filter(|(k, _)| scan.is_row(**k) == rows);
-        out.extend(chosen.map(|(_, v)| *v));
-    }
-    out
-}
-
-/// The scan of (v, ȳ_t, known…) ↦ A_tᵀ(ȳ_t + v), in the other direction.
-fn pull_scan(scan: &Scan, pulled: &Program, known: &[usize], place: usize) -> Scan {
-    let builder = Builder::new();
-    let (v, w, args) = pull_inputs(&builder, scan, known, scan.carry(), scan.carry());
-    let out = pull(pulled, w + v, &args)[place];
-    let body = builder.finish(&[out]).expect("a body made of checked parts");
-    Scan { reverse: !scan.reverse, last: false, ..cotangent_scan(scan, body, known) }
-}
-
-/// The scan of (k̄, w_t, known…) ↦ k̄ + C_tᵀ w_t, of which only the last state is wanted.
-fn sum_scan(scan: &Scan, pulled: &Program, known: &[usize], place: usize) -> Scan {
-    let builder = Builder::new();
-    let (sum, w, args) = pull_inputs(&builder, scan, known, pulled.output_shapes()[place], scan.carry());
-    let out = sum + pull(pulled, w, &args)[place];
-    let body = builder.finish(&[out]).expect("a body made of checked parts");
-    Scan { last: true, ..cotangent_scan(scan, body, known) }
-}
-
-/// A scan over cotangents: linear in its state and its first rows.
-fn cotangent_scan(scan: &Scan, body: Program, known: &[usize]) -> Scan {
-    let rows = 1 + known.iter().filter(|k| scan.is_row(**k)).count();
-    let linear = (0..body.inputs().len()).map(|k| k < 2).collect();
-    scan.with_body(body, rows, linear)
-}
-
-/// The inputs of such a body: a state, a row of cotangents, and what is known, rows first; the last in the order of
-/// the transposed body.
-fn pull_inputs<'p>(
-    builder: &'p Builder,
-    scan: &Scan,
-    known: &[usize],
-    state: &[usize],
-    row: &[usize],
-) -> (Var<'p>, Var<'p>, Vec<Var<'p>>) {
-    let v = builder.input("v", state, Role::Argument);
-    let w = builder.input("w", row, Role::Argument);
-    let mut args: Vec<Option<Var<'p>>> = vec![None; known.len()];
-    for rows in [true, false] {
-        for (place, k) in known.iter().enumerate().filter(|(_, k)| scan.is_row(**k) == rows) {
-            let input = &scan.body.inputs()[*k];
-            args[place] = Some(builder.input(&input.name, &input.shape, Role::Argument));
+    /// Its scan, and the value: what the state after the last step has as its cotangent is where it begins.
+    fn scan<'p>(&self, scan: &Scan, at: &Transposition<'_, 'p>) -> (Scan, Var<'p>) {
+        let (builder, states, mut feeds) = (at.cotangent.builder(), scan.states(), Feeds::default());
+        let mut count = 0;
+        let mut next = |argument: Var<'p>, linear: bool| {
+            count += 1;
+            Feed { input: count - 1, argument, linear }
+        };
+        for k in 0..states {
+            feeds.states.push(next(scan.last(k, at.cotangent), true));
         }
+        for &k in &self.wholes {
+            feeds.states.push(next(builder.constant(0.0).broadcast_to(&at.shapes[k]), true));
+        }
+        for k in 0..scan.further().len() {
+            feeds.rows.push(next(scan.rows_of(k, at.cotangent), true));
+        }
+        for k in 0..states {
+            // Where only the last state was returned nothing is added, and this is not read.
+            let own = if scan.keeps(k) { scan.before(k, at.cotangent) } else { at.cotangent };
+            feeds.rows.push(next(own, true));
+        }
+        for &k in &self.known {
+            feeds.push(scan.is_row(k), next(at.known(k), false));
+        }
+        let kept = vec![false; feeds.states.len()];
+        feeds.scan(&self.step, scan.length, !scan.reverse, kept)
     }
-    (v, w, args.into_iter().flatten().collect())
-}
-
-/// The transposed body at a cotangent: it takes what is known in its order, then the cotangent of its output.
-fn pull<'p>(pulled: &Program, cotangent: Var<'p>, known: &[Var<'p>]) -> Vec<Var<'p>> {
-    let mut all = known.to_vec();
-    all.push(cotangent);
-    cotangent.builder().inline(pulled, &all)
 }
