@@ -82,24 +82,18 @@ fn the_workspaces_of_workloads_are_near_their_live_minimum() {
     }
 }
 
-/// Random programs and their gradients, batched so that arrays outgrow tiles: first fit leaves gaps that it cannot always
-/// fill, so that some exceed 1.3 times (one in ten, when this was written, and none 1.8 times).
+/// Random programs and their gradients, batched so that arrays outgrow tiles.
 #[test]
 fn the_workspaces_of_random_programs_are_near_their_live_minimum() {
-    let (mut draw, mut far, mut count) = (Draw::new(3), 0, 0);
+    let mut draw = Draw::new(3);
     for _ in 0..60 {
         let steps = (0..2 + draw.below(20)).map(|_| [draw.next() as u16, draw.next() as u16]).collect();
         let f = Sketch { steps, point: 0 }.program(Form::Plain);
         for program in [f.value_and_gradient().unwrap(), f] {
             let mapped: Vec<bool> = program.inputs().iter().map(|i| !i.role.is_selection()).collect();
-            let cost = program.batch(&mapped, 3000).unwrap().cost();
-            let ratio = (cost.bytes_workspace.saturating_sub(FIXED)) as f64 / cost.bytes_live.max(FIXED) as f64;
-            assert!(ratio <= 2.0, "{ratio:.2} times: {cost:?}\n{program}");
-            far += usize::from(ratio > 1.3);
-            count += 1;
+            check_memory(&program.to_string(), &program.batch(&mapped, 3000).unwrap().cost());
         }
     }
-    assert!(5 * far <= count, "{far} of {count}");
 }
 
 proptest! {
@@ -124,11 +118,11 @@ proptest! {
 const RECORDED: [(&str, [[u64; 5]; 2]); 11] = [
     ("relu network, batch of 128", [[60202752, 60253312, 3503184, 818184, 524288], [129170688, 129421824, 6750288, 3911768, 937984]]),
     ("small network, one sample", [[866, 866, 4048, 528, 3392], [1859, 2755, 7320, 4376, 3656]]),
-    ("mixture of Gaussians", [[111091, 176091, 440816, 408264, 320208], [276216, 391251, 1241664, 1009072, 680240]]),
+    ("mixture of Gaussians", [[111091, 176091, 440816, 408264, 320208], [256196, 371232, 1209672, 1009072, 680248]]),
     ("Chained CB3", [[14985, 15984, 8000, 8, 0], [42958, 50952, 24000, 24008, 16000]]),
     ("Chained Crescent", [[11989, 13987, 8016, 24, 16], [22982, 22988, 40016, 40024, 32000]]),
     ("Chebyshev-Rosenbrock", [[5998, 6998, 16016, 24, 16], [14993, 17993, 40024, 32032, 24008]]),
-    ("trimmed squares", [[52750, 52750, 190160, 24008, 32008], [107750, 108500, 420168, 86168, 80008]]),
+    ("trimmed squares", [[52750, 52750, 190160, 24008, 32008], [104750, 105500, 396168, 62168, 56008]]),
     ("convolutional network", [[1640384, 1640736, 1294992, 1187592, 1048576], [3870528, 4330592, 5352344, 4513944, 1709056]]),
     ("logistic regression", [[109102, 110152, 424824, 16032, 25664], [217352, 215602, 834024, 25232, 47264]]),
     ("least absolute deviations", [[43000, 44000, 176160, 8008, 11904], [87000, 92000, 344160, 16168, 46464]]),

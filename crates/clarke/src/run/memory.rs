@@ -53,13 +53,14 @@ impl Memory {
 
     /// Memory for the same stretches in the same order that needs less of it, if there were holes and this finds better
     /// offsets: for one stretch after another, from the largest to the smallest, the lowest one that is free all the
-    /// time.
+    /// time. The first stretch keeps the offset 0.
     pub fn arranged(&self) -> Option<Memory> {
         if self.all.len() > MANY || self.size <= self.most + self.most / 16 {
             return None;
         }
         let mut order: Vec<usize> = (0..self.all.len()).collect();
-        order.sort_by_key(|&k| (std::cmp::Reverse(self.all[k].len), k));
+        // The first one stays where it is: single numbers are known by their offsets.
+        order.sort_by_key(|&k| (k > 0, std::cmp::Reverse(self.all[k].len), k));
         let mut found = vec![0; self.all.len()];
         // What has an offset already, by offset.
         let mut placed: Vec<usize> = vec![];

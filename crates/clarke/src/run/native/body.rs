@@ -265,6 +265,54 @@ pub fn in_table(k: usize) -> Mem {
     Mem { base: TABLE, index: None, offset: (8 * k) as i32 }
 }
 
+/// The operations that read each value and are still to come.
+struct Uses {
+    /// Those of all values, one value after another, of each the last first.
+    readers: Vec<usize>,
+    /// Where those of each value begin, and where they end now.
+    ranges: Vec<(usize, usize)>,
+}
+
+impl Uses {
+    fn new(operations: &[Operation]) -> Uses {
+        let mut ranges = vec![(0, 0); operations.len()];
+        let values = |o: &Operation, f: &mut dyn FnMut(usize)| {
+            o.sources().iter().for_each(|source| {
+                if let Source::Value(v) = source {
+                    f(*v)
+                }
+            });
+        };
+        operations.iter().for_each(|o| values(o, &mut |v| ranges[v].1 += 1));
+        let mut end = 0;
+        for range in &mut ranges {
+            *range = (end, end + range.1);
+            end = range.1;
+        }
+        let (mut readers, mut next) = (vec![0; end], ranges.clone());
+        for (k, operation) in operations.iter().enumerate().rev() {
+            values(operation, &mut |v| {
+                readers[next[v].0] = k;
+                next[v].0 += 1;
+            });
+        }
+        Uses { readers, ranges }
+    }
+
+    /// The next one.
+    fn next(&self, value: usize) -> Option<usize> {
+        let (start, end) = self.ranges[value];
+        (start < end).then(|| self.readers[end - 1])
+    }
+
+    /// Operation k has read the value.
+    fn pass(&mut self, value: usize, k: usize) {
+        while self.next(value) == Some(k) {
+            self.ranges[value].1 -= 1;
+        }
+    }
+}
+
 struct Emitter<'a> {
     asm: &'a mut Assembler,
     set: &'static dyn Vectors,
@@ -272,8 +320,7 @@ struct Emitter<'a> {
     /// How far behind the position, in bytes.
     after: i32,
     pointers: HashMap<usize, Gpr>,
-    /// The operations that read each value, last first; what is left is still to come.
-    uses: Vec<Vec<usize>>,
+    uses: Uses,
     /// The register of each value.
     registers: Vec<Option<u8>>,
     /// Where values are that were written somewhere.
@@ -289,14 +336,7 @@ impl<'a> Emitter<'a> {
     fn new(body: &Body, asm: &'a mut Assembler, lanes: Lanes, after: i32) -> Emitter<'a> {
         let set = asm.vectors;
         let count = body.operations.len();
-        let mut uses = vec![vec![]; count];
-        for (k, operation) in body.operations.iter().enumerate().rev() {
-            for source in operation.sources() {
-                if let Source::Value(v) = source {
-                    uses[*v].push(k);
-                }
-            }
-        }
+        let uses = Uses::new(&body.operations);
         let pointers = std::iter::zip(body.pointers(), POINTERS).collect();
         let registers = vec![None; count];
         let homes = vec![None; count];
@@ -361,10 +401,8 @@ impl<'a> Emitter<'a> {
     fn release(&mut self, k: usize, operation: &Operation) {
         for source in operation.sources() {
             if let Source::Value(v) = *source {
-                while self.uses[v].last() == Some(&k) {
-                    self.uses[v].pop();
-                }
-                if let (true, Some(register)) = (self.uses[v].is_empty(), self.registers[v]) {
+                self.uses.pass(v, k);
+                if let (None, Some(register)) = (self.uses.next(v), self.registers[v]) {
                     self.held[usize::from(register)] = None;
                     self.registers[v] = None;
                 }
@@ -376,7 +414,7 @@ impl<'a> Emitter<'a> {
     fn take(&mut self, value: usize) -> u8 {
         let free = self.held.iter().position(Option::is_none);
         let register = free.unwrap_or_else(|| {
-            let next = |r: &usize| self.held[*r].and_then(|v| self.uses[v].last()).copied().unwrap_or(usize::MAX);
+            let next = |r: &usize| self.held[*r].and_then(|v| self.uses.next(v)).unwrap_or(usize::MAX);
             let victim = (0..self.held.len()).max_by_key(next).expect("there are registers");
             self.evict(victim);
             victim
@@ -389,7 +427,7 @@ impl<'a> Emitter<'a> {
     fn evict(&mut self, register: usize) {
         let Some(value) = self.held[register].take() else { return };
         self.registers[value] = None;
-        if self.homes[value].is_none() && !self.uses[value].is_empty() {
+        if self.homes[value].is_none() && self.uses.next(value).is_some() {
             let home = Mem { base: RSP, index: None, offset: (64 * self.stack) as i32 };
             self.stack += 1;
             self.set.store(self.asm, register as u8, home, false);
@@ -431,7 +469,7 @@ impl<'a> Emitter<'a> {
             self.set.store(self.asm, to, place, false);
             self.homes[k] = Some(place);
         }
-        if self.uses[k].is_empty() && self.registers[k] == Some(to) {
+        if self.uses.next(k).is_none() && self.registers[k] == Some(to) {
             self.held[usize::from(to)] = None;
             self.registers[k] = None;
         }
