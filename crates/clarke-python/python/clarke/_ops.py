@@ -351,7 +351,7 @@ array([ 0., -3., -4.])
 >>> ck.fold(lambda c, x: np.maximum(c + x, 0), 0.0, np.array([1.0, -3.0, 2.0]))
 np.float64(2.0)
 >>> decay = ck.program(lambda w: ck.fold(lambda c: c * w, 1.0, length=10_000, checkpoint=True))
->>> round(decay.grad(0.9999), 2)
+>>> np.round(decay.grad(0.9999), 2)
 np.float64(3678.98)
 """
 
