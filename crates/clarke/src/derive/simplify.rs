@@ -15,26 +15,31 @@ impl Program {
     /// The conservative gradient may shrink: `relu(x) - relu(x)` as written has two ties, merged it has one.
     pub fn simplify(&self) -> Program {
         let builder = Builder::merging();
-        let mut map: Vec<Var<'_>> = vec![];
-        for node in self.nodes() {
+        self.rewritten(&builder, |id, op, args| fold(op, &args(), &self.nodes()[id].shape)).pruned()
+    }
+
+    /// The program made anew, in which an application is what `replace` says of its node, operator and new arguments, or else
+    /// what it was.
+    pub(crate) fn rewritten<'p>(
+        &self,
+        builder: &'p Builder,
+        mut replace: impl FnMut(usize, &Arc<dyn Op>, &dyn Fn() -> Vec<Var<'p>>) -> Option<Var<'p>>,
+    ) -> Program {
+        let mut map: Vec<Var<'p>> = Vec::with_capacity(self.nodes().len());
+        for (id, node) in self.nodes().iter().enumerate() {
             let image = match &node.kind {
                 Kind::Input(k) => {
                     let input = &self.inputs()[*k];
-                    builder.input(&input.name, &input.shape, input.role.clone())
+                    Some(builder.input(&input.name, &input.shape, input.role.clone()))
                 }
-                Kind::Constant(_) => builder.copy(node, &map),
-                Kind::Apply { op, args } => {
-                    let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                    match fold(op, &args, &node.shape) {
-                        Some(value) => value,
-                        None => builder.copy(node, &map),
-                    }
-                }
+                Kind::Constant(_) => None,
+                Kind::Apply { op, args } => replace(id, op, &|| args.iter().map(|&a| map[a]).collect()),
             };
+            let image = image.unwrap_or_else(|| builder.copy(node, &map));
             map.push(image);
         }
-        let outputs: Vec<Var<'_>> = self.outputs().iter().map(|&k| map[k]).collect();
-        builder.finish(&outputs).expect("simplifying a checked program").pruned()
+        let outputs: Vec<Var<'p>> = self.outputs().iter().map(|&k| map[k]).collect();
+        builder.finish(&outputs).expect("rewriting a checked program")
     }
 
     /// The program without nodes that no output needs. Variables and data stay inputs; selections that nothing needs
@@ -60,22 +65,10 @@ pub(crate) fn unroll(program: &Program) -> Result<Program> {
         return Ok(program.clone());
     }
     let builder = Builder::new();
-    let mut map: Vec<Var<'_>> = vec![];
-    for node in program.nodes() {
-        map.push(match &node.kind {
-            Kind::Input(k) => {
-                let input = &program.inputs()[*k];
-                builder.input(&input.name, &input.shape, input.role.clone())
-            }
-            Kind::Apply { op, args } if !op.programs().is_empty() => {
-                let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                op.unroll(&args).expect("an operator made of programs can be written out")
-            }
-            _ => builder.copy(node, &map),
-        });
-    }
-    let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
-    unroll(&builder.finish(&outputs).expect("rebuilding a checked program"))
+    unroll(&program.rewritten(&builder, |_, op, args| {
+        let written = || op.unroll(&args()).expect("an operator made of programs can be written out");
+        (!op.programs().is_empty()).then(written)
+    }))
 }
 
 /// The simplified program of one node, with node `from` and all written like it replaced by node `to`, as functions on

@@ -412,7 +412,7 @@ impl ArrayKernel for WeightsAndSums {
     }
 
     fn kernel<T: Scalar>(&self, args: &[&[usize]], _: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
-        soft::weights_and_sums(self.0.split(args[0]))
+        soft::softmax(self.0.split(args[0]))
     }
 }
 

@@ -21,23 +21,14 @@ pub(super) fn logsumexp<T: Scalar>(split: Split) -> Kernel<T> {
     Kernel { scratch, run: Box::new(run) }
 }
 
-/// The weights `exp(x) / Σ exp x` of each slice.
+/// The weights `exp(x) / Σ exp x` of each slice; and behind those of all slices `log Σ exp` of each, if there is room.
 pub(super) fn softmax<T: Scalar>(split: Split) -> Kernel<T> {
     let level = Level::of_this_machine();
     let scratch = split.side_by_side().unwrap_or(0);
     let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-        T::with_lanes(level, Softmax { split: &split, x: args[0], out, logs: None, scratch });
-    };
-    Kernel { scratch, run: Box::new(run) }
-}
-
-/// The weights, and behind those of all slices `log Σ exp` of each.
-pub(super) fn weights_and_sums<T: Scalar>(split: Split) -> Kernel<T> {
-    let level = Level::of_this_machine();
-    let scratch = split.side_by_side().unwrap_or(0);
-    let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
         let (out, logs) = out.split_at_mut(args[0].len());
-        T::with_lanes(level, Softmax { split: &split, x: args[0], out, logs: Some(logs), scratch });
+        let logs = (!logs.is_empty()).then_some(logs);
+        T::with_lanes(level, Softmax { split: &split, x: args[0], out, logs, scratch });
     };
     Kernel { scratch, run: Box::new(run) }
 }
@@ -315,7 +306,7 @@ mod tests {
             let x: Vec<f64> = (0..crate::tensor::size(shape)).map(|k| 3.0 * (k as f64 * 1.7).sin()).collect();
             let (sums, weights) = (logsumexp(split.clone()), softmax(split.clone()));
             let (sums, weights) = (run(&sums, &x, split.slices), run(&weights, &x, x.len()));
-            let together = run(&weights_and_sums(split.clone()), &x, x.len() + split.slices);
+            let together = run(&softmax(split.clone()), &x, x.len() + split.slices);
             assert_eq!(together[..x.len()], weights, "{shape:?} {axes:?}");
             for (a, b) in std::iter::zip(&together[x.len()..], &sums) {
                 assert!((a - b).abs() <= 1e-14 * b.abs(), "{shape:?} {axes:?}: {a} {b}");
@@ -340,7 +331,7 @@ mod tests {
             let sums = run(&logsumexp(split.clone()), &x, 3);
             assert_eq!((sums[0], sums[2]), (inf, -inf));
             assert!((sums[1] - (1.0 + 1f64.exp()).ln()).abs() < 1e-15);
-            let together = run(&weights_and_sums(split.clone()), &x, 12);
+            let together = run(&softmax(split.clone()), &x, 12);
             assert_eq!(together[9..], sums);
             let weights = run(&softmax(split), &x, 9);
             assert_eq!([0, 1, 2].map(|k| weights[at(0, k)]), [0.0, 0.5, 0.5]);

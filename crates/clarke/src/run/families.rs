@@ -3,8 +3,8 @@
 use crate::error::Place;
 use crate::program::equal::same_function;
 use crate::program::op::{Execution, Op};
-use crate::program::{Builder, Kind, Program, Var};
-use std::collections::HashMap;
+use crate::program::table::Map;
+use crate::program::{Builder, Kind, Program};
 use std::sync::Arc;
 
 /// Members of a family with the same arguments: the one that stands for it, the nodes, and the parts of all together.
@@ -23,31 +23,16 @@ pub fn joined(program: &Program) -> Option<Program> {
         return None;
     }
     let builder = Builder::merging();
-    let mut map: Vec<Var<'_>> = Vec::with_capacity(program.nodes().len());
-    for (id, node) in program.nodes().iter().enumerate() {
-        let image = match &node.kind {
-            Kind::Input(k) => {
-                let input = &program.inputs()[*k];
-                builder.input(&input.name, &input.shape, input.role.clone())
-            }
-            Kind::Apply { op, args } => match (families.get(&id), op.family()) {
-                (Some(parts), Some(family)) => {
-                    let args: Vec<Var<'_>> = args.iter().map(|&a| map[a]).collect();
-                    family.of(parts, builder.push(family.with(parts), &args, Place::Unknown))
-                }
-                _ => builder.copy(node, &map),
-            },
-            Kind::Constant(_) => builder.copy(node, &map),
-        };
-        map.push(image);
-    }
-    let outputs: Vec<Var<'_>> = program.outputs().iter().map(|&k| map[k]).collect();
-    Some(builder.finish(&outputs).expect("rewriting a checked program").simplify())
+    let whole = program.rewritten(&builder, |id, op, args| {
+        let (parts, family) = (families.get(&id)?, op.family()?);
+        Some(family.of(parts, builder.push(family.with(parts), &args(), Place::Unknown)))
+    });
+    Some(whole.pruned())
 }
 
 /// The parts to be computed, for each node that shares them with others.
-fn families(program: &Program) -> HashMap<usize, Vec<bool>> {
-    let mut by_args: HashMap<&[usize], Vec<Members>> = HashMap::new();
+fn families(program: &Program) -> Map<usize, Vec<bool>> {
+    let mut by_args: Map<&[usize], Vec<Members>> = Map::default();
     for (id, node) in program.nodes().iter().enumerate() {
         if let Kind::Apply { op, args } = &node.kind
             && let Execution::Array(_) = op.execution()

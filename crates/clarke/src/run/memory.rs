@@ -3,7 +3,7 @@
 //! Offsets are handed out first fit, which leaves holes where lengths are mixed. Where it left many, all lifetimes are
 //! known by then: [`Memory::arranged`] finds offsets for the largest stretches first, and the plan is made again with them.
 
-use std::collections::HashMap;
+use crate::program::table::Map;
 
 /// More stretches are not arranged: it takes time with their square, and single numbers leave no holes.
 const MANY: usize = 1 << 11;
@@ -20,7 +20,7 @@ pub struct Memory {
     most: usize,
     /// All that was ever handed out, in order, and which of it is still in use, by offset.
     all: Vec<Stretch>,
-    used: HashMap<usize, usize>,
+    used: Map<usize, usize>,
     now: usize,
     /// Offsets that were found before, in the order in which they are asked for.
     found: Option<Vec<usize>>,

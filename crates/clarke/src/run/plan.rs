@@ -181,16 +181,10 @@ impl<T: Scalar> Plan<T> {
                 Step::Kernel(_) | Step::Pad(_) => None,
             })
             .collect();
-        let first = Planner::new(&schedule, &codes, size_of::<T>(), Memory::new(ALIGN / size_of::<T>()));
-        let (work, planner) = first.work(&codes, &uses, compiler);
-        match planner.memory.arranged() {
-            None => planner.finish(work),
-            Some(memory) => {
-                let again = Planner::new(&schedule, &codes, size_of::<T>(), memory);
-                let (work, planner) = again.work(&codes, &uses, compiler);
-                planner.finish(work)
-            }
-        }
+        let made = |memory| Planner::new(&schedule, &codes, size_of::<T>(), memory).work(&codes, &uses, compiler);
+        let (work, planner) = made(Memory::new(ALIGN / size_of::<T>()));
+        let (work, planner) = planner.memory.arranged().map_or((work, planner), made);
+        planner.finish(work)
     }
 
     /// The same with machine code of a level, where the machine can.

@@ -71,7 +71,7 @@ impl Assembler {
     pub fn new(double: bool, vectors: &'static dyn Vectors) -> Assembler {
         let mut asm = Assembler { code: vec![], double, scalar: false, vectors };
         for (long, short) in [(u64::MAX >> 1, u32::MAX >> 1), (1 << 63, 1 << 31), (0, 0)] {
-            for _ in 0..(vectors.pooled() / asm.size()).max(1) {
+            for _ in 0..vectors.pooled(asm.size()) / asm.size() {
                 if double { asm.code.extend(long.to_le_bytes()) } else { asm.code.extend(short.to_le_bytes()) }
             }
         }
@@ -106,7 +106,7 @@ impl Assembler {
         let at = match rm {
             Rm::Reg(r) => return self.code.push(0xC0 | (reg & 7) << 3 | r & 7),
             Rm::Wide(mem) | Rm::Each(mem) => return self.modrm(reg, mem),
-            Rm::Pool(k) => k * self.vectors.pooled().max(self.size()),
+            Rm::Pool(k) => k * self.vectors.pooled(self.size()),
             Rm::Code(at) => at,
         };
         self.code.push((reg & 7) << 3 | 5);

@@ -84,8 +84,8 @@ impl Vectors for Evex {
         64
     }
 
-    fn pooled(&self) -> usize {
-        0
+    fn pooled(&self, size: usize) -> usize {
+        size
     }
 
     fn begin(&self, _: &mut Assembler) {}

@@ -75,8 +75,8 @@ pub trait Vectors: Sync {
     /// How many bytes a vector has.
     fn bytes(&self) -> usize;
 
-    /// How many bytes a number of the pool has, repeated; 0 if it is there once.
-    fn pooled(&self) -> usize;
+    /// How many bytes a number of the pool takes, which has so many itself: more where it must be repeated.
+    fn pooled(&self, size: usize) -> usize;
 
     /// What stands before all functions, after the pool.
     fn begin(&self, asm: &mut Assembler);

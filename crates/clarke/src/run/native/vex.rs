@@ -91,7 +91,7 @@ impl Vectors for Vex {
         BYTES
     }
 
-    fn pooled(&self) -> usize {
+    fn pooled(&self, _: usize) -> usize {
         BYTES
     }
 
