@@ -1,6 +1,7 @@
 //! The kernels of logsumexp, softmax and log_softmax: exponentials in long runs, which the processor takes several at a time.
 
 use super::axes::{Split, fold_row};
+use crate::program::elementary::Formulas;
 use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::Kernel;
 use crate::program::real::Scalar;
@@ -71,7 +72,7 @@ impl<T: Scalar> Job<T> for LogSumExp<'_, T> {
                     {
                         subtract(x, *top, to);
                     }
-                    exponentials(run);
+                    exponentials::<T, V>(run);
                     for (run, y) in std::iter::zip(run.chunks_exact(length), out) {
                         *y = above(*y, sum::<T, V>(run));
                     }
@@ -79,7 +80,7 @@ impl<T: Scalar> Job<T> for LogSumExp<'_, T> {
                     let sum = x.chunks(RUN).fold(T::of(0.0), |total, x| {
                         let run = &mut scratch[..x.len()];
                         subtract(x, out[0], run);
-                        exponentials(run);
+                        exponentials::<T, V>(run);
                         total + sum::<T, V>(run)
                     });
                     out[0] = above(out[0], sum);
@@ -92,7 +93,7 @@ impl<T: Scalar> Job<T> for LogSumExp<'_, T> {
                 sums.fill(T::of(0.0));
                 for x in x.chunks_exact(inner) {
                     std::iter::zip(&mut *run, x).zip(&*out).for_each(|((to, x), top)| *to = *x - *top);
-                    exponentials(run);
+                    exponentials::<T, V>(run);
                     std::iter::zip(&mut *sums, &*run).for_each(|(sum, x)| *sum = *sum + *x);
                 }
                 std::iter::zip(out, &*sums).for_each(|(y, sum)| *y = above(*y, *sum));
@@ -130,7 +131,7 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                     subtract_infinite(x, top, out);
                     logs.iter_mut().for_each(|logs| logs[s] = top);
                 }
-                exponentials(out);
+                exponentials::<T, V>(out);
                 for (s, out) in out.chunks_exact_mut(length).enumerate() {
                     let sum = sum::<T, V>(out);
                     let share = T::of(1.0) / sum;
@@ -147,7 +148,7 @@ impl<T: Scalar> Job<T> for Softmax<'_, T> {
                 for (x, out) in std::iter::zip(x.chunks_exact(inner), out.chunks_exact_mut(inner)) {
                     std::iter::zip(out, x).zip(&*scratch).for_each(|((to, x), top)| *to = below(*x, *top));
                 }
-                exponentials(out);
+                exponentials::<T, V>(out);
                 scratch.fill(T::of(0.0));
                 for out in out.chunks_exact(inner) {
                     std::iter::zip(&mut *scratch, out).for_each(|(sum, y)| *sum = *sum + *y);
@@ -199,7 +200,7 @@ impl<T: Scalar> Job<T> for LogSoftmax<'_, T> {
                     out[at] = *y;
                 }
             }
-            exponentials(rows);
+            exponentials::<T, V>(rows);
             for (k, row) in rows.chunks(length).enumerate() {
                 let rest = row.iter().fold(T::of(0.0), |sum, y| sum + *y).ln();
                 split.positions(group * together + k).for_each(|at| out[at] = out[at] - rest);
@@ -210,7 +211,9 @@ impl<T: Scalar> Job<T> for LogSoftmax<'_, T> {
 
 #[inline(always)]
 fn largest<T: Scalar>(row: &[T]) -> T {
-    fold_row(row, T::of(f64::NEG_INFINITY), |x| x, T::max)
+    // One instruction, which passes over NaN; where the result is finite the exponentials bring it into their sum.
+    let top = fold_row(row, T::of(f64::NEG_INFINITY), |x| x, |a, b| if b > a { b } else { a });
+    if top.is_finite() { top } else { row.iter().fold(top, |top, x| top.max(*x)) }
 }
 
 /// The largest of each of the slices that lie side by side.
@@ -251,8 +254,8 @@ fn above<T: Scalar>(top: T, sum: T) -> T {
 }
 
 #[inline(always)]
-fn exponentials<T: Scalar>(x: &mut [T]) {
-    x.iter_mut().for_each(|x| *x = x.exp());
+fn exponentials<T: Scalar, V: Lanes<T>>(x: &mut [T]) {
+    x.iter_mut().for_each(|x| *x = Formulas::exp::<V::Products>(*x));
 }
 
 /// Σ x in four vectors side by side.

@@ -8,7 +8,7 @@ mod functions;
 pub(crate) mod product;
 mod rounding;
 
-use super::elementary::double;
+use super::elementary::{Formulas, double};
 use super::lanes::{Job, Level, Plain};
 use super::op::{Compiler, Kernel, Kernels};
 use super::real::{Real, Scalar};
@@ -406,6 +406,8 @@ impl Relations {
         }
     }
 }
+
+impl Formulas for Interval {}
 
 impl Scalar for Interval {
     fn to_f64(self) -> f64 {

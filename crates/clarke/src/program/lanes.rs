@@ -3,6 +3,7 @@
 //! A kernel is a [`Job`], generic over its [`Lanes`]; `Scalar::with_lanes` compiles it for each instruction set and runs
 //! the one of the given [`Level`].
 
+use super::elementary::{Base, MulAdd};
 use std::sync::OnceLock;
 
 /// The widest instructions that this machine has.
@@ -66,6 +67,8 @@ impl Level {
 pub trait Lanes<T>: Copy {
     /// How many numbers.
     const N: usize;
+    /// How elementary functions multiply and add beside them.
+    type Products: MulAdd;
     /// How many rows of a product's tile the registers hold.
     const ROWS: usize;
     /// How many registers such a tile is wide.
@@ -135,6 +138,7 @@ pub struct Plain<T, const N: usize>([T; N]);
 
 impl<T: super::real::Real, const N: usize> Lanes<T> for Plain<T, N> {
     const N: usize = N;
+    type Products = Base;
     const ROWS: usize = 4;
     const WIDE: usize = 3;
 

@@ -1,6 +1,6 @@
 //! The numbers that the value of an elementwise operator can be run on.
 
-use super::elementary;
+use super::elementary::{self, Formulas};
 use super::lanes::{Job, Level, Plain};
 use super::op::{Compiler, Kernel, Kernels};
 use std::fmt::Debug;
@@ -75,26 +75,6 @@ pub trait Real:
     fn if_ge(self, other: Self, a: Self, b: Self) -> Self;
     /// `a` where self = other, else `b`.
     fn if_eq(self, other: Self, a: Self, b: Self) -> Self;
-    /// Whether [`sin_near`](Real::sin_near) and the like are not to be asked.
-    #[inline(always)]
-    fn is_far(self) -> bool {
-        false
-    }
-    /// sin x where x is not far, without branches where sin x has them.
-    #[inline(always)]
-    fn sin_near(self) -> Self {
-        self.sin()
-    }
-    /// cos x where x is not far.
-    #[inline(always)]
-    fn cos_near(self) -> Self {
-        self.cos()
-    }
-    /// tan x where x is not far.
-    #[inline(always)]
-    fn tan_near(self) -> Self {
-        self.tan()
-    }
 }
 
 macro_rules! real {
@@ -211,22 +191,6 @@ macro_rules! real {
             fn if_eq(self, other: Self, a: Self, b: Self) -> Self {
                 if self == other { a } else { b }
             }
-            #[inline(always)]
-            fn is_far(self) -> bool {
-                elementary::$functions::is_far(self)
-            }
-            #[inline(always)]
-            fn sin_near(self) -> Self {
-                elementary::$functions::sin_near(self)
-            }
-            #[inline(always)]
-            fn cos_near(self) -> Self {
-                elementary::$functions::cos_near(self)
-            }
-            #[inline(always)]
-            fn tan_near(self) -> Self {
-                elementary::$functions::tan_near(self)
-            }
         }
     };
 }
@@ -234,7 +198,7 @@ real!(f32 single);
 real!(f64 double);
 
 /// The precisions a program is compiled for.
-pub trait Scalar: Real + PartialOrd + Default + Send + Sync {
+pub trait Scalar: Formulas + PartialOrd + Default + Send + Sync {
     /// As f64, exactly.
     fn to_f64(self) -> f64;
     /// NaN or not.

@@ -3,6 +3,7 @@
 //! What runs programs fast (tiles today, emitted code tomorrow) knows these thirty or so primitives and no operator; a new
 //! operator is therefore fast on its first day.
 
+use super::elementary::{Formulas, MulAdd};
 use super::real::Real;
 use std::cell::RefCell;
 use std::ops::{Add, Div, Mul, Neg, Sub};
@@ -147,11 +148,26 @@ impl Prim {
 
     /// Its value where no argument is far, as a formula without branches.
     #[inline(always)]
-    pub fn near<T: Real>(self, x: [T; 4]) -> T {
+    pub fn near<T: Formulas, M: MulAdd>(self, x: [T; 4]) -> T {
+        let [a, b, ..] = x;
         match self {
-            Prim::Sin => x[0].sin_near(),
-            Prim::Cos => x[0].cos_near(),
-            Prim::Tan => x[0].tan_near(),
+            Prim::Exp => Formulas::exp::<M>(a),
+            Prim::Ln => Formulas::ln::<M>(a),
+            Prim::ExpM1 => Formulas::exp_m1::<M>(a),
+            Prim::Ln1p => Formulas::ln_1p::<M>(a),
+            Prim::Sin => Formulas::sin_near::<M>(a),
+            Prim::Cos => Formulas::cos_near::<M>(a),
+            Prim::Tan => Formulas::tan_near::<M>(a),
+            Prim::Asin => Formulas::asin::<M>(a),
+            Prim::Acos => Formulas::acos::<M>(a),
+            Prim::Atan => Formulas::atan::<M>(a),
+            Prim::Atan2 => Formulas::atan2::<M>(a, b),
+            Prim::Sinh => Formulas::sinh::<M>(a),
+            Prim::Cosh => Formulas::cosh::<M>(a),
+            Prim::Tanh => Formulas::tanh::<M>(a),
+            Prim::Erf => Formulas::erf::<M>(a),
+            Prim::Erfc => Formulas::erfc::<M>(a),
+            Prim::Pow => Formulas::powf::<M>(a, b),
             _ => self.eval(x),
         }
     }

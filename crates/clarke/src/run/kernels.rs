@@ -2,11 +2,13 @@
 //! instructions of the machine and chosen when a program is compiled.
 //!
 //! A kernel is the plain loop `d[i] = f(a[i], b[i], …)` over stretches that do not overlap, which the compiler turns
-//! into vector code (the functions in it are those of `program::elementary`); nothing is contracted, so the results are those of [`Prim::eval`] bit for bit.
+//! into vector code. The functions in it are the formulas of `program::elementary`, which multiply and add as the machine
+//! does everywhere; so the results are those of [`Prim::eval`] bit for bit.
 
+use crate::program::elementary::MulAdd;
 #[cfg(target_arch = "x86_64")]
 use crate::program::lanes::Level;
-use crate::program::real::Real;
+use crate::program::real::{Real, Scalar};
 use crate::program::record::Prim;
 
 /// `(to, operands…, n)`: each operand is n numbers, or one.
@@ -17,7 +19,7 @@ use crate::program::record::Prim;
 pub type Kernel<T> = unsafe extern "C" fn(*mut T, *const T, *const T, *const T, *const T, usize);
 
 /// The kernel of a primitive; bit k of `tiles` tells whether operand k is a tile. At least one is.
-pub fn kernel<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
+pub fn kernel<T: Scalar>(prim: Prim, tiles: u8) -> Kernel<T> {
     #[cfg(target_arch = "x86_64")]
     {
         let level = Level::of_this_machine();
@@ -35,12 +37,12 @@ pub fn kernel<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
 trait Apply {
     /// Whether some arguments need the whole function, which the loop does not apply.
     const FAR: bool;
-    fn near<T: Real>(x: [T; 4]) -> T;
+    fn near<T: Scalar, M: MulAdd>(x: [T; 4]) -> T;
     fn whole<T: Real>(x: [T; 4]) -> T;
 }
 
 mod prims {
-    use super::{Apply, Prim, Real};
+    use super::{Apply, MulAdd, Prim, Real, Scalar};
 
     macro_rules! prims {
         ($($name:ident)*) => {$(
@@ -48,8 +50,8 @@ mod prims {
             impl Apply for $name {
                 const FAR: bool = Prim::$name.has_far_arguments();
                 #[inline(always)]
-                fn near<T: Real>(x: [T; 4]) -> T {
-                    Prim::$name.near(x)
+                fn near<T: Scalar, M: MulAdd>(x: [T; 4]) -> T {
+                    Prim::$name.near::<T, M>(x)
                 }
                 #[inline(always)]
                 fn whole<T: Real>(x: [T; 4]) -> T {
@@ -63,7 +65,7 @@ mod prims {
 }
 
 #[inline(always)]
-fn each<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
+fn each<T: Scalar, P: Apply, M: MulAdd, const A: bool, const B: bool, const C: bool, const D: bool>(
     to: &mut [T],
     [a, b, c, d]: [&[T]; 4],
 ) {
@@ -77,7 +79,7 @@ fn each<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D:
         let y = if B { b[i] } else { b0 };
         let z = if C { c[i] } else { c0 };
         let w = if D { d[i] } else { d0 };
-        to[i] = P::near([x, y, z, w]);
+        to[i] = P::near::<T, M>([x, y, z, w]);
     }
     // Far arguments are rare: a second loop, which seldom runs, leaves the first one without branches.
     if P::FAR && a.iter().fold(false, |far, x| far | x.is_far()) {
@@ -88,13 +90,14 @@ fn each<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D:
 }
 
 macro_rules! compiled {
-    ($module:ident $(, #[$features:meta])?) => {
+    ($module:ident $products:ident $(, #[$features:meta])?) => {
         mod $module {
-            use super::{Apply, Kernel, Prim, Real, each, prims};
+            use super::{Apply, Kernel, Prim, Scalar, each, prims};
+            use crate::program::elementary::$products;
             use std::slice::{from_raw_parts, from_raw_parts_mut};
 
             $(#[$features])?
-            unsafe extern "C" fn run<T: Real, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
+            unsafe extern "C" fn run<T: Scalar, P: Apply, const A: bool, const B: bool, const C: bool, const D: bool>(
                 to: *mut T,
                 a: *const T,
                 b: *const T,
@@ -107,15 +110,15 @@ macro_rules! compiled {
                 unsafe {
                     let read = |is_tile: bool, x: *const T| from_raw_parts(x, if is_tile { n } else { 1 });
                     let operands = [read(A, a), read(B, b), read(C, c), read(D, d)];
-                    each::<T, P, A, B, C, D>(from_raw_parts_mut(to, n), operands)
+                    each::<T, P, $products, A, B, C, D>(from_raw_parts_mut(to, n), operands)
                 }
             }
 
-            fn unary<T: Real, P: Apply>() -> Kernel<T> {
+            fn unary<T: Scalar, P: Apply>() -> Kernel<T> {
                 run::<T, P, true, false, false, false>
             }
 
-            fn binary<T: Real, P: Apply>(tiles: u8) -> Kernel<T> {
+            fn binary<T: Scalar, P: Apply>(tiles: u8) -> Kernel<T> {
                 match tiles & 3 {
                     1 => run::<T, P, true, false, false, false>,
                     2 => run::<T, P, false, true, false, false>,
@@ -123,7 +126,7 @@ macro_rules! compiled {
                 }
             }
 
-            fn select<T: Real, P: Apply>(tiles: u8) -> Kernel<T> {
+            fn select<T: Scalar, P: Apply>(tiles: u8) -> Kernel<T> {
                 match tiles & 15 {
                     1 => run::<T, P, true, false, false, false>,
                     2 => run::<T, P, false, true, false, false>,
@@ -143,7 +146,7 @@ macro_rules! compiled {
                 }
             }
 
-            pub fn pick<T: Real>(prim: Prim, tiles: u8) -> Kernel<T> {
+            pub fn pick<T: Scalar>(prim: Prim, tiles: u8) -> Kernel<T> {
                 match prim {
                     Prim::Neg => unary::<T, prims::Neg>(),
                     Prim::Abs => unary::<T, prims::Abs>(),
@@ -182,11 +185,11 @@ macro_rules! compiled {
     };
 }
 
-compiled!(portable);
+compiled!(portable Base);
 #[cfg(target_arch = "x86_64")]
-compiled!(avx2, #[target_feature(enable = "avx2,fma")]);
+compiled!(avx2 Fused, #[target_feature(enable = "avx2,fma")]);
 #[cfg(target_arch = "x86_64")]
-compiled!(avx512, #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]);
+compiled!(avx512 Fused, #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,fma")]);
 
 /// `d[i] = a[i]`: the kernel of a copy.
 pub unsafe extern "C" fn copy<T: Real>(to: *mut T, a: *const T, _: *const T, _: *const T, _: *const T, n: usize) {
@@ -203,9 +206,11 @@ pub unsafe extern "C" fn fill<T: Real>(to: *mut T, a: *const T, _: *const T, _: 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::elementary::{Base, Formulas, Fused};
 
-    /// Every primitive, with every pattern of operands, equals its definition bit for bit.
-    fn check(pick: fn(Prim, u8) -> Kernel<f64>) {
+    /// Every primitive, with every pattern of operands, equals its definition bit for bit; or its formula where products
+    /// are rounded as on other machines.
+    fn check<M: MulAdd>(pick: fn(Prim, u8) -> Kernel<f64>, as_elsewhere: bool) {
         let special = [0.0, -0.0, 1.0, -1.0, 2.5, -3.25, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-310, 4e9];
         // Every other number has an exponent of its own.
         let number = |i: usize| {
@@ -222,8 +227,9 @@ mod tests {
                     pick(prim, tiles)(y.as_mut_ptr(), a, b, c, d, 67);
                 }
                 for (i, y) in y.iter().enumerate() {
-                    let expected =
-                        prim.eval([0, 1, 2, 3].map(|k: usize| x[k][if tiles >> k & 1 == 1 { i } else { 0 }]));
+                    let args = [0, 1, 2, 3].map(|k: usize| x[k][if tiles >> k & 1 == 1 { i } else { 0 }]);
+                    let is_formula = as_elsewhere && !(prim.has_far_arguments() && args[0].is_far());
+                    let expected = if is_formula { prim.near::<f64, M>(args) } else { prim.eval(args) };
                     let same = y.to_bits() == expected.to_bits() || (y.is_nan() && expected.is_nan());
                     assert!(same, "{prim:?} {tiles:04b} at {i}: {y:?}, not {expected:?}");
                 }
@@ -233,11 +239,11 @@ mod tests {
 
     #[test]
     fn every_kernel_is_its_primitive() {
-        check(portable::pick);
-        check(kernel);
+        check::<Base>(portable::pick, true);
+        check::<Base>(kernel, false);
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-            check(avx2::pick);
+            check::<Fused>(avx2::pick, false);
         }
     }
 }

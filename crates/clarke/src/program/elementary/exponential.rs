@@ -8,8 +8,8 @@ macro_rules! exponential {
      e^x in $least:literal to $most:literal, e^x - 1 = x below $tiny:literal and -1 below $flat:literal,
      $horner:ident $terms:ident) => {
         pub mod $module {
-            use super::super::$horner as horner;
             pub use super::super::$terms as TERMS;
+            use super::super::{MulAdd, $horner as horner};
 
             /// Added to a number it leaves its nearest integer in the last bits.
             const MAGIC: $t = $magic;
@@ -17,11 +17,11 @@ macro_rules! exponential {
 
             /// n + [`MAGIC`] for the nearest integer n of x/ln 2, and eʳ − 1 for r = x − n ln 2 − rest.
             #[inline(always)]
-            pub fn reduced(x: $t, rest: $t, terms: &[f64]) -> ($t, $t) {
-                let shifted = x * std::$t::consts::LOG2_E + MAGIC;
+            pub fn reduced<M: MulAdd>(x: $t, rest: $t, terms: &[f64]) -> ($t, $t) {
+                let shifted = M::$module(x, std::$t::consts::LOG2_E, MAGIC);
                 let n = shifted - MAGIC;
-                let r = (x - n * $high) - (n * $low + rest);
-                (shifted, r + (r * r) * horner(r, terms))
+                let r = M::$module(-n, $high, x) - M::$module(n, $low, rest);
+                (shifted, M::$module(r * r, horner::<M>(r, terms), r))
             }
 
             /// 2^(n − less) where it is a normal number, for n + [`MAGIC`].
@@ -42,22 +42,22 @@ macro_rules! exponential {
 
             /// eˣ.
             #[inline(always)]
-            pub fn exp(x: $t) -> $t {
+            pub fn exp<M: MulAdd>(x: $t) -> $t {
                 let x = if x > $most { $most } else { x };
                 let x = if x < $least { $least } else { x };
-                let (shifted, p) = reduced(x, 0.0, &TERMS);
+                let (shifted, p) = reduced::<M>(x, 0.0, &TERMS);
                 scaled(1.0 + p, shifted)
             }
 
             /// eˣ − 1, accurate near 0.
             #[inline(always)]
-            pub fn exp_m1(x: $t) -> $t {
+            pub fn exp_m1<M: MulAdd>(x: $t) -> $t {
                 let y = if x > $most { $most } else { x };
                 let y = if y < $flat { $flat } else { y };
-                let (shifted, p) = reduced(y, 0.0, &TERMS);
+                let (shifted, p) = reduced::<M>(y, 0.0, &TERMS);
                 // Half of it, since 2ⁿ may be too large by a factor of 2.
                 let half = power_of_two(shifted, 1);
-                let y = 2.0 * (half * p + (half - 0.5));
+                let y = 2.0 * M::$module(half, p, half - 0.5);
                 if x.abs() < $tiny { x } else { y }
             }
         }

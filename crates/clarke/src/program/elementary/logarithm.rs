@@ -7,7 +7,7 @@ macro_rules! logarithm {
     ($module:ident $t:ident $bits:ident, $places:literal places, ln 2 = $high:literal + $low:literal,
      subnormals times 2^$raise:literal, 1 + x = x from 2^$large:literal, $horner:ident $terms:ident) => {
         pub mod $module {
-            use super::super::{$horner as horner, $terms as TERMS};
+            use super::super::{MulAdd, $horner as horner, $terms as TERMS};
 
             pub const BIAS: $bits = ($t::MAX_EXP - 1) as $bits;
             /// The bits of 1, less those of √½.
@@ -30,12 +30,12 @@ macro_rules! logarithm {
 
             /// k ln 2 + ln(1 + f).
             #[inline(always)]
-            fn sum(k: $t, f: $t) -> $t {
+            fn sum<M: MulAdd>(k: $t, f: $t) -> $t {
                 let s = f / (2.0 + f);
                 let z = s * s;
                 let half = 0.5 * f * f;
-                let rest = s * (half + z * horner(z, &TERMS)) + k * $low;
-                k * $high - ((half - rest) - f)
+                let rest = M::$module(s, M::$module(z, horner::<M>(z, &TERMS), half), k * $low);
+                M::$module(k, $high, f - (half - rest))
             }
 
             /// k and m of any positive number 2ᵏ m with √½ ≤ m < √2.
@@ -49,9 +49,9 @@ macro_rules! logarithm {
 
             /// ln x.
             #[inline(always)]
-            pub fn ln(x: $t) -> $t {
+            pub fn ln<M: MulAdd>(x: $t) -> $t {
                 let (k, m) = normal(x);
-                let y = sum(k, m - 1.0);
+                let y = sum::<M>(k, m - 1.0);
                 // ∞ and NaN are what they were.
                 let y = if x < $t::INFINITY { y } else { x };
                 let outside = if x == 0.0 { $t::NEG_INFINITY } else { $t::NAN };
@@ -60,7 +60,7 @@ macro_rules! logarithm {
 
             /// ln(1 + x), accurate near 0.
             #[inline(always)]
-            pub fn ln_1p(x: $t) -> $t {
+            pub fn ln_1p<M: MulAdd>(x: $t) -> $t {
                 // 1 + x = u + c exactly.
                 let u = 1.0 + x;
                 let v = u - 1.0;
@@ -69,7 +69,7 @@ macro_rules! logarithm {
                 // 2⁻ᵏ where c counts.
                 let scale = $t::from_bits((2 * BIAS).wrapping_sub(k) << $places);
                 let scale = if u < (1u64 << $large) as $t { scale } else { 0.0 };
-                let y = sum(number(k) - BIAS as $t, (m - 1.0) + c * scale);
+                let y = sum::<M>(number(k) - BIAS as $t, (m - 1.0) + c * scale);
                 let y = if x < $t::INFINITY { y } else { x };
                 let y = if x == 0.0 { x } else { y };
                 let outside = if x == -1.0 { $t::NEG_INFINITY } else { $t::NAN };

@@ -2,7 +2,8 @@
 //!
 //! A call into the system's library cannot stand in a vectorized loop, and its results differ from system to system.
 //! These are made of +, −, ·, / and √, of selections and of operations on the bits of numbers only, so that a loop over
-//! them is vector code with every set of instructions, and all sets give the same bits: nothing is fused.
+//! them is vector code with every set of instructions. How a·b + c is rounded is the one thing that processors differ in
+//! ([`MulAdd`]): all that fuse it give the same bits, and a machine computes all its values in one of the two ways.
 //!
 //! Errors are at most 2 units in the last place for eˣ and ln x, and 4 for all others, in f32 and f64, over the whole
 //! range, results that are subnormal included; `tests` compares them with many-digit arithmetic. Odd functions are odd
@@ -21,27 +22,151 @@ mod power;
 #[cfg(test)]
 mod tests;
 
-/// The functions on f32.
-pub mod single {
-    pub use super::circular::single::{cos, cos_near, is_far, sin, sin_near, tan, tan_near};
-    pub use super::error::single::{erf, erfc};
-    pub use super::exponential::single::{exp, exp_m1};
-    pub use super::hyperbolic::single::{cosh, sinh, tanh};
-    pub use super::inverse::single::{acos, asin, atan, atan2};
-    pub use super::logarithm::single::{ln, ln_1p};
-    pub use super::power::single::powf;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Level;
+use super::real::Real;
+
+/// How a·b + c is rounded.
+pub trait MulAdd: 'static {
+    /// In f64.
+    fn double(a: f64, b: f64, c: f64) -> f64;
+    /// In f32.
+    fn single(a: f32, b: f32, c: f32) -> f32;
 }
 
-/// The functions on f64.
-pub mod double {
-    pub use super::circular::double::{cos, cos_near, is_far, sin, sin_near, tan, tan_near};
-    pub use super::error::double::{erf, erfc};
-    pub use super::exponential::double::{exp, exp_m1};
-    pub use super::hyperbolic::double::{cosh, sinh, tanh};
-    pub use super::inverse::double::{acos, asin, atan, atan2};
-    pub use super::logarithm::double::{ln, ln_1p};
-    pub use super::power::double::powf;
+/// Once, by an instruction: for code that is compiled where there is one.
+#[derive(Debug)]
+pub struct Fused;
+
+impl MulAdd for Fused {
+    #[inline(always)]
+    fn double(a: f64, b: f64, c: f64) -> f64 {
+        a.mul_add(b, c)
+    }
+    #[inline(always)]
+    fn single(a: f32, b: f32, c: f32) -> f32 {
+        a.mul_add(b, c)
+    }
 }
+
+/// Twice, product and sum: without an instruction, once is a slow call.
+#[derive(Debug)]
+pub struct Apart;
+
+impl MulAdd for Apart {
+    #[inline(always)]
+    fn double(a: f64, b: f64, c: f64) -> f64 {
+        a * b + c
+    }
+    #[inline(always)]
+    fn single(a: f32, b: f32, c: f32) -> f32 {
+        a * b + c
+    }
+}
+
+/// As every processor does that the program is compiled for.
+#[cfg(any(target_arch = "aarch64", target_feature = "fma"))]
+pub type Base = Fused;
+/// As every processor does that the program is compiled for.
+#[cfg(not(any(target_arch = "aarch64", target_feature = "fma")))]
+pub type Base = Apart;
+
+macro_rules! formulas {
+    ($($name:ident is $whole:ident($($x:ident),*))*) => {
+        /// The functions of [`Real`] for code that is compiled for one set of instructions: formulas in f32 and f64, where
+        /// sine, cosine and tangent are those of near arguments; and the functions themselves of other numbers.
+        pub trait Formulas: Real {
+            /// Whether sine, cosine and tangent need more than their formulas.
+            #[inline(always)]
+            fn is_far(self) -> bool {
+                false
+            }
+            $(
+                /// The function of this name.
+                #[inline(always)]
+                fn $name<M: MulAdd>($($x: Self),*) -> Self {
+                    Real::$whole($($x),*)
+                }
+            )*
+        }
+    };
+}
+formulas! {
+    exp is exp(x) exp_m1 is exp_m1(x) ln is ln(x) ln_1p is ln_1p(x)
+    sin_near is sin(x) cos_near is cos(x) tan_near is tan(x)
+    asin is asin(x) acos is acos(x) atan is atan(x) atan2 is atan2(y, x)
+    sinh is sinh(x) cosh is cosh(x) tanh is tanh(x) erf is erf(x) erfc is erfc(x) powf is powf(x, p)
+}
+
+/// A precision's formulas, of one module each.
+macro_rules! own_formulas {
+    ($module:ident $t:ident: $($file:ident::$name:ident($($x:ident),*))*) => {
+        impl Formulas for $t {
+            #[inline(always)]
+            fn is_far(self) -> bool {
+                circular::$module::is_far(self)
+            }
+            $(
+                #[inline(always)]
+                fn $name<M: MulAdd>($($x: $t),*) -> $t {
+                    $file::$module::$name::<M>($($x),*)
+                }
+            )*
+        }
+    };
+}
+
+/// The same, for calls from code that is compiled for any processor.
+macro_rules! functions {
+    ($module:ident $t:ident: $($file:ident::$name:ident($($x:ident),*))*) => {$(
+        /// The function, as this machine multiplies and adds.
+        #[inline]
+        pub fn $name($($x: $t),*) -> $t {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "fma")]
+                fn fused($($x: $t),*) -> $t {
+                    $file::$module::$name::<Fused>($($x),*)
+                }
+                if Level::of_this_machine().has_avx2() {
+                    // SAFETY: the machine was asked for the instruction.
+                    return unsafe { fused($($x),*) };
+                }
+            }
+            $file::$module::$name::<Base>($($x),*)
+        }
+    )*};
+}
+
+macro_rules! precision {
+    ($(#[$doc:meta])* $module:ident $t:ident) => {
+        own_formulas! { $module $t:
+            exponential::exp(x) exponential::exp_m1(x) logarithm::ln(x) logarithm::ln_1p(x)
+            circular::sin_near(x) circular::cos_near(x) circular::tan_near(x)
+            inverse::asin(x) inverse::acos(x) inverse::atan(x) inverse::atan2(y, x)
+            hyperbolic::sinh(x) hyperbolic::cosh(x) hyperbolic::tanh(x) error::erf(x) error::erfc(x) power::powf(x, p)
+        }
+
+        $(#[$doc])*
+        pub mod $module {
+            use super::*;
+            functions! { $module $t:
+                exponential::exp(x) exponential::exp_m1(x) logarithm::ln(x) logarithm::ln_1p(x)
+                circular::sin(x) circular::cos(x) circular::tan(x)
+                inverse::asin(x) inverse::acos(x) inverse::atan(x) inverse::atan2(y, x)
+                hyperbolic::sinh(x) hyperbolic::cosh(x) hyperbolic::tanh(x) error::erf(x) error::erfc(x) power::powf(x, p)
+            }
+        }
+    };
+}
+precision!(
+    /// The functions on f32.
+    single f32
+);
+precision!(
+    /// The functions on f64.
+    double f64
+);
 
 /// A precision whose functions are computed in f64: its polynomials.
 trait Terms {
@@ -221,25 +346,25 @@ const DOUBLE_LN: [f64; 7] = [
 
 /// Σ cₖ xᵏ by Horner's rule.
 #[inline(always)]
-fn horner(x: f64, c: &[f64]) -> f64 {
+fn horner<M: MulAdd>(x: f64, c: &[f64]) -> f64 {
     let w = x * x;
     let n = c.len();
     let (mut y, mut z) = (c[n - 1], c[n - 2]);
     let mut k = n - 2;
     while k >= 2 {
-        y = y * w + c[k - 1];
-        z = z * w + c[k - 2];
+        y = M::double(y, w, c[k - 1]);
+        z = M::double(z, w, c[k - 2]);
         k -= 2;
     }
-    if k == 1 { (y * w + z * x) + c[0] } else { y * x + z }
+    if k == 1 { M::double(y, w, M::double(z, x, c[0])) } else { M::double(y, x, z) }
 }
 
 /// The same in f32, with coefficients that f32 holds.
 #[inline(always)]
-fn horner_single(x: f32, c: &[f64]) -> f32 {
+fn horner_single<M: MulAdd>(x: f32, c: &[f64]) -> f32 {
     let mut y = c[c.len() - 1] as f32;
     for k in (0..c.len() - 1).rev() {
-        y = y * x + c[k] as f32;
+        y = M::single(y, x, c[k] as f32);
     }
     y
 }

@@ -1,8 +1,8 @@
 //! xᵖ = e^(p ln |x|), with the sign of x where p is odd.
 
-use super::cut;
 use super::exponential::double::{reduced, scaled};
 use super::logarithm::double::normal;
+use super::{MulAdd, cut};
 
 /// 2⁵², from which on all numbers are integers.
 const INTEGERS: f64 = 4503599627370496.0;
@@ -30,7 +30,7 @@ fn signed(power: f64, x: f64, p: f64) -> f64 {
 /// The power of f32.
 pub mod single {
     use super::super::exponential::double::{power_of_two, reduced};
-    use super::super::{horner, logarithm::double};
+    use super::super::{MulAdd, horner, logarithm::double};
     use super::signed;
 
     /// (2 artanh √z/√z − 2)/z for z ≤ (3 − √8)², to 2⁻³⁷.
@@ -47,19 +47,22 @@ pub mod single {
 
     /// xᵖ, with logarithm and exponential in f64.
     #[inline(always)]
-    pub fn powf(x: f32, p: f32) -> f32 {
+    pub fn powf<M: MulAdd>(x: f32, p: f32) -> f32 {
         let (x, p) = (x as f64, p as f64);
         let (k, m) = double::split(x.abs());
         let s = (m - 1.0) / (m + 1.0);
         let z = s * s;
-        let ln =
-            (double::number(k) - double::BIAS as f64) * std::f64::consts::LN_2 + (2.0 * s + s * (z * horner(z, &LN)));
+        let ln = M::double(
+            double::number(k) - double::BIAS as f64,
+            std::f64::consts::LN_2,
+            M::double(s, z * horner::<M>(z, &LN), 2.0 * s),
+        );
         // Where p is infinite, 0 must stay 0.
         let bounded = if p.abs() > 1e39 { 1e39f64.copysign(p) } else { p };
         let y = bounded * ln;
         let y = if y > 200.0 { 200.0 } else { y };
         let y = if y < -200.0 { -200.0 } else { y };
-        let (shifted, e) = reduced(y, 0.0, &EXP);
+        let (shifted, e) = reduced::<M>(y, 0.0, &EXP);
         signed(power_of_two(shifted, 0) * (1.0 + e), x, p) as f32
     }
 }
@@ -85,7 +88,7 @@ pub mod double {
 
     /// ln x for positive x in two numbers, to about 2⁻⁶⁴ of it.
     #[inline(always)]
-    fn logarithm(x: f64) -> (f64, f64) {
+    fn logarithm<M: MulAdd>(x: f64) -> (f64, f64) {
         let (k, m) = normal(x);
         let f = m - 1.0;
         // s = f/(2 + f) in a number of 26 bits, whose products with others such are exact, and the rest.
@@ -103,7 +106,7 @@ pub mod double {
         let q = cut(product, 27);
         let r = (product - q) + (TWO_THIRDS[1] * z + TWO_THIRDS[0] * rest);
         // 2 s + s q + s z² L(z), from the largest to the smallest.
-        let small = (2.0 * t + (s * r + t * (q + r))) + whole * (z * z * horner(z, &LN));
+        let small = (2.0 * t + (s * r + t * (q + r))) + whole * (z * z * horner::<M>(z, &LN));
         let (a, b) = fast_two_sum(k * 0.6931471803691238, 2.0 * s);
         let (a, c) = fast_two_sum(a, s * q);
         fast_two_sum(a, (b + c) + (small + k * 1.9082149292705877e-10))
@@ -111,8 +114,8 @@ pub mod double {
 
     /// xᵖ, with a logarithm in two numbers.
     #[inline(always)]
-    pub fn powf(x: f64, p: f64) -> f64 {
-        let (a, b) = logarithm(x.abs());
+    pub fn powf<M: MulAdd>(x: f64, p: f64) -> f64 {
+        let (a, b) = logarithm::<M>(x.abs());
         // Powers of what is nearest to 1 have overflowed long before.
         let bounded = if p.abs() > 1e24 { 1e24f64.copysign(p) } else { p };
         let (upper, head) = (cut(bounded, 27), cut(a, 27));
@@ -121,7 +124,7 @@ pub mod double {
         let outside = y.abs() > 750.0;
         let y = if outside { 750f64.copysign(y) } else { y };
         let rest = if outside { 0.0 } else { rest };
-        let (shifted, e) = reduced(y, -rest, &TERMS);
+        let (shifted, e) = reduced::<M>(y, -rest, &TERMS);
         signed(scaled(1.0 + e, shifted), x, p)
     }
 }

@@ -1,6 +1,6 @@
 //! The bounds of the errors, against arithmetic with 256 bits; symmetry; special values.
 
-use super::{double, single};
+use super::{Apart, Formulas, Fused, MulAdd, circular, error as errors, exponential, hyperbolic, inverse, logarithm};
 use astro_float::{BigFloat, Consts, Exponent, RoundingMode};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -118,39 +118,44 @@ struct Function {
 }
 
 macro_rules! function {
-    ($name:ident within $bound:literal, $range:expr, 2^$powers:expr, $exact:expr) => {
+    ($file:ident::$name:ident within $bound:literal, $range:expr, 2^$powers:expr, $exact:expr) => {
         Function {
             name: stringify!($name),
-            double: double::$name,
-            single: single::$name,
+            double: $file::double::$name::<M>,
+            single: $file::single::$name::<M>,
             exact: $exact,
             bound: $bound,
             range: $range,
             powers: $powers,
         }
     };
-    ($name:ident within $bound:literal, $range:expr, 2^$powers:expr) => {
-        function!($name within $bound, $range, 2^$powers, |d, x| x.$name(BITS, ROUND, &mut d.0))
+    ($file:ident::$name:ident within $bound:literal, $range:expr, 2^$powers:expr) => {
+        function!($file::$name within $bound, $range, 2^$powers, |d, x| x.$name(BITS, ROUND, &mut d.0))
     };
 }
 
+/// All functions, as every machine multiplies and adds.
 fn functions() -> Vec<Function> {
+    functions_by::<Fused>().into_iter().chain(functions_by::<Apart>()).collect()
+}
+
+fn functions_by<M: MulAdd>() -> Vec<Function> {
     vec![
-        function!(exp within 2.0, (-745.0, 709.0), 2^(-30.0, 9.0)),
-        function!(ln within 2.0, (0.4, 2.5), 2^(-1074.0, 1024.0)),
-        function!(exp_m1 within 4.0, (-2.0, 2.0), 2^(-60.0, 9.0), Digits::exp_m1),
-        function!(ln_1p within 4.0, (-0.9, 3.0), 2^(-60.0, 1000.0), Digits::ln_1p),
-        function!(sin within 4.0, (-20.0, 20.0), 2^(-60.0, 1024.0)),
-        function!(cos within 4.0, (-20.0, 20.0), 2^(-60.0, 1024.0)),
-        function!(tan within 4.0, (-20.0, 20.0), 2^(-60.0, 1024.0)),
-        function!(asin within 4.0, (-1.0, 1.0), 2^(-60.0, 0.0)),
-        function!(acos within 4.0, (-1.0, 1.0), 2^(-60.0, 0.0)),
-        function!(atan within 4.0, (-4.0, 4.0), 2^(-60.0, 1024.0)),
-        function!(sinh within 4.0, (-3.0, 3.0), 2^(-60.0, 9.4)),
-        function!(cosh within 4.0, (-3.0, 3.0), 2^(-60.0, 9.4)),
-        function!(tanh within 4.0, (-3.0, 3.0), 2^(-60.0, 7.0)),
-        function!(erf within 4.0, (-3.0, 3.0), 2^(-60.0, 3.0), Digits::erf),
-        function!(erfc within 4.0, (0.0, 27.2), 2^(-60.0, 4.5), |d, x| match x.is_negative() {
+        function!(exponential::exp within 2.0, (-745.0, 709.0), 2^(-30.0, 9.0)),
+        function!(logarithm::ln within 2.0, (0.4, 2.5), 2^(-1074.0, 1024.0)),
+        function!(exponential::exp_m1 within 4.0, (-2.0, 2.0), 2^(-60.0, 9.0), Digits::exp_m1),
+        function!(logarithm::ln_1p within 4.0, (-0.9, 3.0), 2^(-60.0, 1000.0), Digits::ln_1p),
+        function!(circular::sin within 4.0, (-20.0, 20.0), 2^(-60.0, 1024.0)),
+        function!(circular::cos within 4.0, (-20.0, 20.0), 2^(-60.0, 1024.0)),
+        function!(circular::tan within 4.0, (-20.0, 20.0), 2^(-60.0, 1024.0)),
+        function!(inverse::asin within 4.0, (-1.0, 1.0), 2^(-60.0, 0.0)),
+        function!(inverse::acos within 4.0, (-1.0, 1.0), 2^(-60.0, 0.0)),
+        function!(inverse::atan within 4.0, (-4.0, 4.0), 2^(-60.0, 1024.0)),
+        function!(hyperbolic::sinh within 4.0, (-3.0, 3.0), 2^(-60.0, 9.4)),
+        function!(hyperbolic::cosh within 4.0, (-3.0, 3.0), 2^(-60.0, 9.4)),
+        function!(hyperbolic::tanh within 4.0, (-3.0, 3.0), 2^(-60.0, 7.0)),
+        function!(errors::erf within 4.0, (-3.0, 3.0), 2^(-60.0, 3.0), Digits::erf),
+        function!(errors::erfc within 4.0, (0.0, 27.2), 2^(-60.0, 4.5), |d, x| match x.is_negative() {
             true => Digits::of(1.0).add(&d.erf(&x.neg()), BITS, ROUND),
             false => d.erfc(x),
         }),
@@ -236,39 +241,35 @@ fn functions_of_f32_are_within_their_bounds_everywhere() {
     sweep(1);
 }
 
-/// A function in f64 and in f32.
-type InBoth = (fn(f64) -> f64, fn(f32) -> f32);
-
 #[test]
 fn odd_functions_are_odd_and_even_ones_even() {
-    use double as d;
-    use single as s;
-    let odd: [InBoth; 8] = [
-        (d::sin, s::sin),
-        (d::tan, s::tan),
-        (d::asin, s::asin),
-        (d::atan, s::atan),
-        (d::sinh, s::sinh),
-        (d::tanh, s::tanh),
-        (d::erf, s::erf),
-        (|x| d::atan2(x, 0.3), |x| s::atan2(x, 0.3)),
-    ];
-    let even: [InBoth; 2] = [(d::cos, s::cos), (d::cosh, s::cosh)];
+    const ODD: [&str; 7] = ["sin", "tan", "asin", "atan", "sinh", "tanh", "erf"];
+    const EVEN: [&str; 2] = ["cos", "cosh"];
+    let functions = functions();
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     for _ in 0..20_000 {
         // Any bits, and an exponent near that of 1.
         let bits = rng.next_u64();
         for x in [f64::from_bits(bits), 1e6 * rng.random::<f64>(), rng.random(), 0.0, 5e-324, f64::INFINITY] {
             let y = x as f32;
-            for (f, g) in odd {
-                let (l, r) = (f(-x), -f(x));
-                assert!(l.to_bits() == r.to_bits() || (l.is_nan() && r.is_nan()), "{x:e}: {l:e}, {r:e}");
-                let (l, r) = (g(-y), -g(y));
-                assert!(l.to_bits() == r.to_bits() || (l.is_nan() && r.is_nan()), "{y:e}: {l:e}, {r:e}");
-            }
-            for (f, g) in even {
-                assert!(f(-x).to_bits() == f(x).to_bits() || f(x).is_nan(), "{x:e}");
-                assert!(g(-y).to_bits() == g(y).to_bits() || g(y).is_nan(), "{y:e}");
+            for f in &functions {
+                let odd = ODD.contains(&f.name);
+                if odd || EVEN.contains(&f.name) {
+                    let (l, r) = ((f.double)(-x), (f.double)(x));
+                    let r = if odd { -r } else { r };
+                    assert!(
+                        l.to_bits() == r.to_bits() || (l.is_nan() && r.is_nan()),
+                        "{}({x:e}): {l:e}, {r:e}",
+                        f.name
+                    );
+                    let (l, r) = ((f.single)(-y), (f.single)(y));
+                    let r = if odd { -r } else { r };
+                    assert!(
+                        l.to_bits() == r.to_bits() || (l.is_nan() && r.is_nan()),
+                        "{}({y:e}): {l:e}, {r:e}",
+                        f.name
+                    );
+                }
             }
         }
     }
@@ -341,6 +342,11 @@ const MANY: [f64; 27] = [
 /// Beside special values, those of the system's library, which are known to be exact to a unit in the last place.
 #[test]
 fn angles_and_powers_of_two_numbers() {
+    angles_and_powers_by::<Fused>();
+    angles_and_powers_by::<Apart>();
+}
+
+fn angles_and_powers_by<M: MulAdd>() {
     let mut rng = ChaCha8Rng::seed_from_u64(9);
     let mut pairs: Vec<(f64, f64)> = MANY.iter().flat_map(|a| MANY.map(|b| (*a, b))).collect();
     for _ in 0..20_000 {
@@ -355,15 +361,17 @@ fn angles_and_powers_of_two_numbers() {
         if same { 0.0 } else { (a - expected).abs() / (expected.abs() * b).max(5e-324) }
     };
     for (y, x) in pairs {
-        let angle = units(double::atan2(y, x), f64::EPSILON / 2.0, y.atan2(x));
-        assert!(angle <= 8.0, "atan2({y:e}, {x:e}) = {:e}, not {:e}", double::atan2(y, x), y.atan2(x));
-        let power = units(double::powf(y, x), f64::EPSILON / 2.0, y.powf(x));
-        assert!(power <= 8.0, "{y:e}^{x:e} = {:e}, not {:e}", double::powf(y, x), y.powf(x));
+        let (turned, raised) = (<f64 as Formulas>::atan2::<M>(y, x), <f64 as Formulas>::powf::<M>(y, x));
+        assert!(units(turned, f64::EPSILON / 2.0, y.atan2(x)) <= 8.0, "atan2({y:e}, {x:e}) = {turned:e}");
+        let opposite = -<f64 as Formulas>::atan2::<M>(-y, x);
+        assert!(turned.to_bits() == opposite.to_bits() || turned.is_nan(), "atan2({y:e}, {x:e}) is not odd");
+        assert!(units(raised, f64::EPSILON / 2.0, y.powf(x)) <= 8.0, "{y:e}^{x:e} = {raised:e}, not {:e}", y.powf(x));
         let (b, a) = (y as f32, x as f32);
         let wide = |f: fn(f64, f64) -> f64| f(f64::from(b), f64::from(a));
-        for (z, exact, name) in
-            [(single::atan2(b, a), wide(f64::atan2), "atan2"), (single::powf(b, a), wide(f64::powf), "powf")]
-        {
+        for (z, exact, name) in [
+            (<f32 as Formulas>::atan2::<M>(b, a), wide(f64::atan2), "atan2"),
+            (<f32 as Formulas>::powf::<M>(b, a), wide(f64::powf), "powf"),
+        ] {
             let off = error_single(z, exact);
             let sign = exact != 0.0 || z.is_sign_negative() == exact.is_sign_negative();
             assert!(off <= 4.0 && sign, "{name}({b:e}, {a:e}) = {z:e}, not {exact:e}");

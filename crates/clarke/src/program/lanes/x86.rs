@@ -3,6 +3,7 @@
 //! Loops over registers go without closures, which are compiled without these instructions.
 #![allow(clippy::needless_range_loop)]
 
+use super::super::elementary::Fused;
 use super::Lanes;
 use std::arch::x86_64::*;
 
@@ -51,6 +52,7 @@ macro_rules! lanes {
         // for them; memory is vouched for by the caller.
         impl Lanes<$t> for $name {
             const N: usize = $n;
+            type Products = Fused;
             const ROWS: usize = $rows;
             const WIDE: usize = $wide;
 
