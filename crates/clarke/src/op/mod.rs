@@ -64,6 +64,7 @@ pub mod statistic;
 pub mod stop;
 pub mod tie;
 pub mod trig;
+mod unpooled;
 mod verified;
 pub mod window;
 

@@ -2,6 +2,7 @@
 
 use super::axes::{Axes, Selected, Split, batch_tie};
 use super::enclosure;
+use super::product::{put, some};
 use crate::error::{Fault, Result};
 use crate::program::class::Class;
 use crate::program::lanes::{Job, Lanes, Level};
@@ -40,6 +41,13 @@ impl Pick {
         },
         samples: &[],
     };
+}
+
+impl Pick {
+    /// Over these axes of an array of so many.
+    pub(super) fn over(axes: &Axes, rank: usize) -> Pick {
+        Pick { axes: axes.clone().of(rank).without_keepdims() }
+    }
 }
 
 /// The largest entry of a slice (NaN if one is NaN), how many are equal to it, and where the first of them is.
@@ -115,11 +123,10 @@ impl ArrayKernel for Pick {
             .expect("a selection's shape was checked with the shape");
         if let Some(inner) = split.side_by_side() {
             let (length, level) = (split.length, Level::of_this_machine());
-            let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+            return Kernel::new(move |args, out, _| {
                 let [u, s] = [args[0], args[1]];
-                T::with_lanes(level, Rows { length, inner, selected: &selected, u, s, out, scratch });
-            };
-            return Kernel { scratch: 4 * inner, run: Box::new(run) };
+                T::with_lanes(level, Rows { length, inner, selected: &selected, u, s, out });
+            });
         }
         Kernel::new(move |args, out, _| {
             let (u, s) = (args[0], args[1]);
@@ -144,79 +151,123 @@ impl ArrayKernel for Pick {
     }
 }
 
-/// The same for slices that lie side by side, about to be gone over row by row without a branch.
-struct Rows<'a, T> {
-    length: usize,
-    inner: usize,
-    selected: &'a Selected,
-    u: &'a [T],
-    s: &'a [T],
-    out: &'a mut [T],
-    scratch: &'a mut [T],
+/// The same for slices that lie side by side, about to be gone over without a branch, as many at once as a vector holds.
+pub(super) struct Rows<'a, T> {
+    pub length: usize,
+    pub inner: usize,
+    pub selected: &'a Selected,
+    pub u: &'a [T],
+    pub s: &'a [T],
+    pub out: &'a mut [T],
 }
 
 impl<T: Scalar> Job<T> for Rows<'_, T> {
-    // The loops are of numbers, and the compiler makes vectors of them.
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
-        let Rows { length, inner, selected, u, s, out, scratch } = self;
-        let (zero, one) = (T::of(0.0), T::of(1.0));
-        let (top, rest) = scratch.split_at_mut(inner);
-        let (count, rest) = rest.split_at_mut(inner);
-        let (even, first) = rest.split_at_mut(inner);
-        let first = &mut first[..inner];
+        let Rows { length, inner, selected, u, s, out } = self;
         let block = length * inner;
         if block == 0 {
             return;
         }
         for (b, (u, out)) in std::iter::zip(u.chunks_exact(block), out.chunks_exact_mut(block)).enumerate() {
-            top.copy_from_slice(&u[..inner]);
-            for row in u.chunks_exact(inner) {
-                std::iter::zip(&mut *top, row).for_each(|(t, x)| *t = t.max(*x));
-            }
-            count.fill(zero);
-            for row in u.chunks_exact(inner) {
-                let equal = std::iter::zip(&*top, row).map(|(t, x)| t.if_eq(*x, one, zero));
-                std::iter::zip(&mut *count, equal).for_each(|(n, e)| *n = *n + e);
-            }
-            shares(selected, s, b * inner, count, even, first);
             let mine = if selected.is_each() { Some(&s[b * block..(b + 1) * block]) } else { None };
-            for (k, (row, out)) in std::iter::zip(u.chunks_exact(inner), out.chunks_exact_mut(inner)).enumerate() {
-                let numbers = std::iter::zip(std::iter::zip(&*top, row), std::iter::zip(&*even, &mut *first));
-                for (y, ((t, x), (even, first))) in std::iter::zip(&mut *out, numbers) {
-                    // No entry equals a largest one that is NaN: the whole slice gets it.
-                    *y = t.if_eq(*x, *first, t.if_eq(*t, zero, *t));
-                    *first = t.if_eq(*x, *even, *first);
+            let mut at = 0;
+            while at < inner {
+                let n = V::N.min(inner - at);
+                let columns = Columns { at, n, inner, length };
+                // SAFETY: the columns are within the block, which both arrays hold.
+                unsafe {
+                    let (top, count) = columns.largest::<T, V>(u);
+                    let [even, first] = columns.shares::<T, V>(count, selected, s, b * inner + at);
+                    columns.weights::<T, V>(u, top, [even, first], out);
+                    if let Some(mine) = mine {
+                        columns.scale::<T, V>(count, mine, out);
+                    }
                 }
-                if let Some(mine) = mine {
-                    let shares = std::iter::zip(&mine[k * inner..(k + 1) * inner], &*count);
-                    std::iter::zip(out, shares).for_each(|(y, (s, n))| *y = *y * n.if_gt(one, *s, one));
-                }
+                at += n;
             }
         }
     }
 }
 
-/// What the tied entries of slices from `start` on get, and what the first of them gets before the others.
-#[inline(always)]
-fn shares<T: Scalar>(selected: &Selected, s: &[T], start: usize, count: &[T], even: &mut [T], first: &mut [T]) {
-    let one = T::of(1.0);
-    let share = |scalar: T, count: T| count.if_eq(one, one, (one - scalar) / count);
-    let of_first = |scalar: T, count: T, even: T| count.if_eq(one, one, even + scalar);
-    let each = std::iter::zip(count, std::iter::zip(even, first));
-    match selected {
-        Selected::Each => each.for_each(|(_, (even, first))| (*even, *first) = (one, one)),
-        Selected::Slice(None) => {
-            let scalar = s[0];
-            for (count, (even, first)) in each {
-                *even = share(scalar, *count);
-                *first = of_first(scalar, *count, *even);
+/// Up to a vector of neighbouring slices of a block.
+#[derive(Debug, Clone, Copy)]
+struct Columns {
+    at: usize,
+    n: usize,
+    inner: usize,
+    length: usize,
+}
+
+// SAFETY of all that follows: the columns are within the block that is read or written.
+impl Columns {
+    /// Row k of the columns.
+    #[inline(always)]
+    unsafe fn row<T, V: Lanes<T>>(self, x: &[T], k: usize) -> V {
+        unsafe { some(x.as_ptr().add(k * self.inner + self.at), self.n) }
+    }
+
+    #[inline(always)]
+    unsafe fn write<T, V: Lanes<T>>(self, y: V, k: usize, out: &mut [T]) {
+        unsafe { put(y, out.as_mut_ptr().add(k * self.inner + self.at), self.n) }
+    }
+
+    /// The largest of each, and how many are equal to it: none, where it is NaN.
+    #[inline(always)]
+    unsafe fn largest<T: Scalar, V: Lanes<T>>(self, u: &[T]) -> (V, V) {
+        let (zero, one) = (V::splat(T::of(0.0)), V::splat(T::of(1.0)));
+        let mut top: V = unsafe { self.row(u, 0) };
+        for k in 1..self.length {
+            top = top.max(unsafe { self.row(u, k) });
+        }
+        let mut count = zero;
+        for k in 0..self.length {
+            count = count.add(top.if_eq(unsafe { self.row(u, k) }, one, zero));
+        }
+        (top, count)
+    }
+
+    /// What tied entries get, and what the first of them gets.
+    #[inline(always)]
+    unsafe fn shares<T: Scalar, V: Lanes<T>>(self, count: V, selected: &Selected, s: &[T], slice: usize) -> [V; 2] {
+        let one = V::splat(T::of(1.0));
+        let scalar = match selected {
+            Selected::Each => return [one; 2],
+            Selected::Slice(None) => V::splat(s[0]),
+            Selected::Slice(Some(at)) => {
+                let mut own = [T::of(0.0); 16];
+                std::iter::zip(&mut own, &at[slice..slice + self.n]).for_each(|(own, at)| *own = s[*at]);
+                // SAFETY: no vector is longer.
+                unsafe { V::load(own.as_ptr()) }
+            }
+        };
+        let even = one.sub(scalar).div(count);
+        [count.if_eq(one, one, even), count.if_eq(one, one, even.add(scalar))]
+    }
+
+    #[inline(always)]
+    unsafe fn weights<T: Scalar, V: Lanes<T>>(self, u: &[T], top: V, [even, mut first]: [V; 2], out: &mut [T]) {
+        // No entry equals a largest one that is NaN: the whole slice gets it.
+        let none = top.if_eq(top, V::splat(T::of(0.0)), top);
+        for k in 0..self.length {
+            unsafe {
+                let x: V = self.row(u, k);
+                self.write(top.if_eq(x, first, none), k, out);
+                first = top.if_eq(x, even, first);
             }
         }
-        Selected::Slice(Some(at)) => {
-            for ((count, (even, first)), at) in std::iter::zip(each, &at[start..]) {
-                *even = share(s[*at], *count);
-                *first = of_first(s[*at], *count, *even);
+    }
+
+    /// Multiplies with weights of one's own where several are tied.
+    #[inline(always)]
+    unsafe fn scale<T: Scalar, V: Lanes<T>>(self, count: V, own: &[T], out: &mut [T]) {
+        let one = V::splat(T::of(1.0));
+        for k in 0..self.length {
+            unsafe {
+                let (own, y): (V, V) = (self.row(own, k), self.row(out, k));
+                // Not more than one: none where the largest is NaN.
+                let single = count.if_eq(one, one, count.if_eq(V::splat(T::of(0.0)), one, own));
+                self.write(y.mul(single), k, out);
             }
         }
     }
@@ -402,7 +453,7 @@ impl<'p> Var<'p> {
     /// tie; of this shape. Only inside the derivative of an operator.
     #[track_caller]
     pub fn pick(self, axes: &Axes) -> Var<'p> {
-        self.tie_of(Pick { axes: axes.clone().of(self.rank()).without_keepdims() })
+        self.tie_of(Pick::over(axes, self.rank()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Pooling: the largest entry, or the mean, of each window over the last one or two axes.
 
-use super::axes::Axes;
 use super::pad::Pad;
-use super::window::{Along, Frame, Grid, Windows};
+use super::unpooled::entries_of_windows;
+use super::window::{Frame, Grid, Windows};
 use crate::error::{Fault, Place, Result};
 use crate::program::call::Call;
 use crate::program::class::Class;
@@ -92,8 +92,7 @@ impl MaxPool {
     fn windows<'p>(&self, x: Var<'p>) -> Var<'p> {
         let mut widths = vec![(0, 0); x.rank() - self.frame.dims];
         widths.extend(self.frame.each(|a| a.padding).iter().map(|&p| (p, p)));
-        let bare = Frame { along: self.frame.along.map(|a| Along { padding: 0, ..a }), ..self.frame };
-        x.apply(Pad::new(widths, f64::NEG_INFINITY)).apply(Windows::take(bare))
+        x.apply(Pad::new(widths, f64::NEG_INFINITY)).apply(Windows::take(self.frame.without_padding()))
     }
 }
 
@@ -115,9 +114,7 @@ impl Op for MaxPool {
     }
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
-        // The entries of a window stand before the windows: [.., k, l, a, b].
-        let dims = self.frame.dims as i64;
-        let axes = Axes::many(&(-2 * dims..-dims).collect::<Vec<_>>());
+        let axes = entries_of_windows(self.frame.dims);
         let tangent = |dot: Var<'p>| {
             let weights = self.windows(at.args[0]).pick(&axes);
             weights.guarded_mul(dot.apply(Windows::take(self.frame))).sum_over(&axes)
@@ -172,7 +169,7 @@ impl<T: Scalar> Job<T> for Largest<'_, T> {
     fn run<V: Lanes<T>>(self) {
         let (plane, windows) = (self.grid.plane().max(1), self.grid.windows().max(1));
         for (x, y) in std::iter::zip(self.x.chunks_exact(plane), self.out.chunks_exact_mut(windows)) {
-            self.grid.fold_by_rows(x, y, T::of(f64::NEG_INFINITY), T::max, self.scratch);
+            self.grid.largest::<T, V>(x, y, self.scratch);
         }
     }
 }

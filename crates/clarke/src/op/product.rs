@@ -149,11 +149,17 @@ impl<T: Scalar> Job<T> for Run<'_, T> {
 
 /// Where the numbers of a matrix are that is to be read.
 pub(super) trait Places<T>: Copy {
-    /// Number j of row i.
+    /// Where row i begins.
     ///
     /// # Safety
     /// The matrix has it.
-    unsafe fn place(self, i: usize, j: usize) -> *const T;
+    unsafe fn row(self, i: usize) -> *const T;
+
+    /// How far from there number j is.
+    ///
+    /// # Safety
+    /// Rows have as many.
+    unsafe fn column(self, j: usize) -> usize;
 
     /// The matrix without its first rows.
     ///
@@ -171,9 +177,13 @@ pub(super) struct View<T> {
 
 impl<T: Copy> Places<T> for View<T> {
     #[inline(always)]
-    unsafe fn place(self, i: usize, j: usize) -> *const T {
+    unsafe fn row(self, i: usize) -> *const T {
         // SAFETY: the caller vouches for it.
-        unsafe { self.from(i, j).at }
+        unsafe { self.from(i, 0).at }
+    }
+    #[inline(always)]
+    unsafe fn column(self, j: usize) -> usize {
+        j * self.of.column
     }
     #[inline(always)]
     unsafe fn below(self, rows: usize) -> Self {
@@ -250,16 +260,20 @@ impl<T: Scalar, A: Places<T>, B: Places<T>> Strip<T, A, B> {
     #[inline(always)]
     unsafe fn tile<V: Lanes<T>, const R: usize, const C: usize, const U: usize>(&self) {
         let mut sums = [[[V::splat(T::of(0.0)); C]; R]; U];
+        let mut rows = unsafe { [self.a.row(0); R] };
+        for r in 1..R {
+            rows[r] = unsafe { self.a.row(r) };
+        }
         let even = self.k / U * U;
         let mut l = 0;
         while l < even {
             for u in 0..U {
-                unsafe { self.add_term(&mut sums[u], l + u) }
+                unsafe { self.add_term(&rows, &mut sums[u], l + u) }
             }
             l += U;
         }
         while l < self.k {
-            unsafe { self.add_term(&mut sums[0], l) }
+            unsafe { self.add_term(&rows, &mut sums[0], l) }
             l += 1;
         }
         for r in 0..R {
@@ -278,15 +292,21 @@ impl<T: Scalar, A: Places<T>, B: Places<T>> Strip<T, A, B> {
     }
 
     #[inline(always)]
-    unsafe fn add_term<V: Lanes<T>, const R: usize, const C: usize>(&self, sums: &mut [[V; C]; R], l: usize) {
+    unsafe fn add_term<V: Lanes<T>, const R: usize, const C: usize>(
+        &self,
+        rows: &[*const T; R],
+        sums: &mut [[V; C]; R],
+        l: usize,
+    ) {
         let mut b = [V::splat(T::of(0.0)); C];
         unsafe {
-            let row = self.b.place(l, 0);
+            let row = self.b.row(l);
+            let column = self.a.column(l);
             for c in 0..C {
                 b[c] = some(row.add(c * V::N), if self.whole || c + 1 < C { V::N } else { self.last });
             }
             for r in 0..R {
-                let a = V::splat(*self.a.place(r, l));
+                let a = V::splat(*rows[r].add(column));
                 for c in 0..C {
                     sums[r][c] = a.mul_add(b[c], sums[r][c]);
                 }
@@ -305,6 +325,35 @@ pub(super) unsafe fn some<T, V: Lanes<T>>(at: *const T, n: usize) -> V {
 #[inline(always)]
 pub(super) unsafe fn put<T, V: Lanes<T>>(x: V, at: *mut T, n: usize) {
     unsafe { if n == V::N { x.store(at) } else { x.store_part(at, n) } }
+}
+
+/// Numbers as vectors, of which the last goes over what the one before it has, where there is one: parts of vectors are
+/// written slowly.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretches {
+    at: usize,
+    count: usize,
+    n: usize,
+}
+
+impl Stretches {
+    /// So many numbers.
+    #[inline(always)]
+    pub(super) fn of<T, V: Lanes<T>>(count: usize) -> Stretches {
+        Stretches { at: 0, count, n: V::N.min(count) }
+    }
+}
+
+impl Iterator for Stretches {
+    /// Where a stretch begins, and how long it is.
+    type Item = (usize, usize);
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let at = self.at;
+        self.at += self.n;
+        (at < self.count).then(|| (at.min(self.count - self.n), self.n))
+    }
 }
 
 /// A product strip by strip of b, packed where that pays.

@@ -216,7 +216,7 @@ fn arrange_row<T: Scalar>(y: &[T], order: &[u64], u: &[T], weight: T, out: &mut 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use crate::program::Var;
     use crate::program::tie::Convention;
     use crate::{Program, Tensor};
@@ -256,7 +256,8 @@ mod tests {
         }
     }
 
-    fn slow(f: &Program, x: &Tensor, convention: Convention) -> Tensor {
+    /// The first output of a program at a point, with a convention's selections, without compiling it.
+    pub(in crate::op) fn slow(f: &Program, x: &Tensor, convention: Convention) -> Tensor {
         let filled = f.fixing(|_, input| match &input.role {
             crate::program::Role::Selection(Some(site)) => {
                 Some(Tensor::full(&input.shape, site.choice(convention).selection))

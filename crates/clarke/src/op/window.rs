@@ -2,6 +2,7 @@
 //! operators that take an array apart into its windows and add windows up again.
 
 use super::shape::ints;
+use super::unpooled;
 use crate::error::{Fault, Result};
 use crate::program::call::{Call, Value};
 use crate::program::class::Class;
@@ -15,7 +16,7 @@ use crate::tensor::size;
 
 mod grid;
 
-pub(super) use grid::{Along, Frame, Grid, lengths};
+pub(super) use grid::{Frame, Grid, lengths};
 
 /// What is done with windows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +185,11 @@ impl Op for Windows {
 
     fn class(&self, args: &[Class]) -> Class {
         args[0]
+    }
+
+    fn fused<'p>(&self, args: &[Var<'p>], shared: &[bool]) -> Option<Var<'p>> {
+        let only_added = self.kind == Kind::Add && !shared[0];
+        if only_added { unpooled::fused(args[0], self.frame, &self.length) } else { None }
     }
 
     fn linearity(&self) -> Linearity {

@@ -102,11 +102,29 @@ pub trait Lanes<T>: Copy {
     /// self + other.
     fn add(self, other: Self) -> Self;
 
+    /// self − other.
+    fn sub(self, other: Self) -> Self;
+
+    /// self · other.
+    fn mul(self, other: Self) -> Self;
+
+    /// self / other.
+    fn div(self, other: Self) -> Self;
+
+    /// The larger ones; NaN where either is NaN.
+    fn max(self, other: Self) -> Self;
+
+    /// `a` where self = other, else `b`.
+    fn if_eq(self, other: Self, a: Self, b: Self) -> Self;
+
     /// self · b + c, rounded once where the machine does that.
     fn mul_add(self, b: Self, c: Self) -> Self;
 
     /// The sum of each of the four.
     fn sums(four: [Self; 4]) -> [T; 4];
+
+    /// Of these and others one after the other, the even ones and the odd ones, from 0.
+    fn unzip(self, other: Self) -> [Self; 2];
 
     /// Writes up to N rows of up to N numbers, `step` apart, as columns `to_step` apart, each filled up to N with zeros.
     ///
@@ -170,10 +188,39 @@ impl<T: super::real::Real, const N: usize> Lanes<T> for Plain<T, N> {
     fn add(self, other: Self) -> Self {
         Plain(std::array::from_fn(|k| self.0[k] + other.0[k]))
     }
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k] - other.0[k]))
+    }
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k] * other.0[k]))
+    }
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k] / other.0[k]))
+    }
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k].max(other.0[k])))
+    }
+    #[inline(always)]
+    fn if_eq(self, other: Self, a: Self, b: Self) -> Self {
+        Plain(std::array::from_fn(|k| self.0[k].if_eq(other.0[k], a.0[k], b.0[k])))
+    }
     // Not fused: without an instruction for it that is a slow call.
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         Plain(std::array::from_fn(|k| self.0[k] * b.0[k] + c.0[k]))
+    }
+    #[inline(always)]
+    fn unzip(self, other: Self) -> [Self; 2] {
+        [0, 1].map(|odd| {
+            Plain(std::array::from_fn(|k| {
+                let at = 2 * k + odd;
+                if at < N { self.0[at] } else { other.0[at - N] }
+            }))
+        })
     }
     #[inline(always)]
     fn sums(four: [Self; 4]) -> [T; 4] {
@@ -183,3 +230,51 @@ impl<T: super::real::Real, const N: usize> Lanes<T> for Plain<T, N> {
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod x86;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::real::Scalar;
+
+    struct Check;
+
+    impl<T: Scalar> Job<T> for Check {
+        fn run<V: Lanes<T>>(self) {
+            let inputs: [T; 32] = std::array::from_fn(|k| {
+                T::of([1.5, -0.25, f64::NAN, 3.0, f64::INFINITY, 0.0, -0.0][k % 7] + (k / 7) as f64)
+            });
+            let mut outputs = [T::of(0.0); 16];
+            let is = |y: &[T], expected: &dyn Fn(usize) -> T| {
+                for (k, y) in y[..V::N].iter().enumerate() {
+                    let e = expected(k);
+                    assert!(*y == e || (y.is_nan() && e.is_nan()), "{k}: {y:?} is not {e:?}");
+                }
+            };
+            // SAFETY: vectors of at most 16 numbers are read and written.
+            unsafe {
+                let (a, b) = (V::load(inputs.as_ptr()), V::load(inputs.as_ptr().add(V::N)));
+                let b_at = |k: usize| inputs[V::N + k];
+                for (odd, y) in a.unzip(b).into_iter().enumerate() {
+                    y.store(outputs.as_mut_ptr());
+                    is(&outputs, &|k| inputs[2 * k + odd]);
+                }
+                a.max(b).store(outputs.as_mut_ptr());
+                is(&outputs, &|k| inputs[k].max(b_at(k)));
+                b.max(a).store(outputs.as_mut_ptr());
+                is(&outputs, &|k| b_at(k).max(inputs[k]));
+                a.if_eq(b, a, b.sub(a)).store(outputs.as_mut_ptr());
+                is(&outputs, &|k| inputs[k].if_eq(b_at(k), inputs[k], b_at(k) - inputs[k]));
+                a.mul(b).add(a.div(b)).store(outputs.as_mut_ptr());
+                is(&outputs, &|k| inputs[k] * b_at(k) + inputs[k] / b_at(k));
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_side_by_side_are_numbers() {
+        for level in Level::all() {
+            f64::with_lanes(level, Check);
+            f32::with_lanes(level, Check);
+        }
+    }
+}

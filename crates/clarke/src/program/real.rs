@@ -169,15 +169,16 @@ macro_rules! real {
                 elementary::$functions::powf(self, p)
             }
             // Rust's own max and min drop a NaN; numpy's maximum and minimum keep it, and so do these.
+            // Without a branch, which may become a store under a mask: that takes many cycles on some processors.
             #[inline(always)]
             #[allow(clippy::eq_op)]
             fn max(self, other: Self) -> Self {
-                if self > other || self != self { self } else { other }
+                if (self > other) | (self != self) { self } else { other }
             }
             #[inline(always)]
             #[allow(clippy::eq_op)]
             fn min(self, other: Self) -> Self {
-                if self < other || self != self { self } else { other }
+                if (self < other) | (self != self) { self } else { other }
             }
             #[inline(always)]
             fn if_gt(self, other: Self, a: Self, b: Self) -> Self {

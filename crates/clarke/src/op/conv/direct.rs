@@ -6,7 +6,7 @@
 //! entry as often as there are windows that have it. The transpose in the array is such a convolution with the weights
 //! turned around. The transpose in the weights skips those windows, by a table of positions.
 
-use super::super::product::{BLOCK, Matrix, PANEL, PANEL_BYTES, Places, Strip, View, pack_strip, put, some};
+use super::super::product::{BLOCK, Matrix, PANEL, PANEL_BYTES, Places, Stretches, Strip, View, pack_strip, put, some};
 use super::{Part, Sizes};
 use crate::op::window::Grid;
 use crate::program::lanes::{Job, Lanes, Level};
@@ -126,13 +126,9 @@ impl Direct {
 /// Copies numbers; rows are short.
 #[inline(always)]
 fn copy<T: Scalar, V: Lanes<T>>(from: &[T], to: &mut [T]) {
-    let mut at = 0;
-    let count = from.len().min(to.len());
-    while at < count {
-        let n = V::N.min(count - at);
-        // SAFETY: at + n is at most the length of both.
+    for (at, n) in Stretches::of::<T, V>(from.len().min(to.len())) {
+        // SAFETY: the stretch is within both.
         unsafe { put(some::<T, V>(from.as_ptr().add(at), n), to.as_mut_ptr().add(at), n) }
-        at += n;
     }
 }
 
@@ -150,21 +146,25 @@ fn turn<T: Scalar>([groups, output, input, entries]: [usize; 4], from: &[T], to:
 
 /// The matrix of windows, a row for each entry of a window.
 #[derive(Debug, Clone, Copy)]
-struct Stretches<T> {
+struct Rows<T> {
     at: *const T,
     entries: *const usize,
 }
 
-impl<T: Copy> Places<T> for Stretches<T> {
+impl<T: Copy> Places<T> for Rows<T> {
     #[inline(always)]
-    unsafe fn place(self, i: usize, j: usize) -> *const T {
-        // SAFETY: the caller vouches that there are the entry and the number.
-        unsafe { self.at.add(*self.entries.add(i) + j) }
+    unsafe fn row(self, i: usize) -> *const T {
+        // SAFETY: the caller vouches that there is the entry.
+        unsafe { self.at.add(*self.entries.add(i)) }
+    }
+    #[inline(always)]
+    unsafe fn column(self, j: usize) -> usize {
+        j
     }
     #[inline(always)]
     unsafe fn below(self, rows: usize) -> Self {
         // SAFETY: the caller vouches that there are so many entries.
-        Stretches { entries: unsafe { self.entries.add(rows) }, ..self }
+        Rows { entries: unsafe { self.entries.add(rows) }, ..self }
     }
 }
 
@@ -178,9 +178,14 @@ struct Chosen<T> {
 
 impl<T: Copy> Places<T> for Chosen<T> {
     #[inline(always)]
-    unsafe fn place(self, i: usize, j: usize) -> *const T {
-        // SAFETY: the caller vouches that there are the entry and the window.
-        unsafe { self.at.add(*self.entries.add(i) + *self.windows.add(j)) }
+    unsafe fn row(self, i: usize) -> *const T {
+        // SAFETY: the caller vouches that there is the entry.
+        unsafe { self.at.add(*self.entries.add(i)) }
+    }
+    #[inline(always)]
+    unsafe fn column(self, j: usize) -> usize {
+        // SAFETY: the caller vouches that there is the window.
+        unsafe { *self.windows.add(j) }
     }
     #[inline(always)]
     unsafe fn below(self, rows: usize) -> Self {
@@ -223,7 +228,7 @@ impl<T: Scalar> Job<T> for Convolve<'_, T> {
                 // SAFETY: the last entry of the last window is the last number of the image with its padding, and after
                 // it there is room for the rest of a vector, as there is after each row of the values.
                 unsafe {
-                    let b = Stretches { at: image.as_ptr().add(first * V::N), entries: direct.entries.as_ptr() };
+                    let b = Rows { at: image.as_ptr().add(first * V::N), entries: direct.entries.as_ptr() };
                     let out = values.as_mut_ptr().add(first * V::N);
                     let strip = Strip { k, a, b, out, row_of_out: row, last: V::N, whole: true, add: false };
                     match width {

@@ -2,8 +2,10 @@
 
 use crate::error::{Fault, Result};
 use crate::op::index::parameter;
+use crate::op::product::{Stretches, put, some};
 use crate::op::shape::ints;
 use crate::program::call::{Call, Value};
+use crate::program::lanes::Lanes;
 use crate::program::op::Param;
 use crate::program::real::Scalar;
 
@@ -93,6 +95,11 @@ impl Frame {
         };
         let (padding, dilation) = (get(padding, vec![0])?, get(dilation, vec![1])?);
         Frame::new(call.name, dims, &size, &stride, &padding, &dilation).map_err(|f| f.at(call.place.clone()))
+    }
+
+    /// The same windows over an array that has its padding.
+    pub(in crate::op) fn without_padding(&self) -> Frame {
+        Frame { along: self.along.map(|a| Along { padding: 0, ..a }), ..*self }
     }
 
     /// One number for each axis.
@@ -325,33 +332,56 @@ impl Grid {
         }
     }
 
-    /// How many numbers of scratch space [`fold_by_rows`](Grid::fold_by_rows) needs.
+    /// How many numbers of scratch space [`largest`](Grid::largest) needs.
     pub fn folded(&self) -> usize {
         if self.is_by_twos() { self.counts[0] * self.lengths[1] } else { 0 }
     }
 
-    /// The same in an order of its own: where windows go two by two, rows are joined first, and then two columns each, in
-    /// loops that are as long as can be.
+    /// The largest entry of each window, NaN where one is NaN.
     #[inline(always)]
-    pub fn fold_by_rows<T: Scalar>(
-        &self,
-        plane: &[T],
-        out: &mut [T],
-        first: T,
-        join: impl Fn(T, T) -> T,
-        scratch: &mut [T],
-    ) {
+    pub fn largest<T: Scalar, V: Lanes<T>>(&self, plane: &[T], out: &mut [T], scratch: &mut [T]) {
+        let (width, count) = (self.lengths[1], self.counts[1]);
         if !self.is_by_twos() {
-            return self.fold(plane, out, first, join);
-        }
-        let joined = &mut scratch[..self.folded()];
-        for (a, to) in joined.chunks_exact_mut(self.lengths[1]).enumerate() {
-            to.copy_from_slice(&plane[self.row_of(0, a)]);
-            for i in 1..self.frame.along[0].size {
-                std::iter::zip(&mut *to, &plane[self.row_of(i, a)]).for_each(|(y, x)| *y = join(*y, *x));
+            self.fold(plane, out, T::of(f64::NEG_INFINITY), T::max);
+        } else if count >= V::N {
+            for (a, out) in out.chunks_exact_mut(count).enumerate() {
+                for (at, _) in Stretches::of::<T, V>(count) {
+                    // SAFETY: the row has two entries for each of the windows.
+                    unsafe {
+                        let (x, y) =
+                            (self.top::<T, V>(plane, a, 2 * at, V::N), self.top(plane, a, 2 * at + V::N, V::N));
+                        let [even, odd] = x.unzip(y);
+                        even.max(odd).store(out.as_mut_ptr().add(at));
+                    }
+                }
             }
+        } else {
+            // Short rows are joined first, so that the loop over two columns each is as long as can be.
+            let joined = &mut scratch[..self.folded()];
+            for (a, to) in joined.chunks_exact_mut(width).enumerate() {
+                for (at, n) in Stretches::of::<T, V>(width) {
+                    // SAFETY: the stretch is within the row.
+                    unsafe { put(self.top::<T, V>(plane, a, at, n), to.as_mut_ptr().add(at), n) }
+                }
+            }
+            std::iter::zip(out, joined.as_chunks::<2>().0).for_each(|(y, x)| *y = x[0].max(x[1]));
         }
-        std::iter::zip(out, joined.as_chunks::<2>().0).for_each(|(y, x)| *y = join(x[0], x[1]));
+    }
+
+    /// The largest entries of n columns, from `at` on, among the rows that the windows of row a have.
+    ///
+    /// # Safety
+    /// There are so many columns.
+    #[inline(always)]
+    unsafe fn top<T: Scalar, V: Lanes<T>>(&self, plane: &[T], a: usize, at: usize, n: usize) -> V {
+        // SAFETY: the caller vouches for the columns, and windows without padding for the rows.
+        unsafe {
+            let mut top = some::<T, V>(plane[self.row_of(0, a)].as_ptr().add(at), n);
+            for i in 1..self.frame.along[0].size {
+                top = top.max(some(plane[self.row_of(i, a)].as_ptr().add(at), n));
+            }
+            top
+        }
     }
 }
 

@@ -46,8 +46,8 @@ impl F32x8 {
 
 /// What differs in nothing but the names of instructions.
 macro_rules! lanes {
-    ($name:ident, $t:ident, $n:literal, $rows:literal x $wide:literal: $set:ident $load:ident $store:ident $add:ident $fma:ident;
-     $mask:expr, $load_part:expr, $store_part:expr; $($own:item)*) => {
+    ($name:ident, $t:ident, $n:literal, $rows:literal x $wide:literal: $set:ident $load:ident $store:ident $add:ident $sub:ident $mul:ident
+     $div:ident $max:ident $fma:ident; $equal:expr; $mask:expr, $load_part:expr, $store_part:expr; $($own:item)*) => {
         // SAFETY of all instructions: values of these types are made in jobs alone, which run where the machine was asked
         // for them; memory is vouched for by the caller.
         impl Lanes<$t> for $name {
@@ -81,6 +81,27 @@ macro_rules! lanes {
                 $name(unsafe { $add(self.0, other.0) })
             }
             #[inline(always)]
+            fn sub(self, other: Self) -> Self {
+                $name(unsafe { $sub(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn mul(self, other: Self) -> Self {
+                $name(unsafe { $mul(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn div(self, other: Self) -> Self {
+                $name(unsafe { $div(self.0, other.0) })
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                // The instruction gives the second one where either is NaN.
+                self.if_eq(self, $name(unsafe { $max(self.0, other.0) }), self)
+            }
+            #[inline(always)]
+            fn if_eq(self, other: Self, a: Self, b: Self) -> Self {
+                $name(unsafe { $equal(self.0, other.0, a.0, b.0) })
+            }
+            #[inline(always)]
             fn mul_add(self, b: Self, c: Self) -> Self {
                 $name(unsafe { $fma(self.0, b.0, c.0) })
             }
@@ -90,8 +111,19 @@ macro_rules! lanes {
 }
 
 lanes! {
-    F64x8, f64, 8, 8 x 3: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd _mm512_fmadd_pd;
+    F64x8, f64, 8, 8 x 3: _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_add_pd
+    _mm512_sub_pd _mm512_mul_pd _mm512_div_pd _mm512_max_pd _mm512_fmadd_pd;
+    |x, y, a, b| _mm512_mask_blend_pd(_mm512_cmp_pd_mask::<_CMP_EQ_OQ>(x, y), b, a);
     |n: usize| ((1u32 << n) - 1) as u8, |at, m| _mm512_maskz_loadu_pd(m, at), |at, m, x| _mm512_mask_storeu_pd(at, m, x);
+
+    #[inline(always)]
+    fn unzip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+            let odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+            [Self(_mm512_permutex2var_pd(self.0, even, other.0)), Self(_mm512_permutex2var_pd(self.0, odd, other.0))]
+        }
+    }
 
     #[inline(always)]
     fn sums(four: [Self; 4]) -> [f64; 4] {
@@ -133,8 +165,19 @@ lanes! {
 }
 
 lanes! {
-    F32x16, f32, 16, 8 x 3: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps _mm512_fmadd_ps;
+    F32x16, f32, 16, 8 x 3: _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_add_ps
+    _mm512_sub_ps _mm512_mul_ps _mm512_div_ps _mm512_max_ps _mm512_fmadd_ps;
+    |x, y, a, b| _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(x, y), b, a);
     |n: usize| ((1u32 << n) - 1) as u16, |at, m| _mm512_maskz_loadu_ps(m, at), |at, m, x| _mm512_mask_storeu_ps(at, m, x);
+
+    #[inline(always)]
+    fn unzip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+            [Self(_mm512_permutex2var_ps(self.0, even, other.0)), Self(_mm512_permutex2var_ps(self.0, odd, other.0))]
+        }
+    }
 
     #[inline(always)]
     fn sums(four: [Self; 4]) -> [f32; 4] {
@@ -176,9 +219,19 @@ lanes! {
 }
 
 lanes! {
-    F64x4, f64, 4, 6 x 2: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd _mm256_fmadd_pd;
+    F64x4, f64, 4, 6 x 2: _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_add_pd
+    _mm256_sub_pd _mm256_mul_pd _mm256_div_pd _mm256_max_pd _mm256_fmadd_pd;
+    |x, y, a, b| _mm256_blendv_pd(b, a, _mm256_cmp_pd::<_CMP_EQ_OQ>(x, y));
     |n: usize| _mm256_cmpgt_epi64(_mm256_set1_epi64x(n as i64), _mm256_setr_epi64x(0, 1, 2, 3)),
     |at, m| _mm256_maskload_pd(at, m), |at, m, x| _mm256_maskstore_pd(at, m, x);
+
+    #[inline(always)]
+    fn unzip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let (even, odd) = (_mm256_unpacklo_pd(self.0, other.0), _mm256_unpackhi_pd(self.0, other.0));
+            [Self(_mm256_permute4x64_pd::<0b11_01_10_00>(even)), Self(_mm256_permute4x64_pd::<0b11_01_10_00>(odd))]
+        }
+    }
 
     #[inline(always)]
     fn sums([a, b, c, d]: [Self; 4]) -> [f64; 4] {
@@ -218,9 +271,22 @@ lanes! {
 }
 
 lanes! {
-    F32x8, f32, 8, 6 x 2: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps _mm256_fmadd_ps;
+    F32x8, f32, 8, 6 x 2: _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_add_ps
+    _mm256_sub_ps _mm256_mul_ps _mm256_div_ps _mm256_max_ps _mm256_fmadd_ps;
+    |x, y, a, b| _mm256_blendv_ps(b, a, _mm256_cmp_ps::<_CMP_EQ_OQ>(x, y));
     |n: usize| _mm256_cmpgt_epi32(_mm256_set1_epi32(n as i32), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
     |at, m| _mm256_maskload_ps(at, m), |at, m, x| _mm256_maskstore_ps(at, m, x);
+
+    #[inline(always)]
+    fn unzip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            // Halves of both by turns, of which the middle pairs change places.
+            let even = _mm256_castps_pd(_mm256_shuffle_ps::<0b10_00_10_00>(self.0, other.0));
+            let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(self.0, other.0));
+            let (even, odd) = (_mm256_permute4x64_pd::<0b11_01_10_00>(even), _mm256_permute4x64_pd::<0b11_01_10_00>(odd));
+            [Self(_mm256_castpd_ps(even)), Self(_mm256_castpd_ps(odd))]
+        }
+    }
 
     #[inline(always)]
     fn sums(four: [Self; 4]) -> [f32; 4] {
