@@ -117,6 +117,11 @@ impl<T: Scalar> Derivative<T> {
         Ok(Derivative { mode, policy, compiled, watch, slow })
     }
 
+    /// The same, run by at most this many threads, see [`Compiled::with_threads`].
+    pub fn with_threads(self, threads: usize) -> Derivative<T> {
+        Derivative { compiled: self.compiled.with_threads(threads), ..self }
+    }
+
     /// The compiled derivative, which refuses nothing: its inputs and outputs are this one's.
     pub fn compiled(&self) -> &Compiled<T> {
         &self.compiled

@@ -168,6 +168,13 @@ impl Engine {
         Ok(Engine { program, derivative, value_only, workspace, value_workspace, shapes, outputs: vec![] })
     }
 
+    /// The same, run by at most so many threads.
+    pub fn with_threads(self, threads: usize) -> Engine {
+        let (derivative, value_only) = (self.derivative.with_threads(threads), self.value_only.with_threads(threads));
+        let (workspace, value_workspace) = (derivative.workspace(), value_only.workspace());
+        Engine { derivative, value_only, workspace, value_workspace, ..self }
+    }
+
     /// The number of variables.
     pub fn dimension(&self) -> usize {
         self.shapes.iter().map(|s| size(s)).sum()

@@ -44,6 +44,8 @@ pub struct FiniteSum {
     block: usize,
     /// One for each thread.
     workers: Vec<Worker>,
+    /// How many threads share in large kernels of a block: one where threads have blocks of their own.
+    inside: usize,
 }
 
 /// What a thread evaluates blocks with.
@@ -120,14 +122,15 @@ impl FiniteSum {
         let first = Engine::new(&one, policy.clone())?;
         let mut worker = Worker::new(first.dimension(), samples.len());
         worker.engines.push((1, first));
-        let sum =
-            FiniteSum { program: Box::new(program), policy, sources, samples, count, block, workers: vec![worker] };
+        let (program, workers) = (Box::new(program), vec![worker]);
+        let sum = FiniteSum { program, policy, sources, samples, count, block, workers, inside: 1 };
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
         Ok(sum.with_threads(threads))
     }
 
-    /// The same, evaluated by at most this many threads; by default by all that the machine has. Only sums of more than 64
-    /// blocks are shared among threads. The results are the same to the last bit for any number.
+    /// The same, evaluated by at most this many threads; by default by all that the machine has. Sums of more than 64
+    /// blocks are shared among threads; in others, and in batches, large products and the like are
+    /// ([`Compiled::with_threads`](crate::Compiled::with_threads)). The results are the same to the last bit for any number.
     ///
     /// # Panics
     /// If the number is 0.
@@ -136,6 +139,11 @@ impl FiniteSum {
         let groups = self.count.div_ceil(self.block * GROUP);
         let (dimension, arrays) = (self.dimension(), self.samples.len());
         self.workers.resize_with(threads.min(groups), || Worker::new(dimension, arrays));
+        self.inside = if self.workers.len() > 1 { 1 } else { threads };
+        // All but the first, which tells of the program, are made again when a size of block comes up.
+        let (size, first) = self.workers[0].engines.swap_remove(0);
+        self.workers.iter_mut().for_each(|worker| worker.engines.clear());
+        self.workers[0].engines.push((size, first.with_threads(self.inside)));
         self
     }
 
@@ -360,7 +368,7 @@ impl Worker {
         if let Some(at) = self.engines.iter().position(|(own, _)| *own == size) {
             return Ok(at);
         }
-        let engine = Engine::new(&(shared.program)(size)?, shared.policy.clone())?;
+        let engine = Engine::new(&(shared.program)(size)?, shared.policy.clone())?.with_threads(shared.inside);
         self.engines.push((size, engine));
         Ok(self.engines.len() - 1)
     }

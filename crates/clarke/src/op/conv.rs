@@ -453,23 +453,26 @@ impl ArrayKernel for Conv {
         let work = product.scratch::<T>();
         let spread = if grid.is_identity() { 0 } else { entries * windows };
         let sum = if role == Part::Weight { weights } else { 0 };
-        let places = (0..images).flat_map(move |n| (0..groups).map(move |g| (n * groups + g, g)));
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+        // Images are computed apart; the sums over them, in which all have a part, are not.
+        let parts = [if role == Part::Weight { 1 } else { images * groups }, 1];
+        Kernel::of_parts(spread + sum + work, parts, move |parts, args, out, scratch| {
             let (columns, rest) = scratch.split_at_mut(spread);
             let (part, work) = rest.split_at_mut(sum);
             if role != Part::Output {
                 out.fill(T::of(0.0));
             }
-            for (image, g) in places.clone() {
-                let (x, y) = (image * plane, image * output * windows);
+            let first = parts.start;
+            for image in if role == Part::Weight { 0..images * groups } else { parts } {
+                let (x, y, g) = (image * plane, image * output * windows, image % groups);
                 match role {
                     Part::Output => {
                         let windows_of = taken(&grid, &args[0][x..x + plane], columns);
+                        let y = (image - first) * output * windows;
                         product.run(level, &args[1][g * weights..], windows_of, &mut out[y..], work);
                     }
                     Part::Input => {
                         let (w, y) = (&args[1][g * weights..], &args[0][y..]);
-                        let x = &mut out[x..x + plane];
+                        let x = &mut out[(image - first) * plane..][..plane];
                         if grid.is_identity() {
                             product.run(level, w, y, x, work);
                         } else {
@@ -486,8 +489,7 @@ impl ArrayKernel for Conv {
                     }
                 }
             }
-        };
-        Kernel { scratch: spread + sum + work, run: Box::new(run) }
+        })
     }
 }
 

@@ -172,7 +172,7 @@ impl Inv {
                 if done { out.copy_from_slice(x) } else { out.fill(T::of(f64::NAN)) }
             }
         };
-        Kernel { scratch: room::<T>(&[n * n, n * n], stack), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[n * n, n * n], stack), run)
     }
 }
 
@@ -269,7 +269,7 @@ impl Cholesky {
                 }
             }
         };
-        Kernel { scratch: room::<T>(&[n * n], cholesky_stack::<T>(n)), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[n * n], cholesky_stack::<T>(n)), run)
     }
 }
 
@@ -352,7 +352,7 @@ impl LogDet {
                 };
             }
         };
-        Kernel { scratch: room::<T>(&[n * n], cholesky_stack::<T>(n)), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[n * n], cholesky_stack::<T>(n)), run)
     }
 }
 

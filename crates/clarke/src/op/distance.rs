@@ -157,7 +157,7 @@ impl Distance {
                 *out = T::of(set.distance(x, near, &mut work));
             }
         };
-        Kernel { scratch: length + set.room::<T>(length), run: Box::new(run) }
+        Kernel::with_scratch(length + set.room::<T>(length), run)
     }
 }
 
@@ -307,7 +307,7 @@ impl Normal {
                 }
             }
         };
-        Kernel { scratch: set.room::<T>(length), run: Box::new(run) }
+        Kernel::with_scratch(set.room::<T>(length), run)
     }
 
     /// An array of selections made point by point at the boundary.

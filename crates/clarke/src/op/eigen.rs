@@ -186,7 +186,7 @@ impl EigvalshSum {
                 *out = if done { sum() } else { T::of(f64::NAN) };
             }
         };
-        Kernel { scratch: room::<T>(&[n * n, n], eigen_stack::<T>(n, false)), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[n * n, n], eigen_stack::<T>(n, false)), run)
     }
 }
 
@@ -360,7 +360,7 @@ impl Eigen {
                 }
             }
         };
-        Kernel { scratch: room::<T>(&[n * n, n, n * n], eigen_stack::<T>(n, true)), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[n * n, n, n * n], eigen_stack::<T>(n, true)), run)
     }
 }
 

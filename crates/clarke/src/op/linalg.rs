@@ -349,11 +349,12 @@ impl MatMul {
         };
         let (level, scratch) = (Level::of_this_machine(), product.scratch::<T>());
         // A stack of matrices times one matrix is one tall product.
-        if size(lead_b) == 1 && lead_a == lead && !self.transpose_a {
+        let tall = size(lead_b) == 1 && lead_a == lead && !self.transpose_a;
+        if tall || size(&lead) == 1 {
             product.m *= size(&lead);
-            let run =
-                move |args: &[&[T]], out: &mut [T], space: &mut [T]| product.run(level, args[0], args[1], out, space);
-            return Kernel { scratch, run: Box::new(run) };
+            return Kernel::of_parts(scratch, product.parts(), move |parts, args, out, space| {
+                product.run_parts(level, parts, [args[0], args[1]], out, space);
+            });
         }
         let starts = |own: &[usize], size: usize| {
             let mut starts = vec![];
@@ -361,14 +362,13 @@ impl MatMul {
             starts
         };
         let starts: Vec<(usize, usize)> = std::iter::zip(starts(lead_a, m * k), starts(lead_b, k * p)).collect();
-        let run = move |args: &[&[T]], out: &mut [T], space: &mut [T]| {
+        Kernel::of_parts(scratch, [starts.len(), 1], move |parts, args, out, space| {
             if m * p > 0 {
-                for (&(i, j), out) in std::iter::zip(&starts, out.chunks_exact_mut(m * p)) {
+                for (&(i, j), out) in std::iter::zip(&starts[parts], out.chunks_exact_mut(m * p)) {
                     product.run(level, &args[0][i..], &args[1][j..], out, space);
                 }
             }
-        };
-        Kernel { scratch, run: Box::new(run) }
+        })
     }
 }
 

@@ -193,7 +193,7 @@ impl ArrayKernel for Center {
                 split.positions(slice).for_each(|at| out[at] = out[at] - mean);
             }
         };
-        Kernel { scratch, run: Box::new(run) }
+        Kernel::with_scratch(scratch, run)
     }
 }
 

@@ -343,7 +343,7 @@ impl ArrayKernel for Unit {
                 }
             }
         };
-        Kernel { scratch: self.0.split(args[0]).slices, run: Box::new(run) }
+        Kernel::with_scratch(self.0.split(args[0]).slices, run)
     }
 }
 

@@ -140,7 +140,7 @@ impl ArrayKernel for Order {
                 });
             }
         };
-        Kernel { scratch: n + scratch_of_rank::<T>(n), run: Box::new(run) }
+        Kernel::with_scratch(n + scratch_of_rank::<T>(n), run)
     }
 }
 

@@ -153,7 +153,7 @@ impl Support {
                 });
             }
         };
-        Kernel { scratch: self.0.room::<T>(n), run: Box::new(run) }
+        Kernel::with_scratch(self.0.room::<T>(n), run)
     }
 
     /// An array of selections made point by point, from the threshold and where the point lies.

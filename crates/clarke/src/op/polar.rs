@@ -140,7 +140,7 @@ impl Schatten {
                 *out = if done { sum() } else { T::of(f64::NAN) };
             }
         };
-        Kernel { scratch: room::<T>(&[m * n, p], singular_stack::<T>(m, n, false)), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[m * n, p], singular_stack::<T>(m, n, false)), run)
     }
 }
 
@@ -281,7 +281,7 @@ impl Polar {
                 }
             }
         };
-        Kernel { scratch: room::<T>(&[m * n, p, m * p, n * p], singular_stack::<T>(m, n, true)), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&[m * n, p, m * p, n * p], singular_stack::<T>(m, n, true)), run)
     }
 
     /// The tie of one matrix as that of its dilation.

@@ -148,10 +148,11 @@ impl ArrayKernel for MaxPool {
         let lengths = &args[0][args[0].len() - self.frame.dims..];
         let grid = self.frame.grid(self.name(), lengths).expect("the pool's shape rule was checked");
         let level = Level::of_this_machine();
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            T::with_lanes(level, Largest { grid: &grid, x: args[0], out, scratch });
-        };
-        Kernel { scratch: grid.folded(), run: Box::new(run) }
+        let (plane, planes) = (grid.plane(), size(args[0]).checked_div(grid.plane()).unwrap_or(0));
+        Kernel::of_parts(grid.folded(), [planes, 1], move |planes, args, out, scratch| {
+            let x = &args[0][planes.start * plane..planes.end * plane];
+            T::with_lanes(level, Largest { grid: &grid, x, out, scratch });
+        })
     }
 }
 

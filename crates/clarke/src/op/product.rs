@@ -11,6 +11,7 @@ pub(super) use crate::program::lanes::Level;
 
 use crate::program::lanes::{Job, Lanes};
 use crate::program::real::Scalar;
+use std::ops::Range;
 use vector::{dots, vector};
 
 /// How many sums run side by side in a reduction: two AVX-512 registers of f64 for each of up to four rows.
@@ -77,22 +78,46 @@ impl Product {
         self.k.min(BLOCK) * row + 64 / size_of::<T>()
     }
 
+    /// How many parts the product has that are computed apart, and how many a stretch of them has at least: rows, or columns
+    /// where there is one row. With as many, each number is added up in the order of the whole.
+    pub(super) fn parts(&self) -> [usize; 2] {
+        let grain = if self.m == 1 || self.p == 1 { 128 } else { 24 };
+        [if self.m == 1 { self.p } else { self.m }, grain]
+    }
+
     /// out = a b, with out in row-major order.
     pub(super) fn run<T: Scalar>(&self, level: Level, a: &[T], b: &[T], out: &mut [T], scratch: &mut [T]) {
-        let &Product { m, k, p, .. } = self;
+        self.run_parts(level, 0..self.parts()[0], [a, b], out, scratch);
+    }
+
+    /// Some of the [parts](Product::parts) of a b.
+    pub(super) fn run_parts<T: Scalar>(
+        &self,
+        level: Level,
+        parts: Range<usize>,
+        [a, b]: [&[T]; 2],
+        out: &mut [T],
+        scratch: &mut [T],
+    ) {
+        let of_columns = self.m == 1;
+        let [m, p] = if of_columns { [1, parts.len()] } else { [parts.len(), self.p] };
+        let part = Product { m, p, ..*self };
         if m * p == 0 {
             return;
         }
         let out = &mut out[..m * p];
-        if k == 0 {
+        if self.k == 0 {
             out.fill(T::of(0.0));
             return;
         }
-        let (a, b) = (&a[..self.a.reach(m, k)], &b[..self.b.reach(k, p)]);
-        if !T::MULTIPLIES_FAST && m * k * p > SMALL {
-            self.by_gemm(a, b, out);
+        let [i, j] = if of_columns { [0, parts.start] } else { [parts.start, 0] };
+        let a = &a[i * self.a.row..][..self.a.reach(m, self.k)];
+        let b = &b[j * self.b.column..][..self.b.reach(self.k, p)];
+        if !T::MULTIPLIES_FAST && m * self.k * p > SMALL {
+            part.by_gemm(a, b, out);
         } else {
-            T::with_lanes(level, Run { product: *self, a, b, out, scratch: &mut scratch[..self.scratch::<T>()] });
+            let (whole, scratch) = ([self.m, self.p], &mut scratch[..self.scratch::<T>()]);
+            T::with_lanes(level, Run { product: part, whole, a, b, out, scratch });
         }
     }
 
@@ -116,6 +141,8 @@ impl Product {
 /// A product about to be run: the slices are as long as the matrices reach.
 struct Run<'a, T> {
     product: Product,
+    /// How many rows and columns the product has that it is a part of: how it is computed depends on them.
+    whole: [usize; 2],
     a: &'a [T],
     b: &'a [T],
     out: &'a mut [T],
@@ -125,7 +152,7 @@ struct Run<'a, T> {
 impl<T: Scalar> Job<T> for Run<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
-        let Run { product, a, b, out, scratch } = self;
+        let Run { product, whole, a, b, out, scratch } = self;
         let Product { m, k, p, skip_zeros: skip, .. } = product;
         let a = View { at: a.as_ptr(), of: product.a };
         let b = View { at: b.as_ptr(), of: product.b };
@@ -135,9 +162,9 @@ impl<T: Scalar> Job<T> for Run<'_, T> {
         unsafe {
             if p == 1 {
                 // A column is the transpose of a row.
-                vector::<T, V>([k, m], b.turned(), a.turned(), false, to);
+                vector::<T, V>([k, m], whole[0], b.turned(), a.turned(), false, to);
             } else if m == 1 {
-                vector::<T, V>([k, p], a, b, skip, to);
+                vector::<T, V>([k, p], whole[1], a, b, skip, to);
             } else if rows_of_both && k >= LONG && (p < V::N || m < V::ROWS) {
                 dots::<T, V>([m, k, p], a, b, to);
             } else {

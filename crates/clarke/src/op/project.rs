@@ -244,7 +244,7 @@ impl Project {
                 set.project(x, out, &mut work);
             }
         };
-        Kernel { scratch: set.room::<T>(length), run: Box::new(run) }
+        Kernel::with_scratch(set.room::<T>(length), run)
     }
 }
 

@@ -111,7 +111,7 @@ impl ArrayKernel for Ranked {
                 }
             }
         };
-        Kernel { scratch: ranking::scratch_of_sort::<T>(args[0][0]), run: Box::new(run) }
+        Kernel::with_scratch(ranking::scratch_of_sort::<T>(args[0][0]), run)
     }
 }
 
@@ -190,7 +190,7 @@ impl ArrayKernel for ArrangedBack {
                 arrange_row(y, ranking::packed_order(u, words), u, args[2][0], out);
             }
         };
-        Kernel { scratch: ranking::scratch_of_rank::<T>(n), run: Box::new(run) }
+        Kernel::with_scratch(ranking::scratch_of_rank::<T>(n), run)
     }
 }
 

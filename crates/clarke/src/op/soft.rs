@@ -16,10 +16,11 @@ pub(super) fn logsumexp<T: Scalar>(split: Split) -> Kernel<T> {
         Some(inner) => 2 * inner,
         None => RUN.min(split.slices * split.length),
     };
-    let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-        T::with_lanes(level, LogSumExp { split: &split, x: args[0], out, scratch });
-    };
-    Kernel { scratch, run: Box::new(run) }
+    let (parts, length) = (if split.is_rows() { split.slices } else { 1 }, split.length);
+    Kernel::of_parts(scratch, [parts, 1], move |parts, args, out, scratch| {
+        let x = if split.is_rows() { &args[0][parts.start * length..parts.end * length] } else { args[0] };
+        T::with_lanes(level, LogSumExp { split: &split, x, out, scratch });
+    })
 }
 
 /// The weights `exp(x) / Σ exp x` of each slice; and behind those of all slices `log Σ exp` of each, if there is room.
@@ -31,7 +32,7 @@ pub(super) fn softmax<T: Scalar>(split: Split) -> Kernel<T> {
         let logs = (!logs.is_empty()).then_some(logs);
         T::with_lanes(level, Softmax { split: &split, x: args[0], out, logs, scratch });
     };
-    Kernel { scratch, run: Box::new(run) }
+    Kernel::with_scratch(scratch, run)
 }
 
 /// `x − log Σ exp` of each slice.
@@ -43,7 +44,7 @@ pub(super) fn log_softmax<T: Scalar>(split: Split) -> Kernel<T> {
         split.fold(args[0], tops, T::of(f64::NEG_INFINITY), |x| x, T::max);
         T::with_lanes(level, LogSoftmax { split: &split, x: args[0], tops, out, scratch });
     };
-    Kernel { scratch, run: Box::new(run) }
+    Kernel::with_scratch(scratch, run)
 }
 
 struct LogSumExp<'a, T> {

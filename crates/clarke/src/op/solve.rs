@@ -413,7 +413,7 @@ impl System {
                 this.with_factors(given, (m, n), a, coefficients, stack, solve, columns);
             }
         };
-        Kernel { scratch: room::<T>(&stretches, stack), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&stretches, stack), run)
     }
 
     /// Factors a matrix and hands a solver to `solve`, which works in place on columns as long as the taller of the

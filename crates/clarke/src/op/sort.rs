@@ -106,7 +106,7 @@ impl ArrayKernel for Sort {
                 split.positions(slice).zip(row.iter()).for_each(|(at, x)| out[at] = *x);
             }
         };
-        Kernel { scratch: length + ranking::scratch_of_sort::<T>(length), run: Box::new(run) }
+        Kernel::with_scratch(length + ranking::scratch_of_sort::<T>(length), run)
     }
 }
 
@@ -206,7 +206,7 @@ impl ArrayKernel for Median {
                 *y = median(row);
             }
         };
-        Kernel { scratch: self.0.split(args[0]).length, run: Box::new(run) }
+        Kernel::with_scratch(self.0.split(args[0]).length, run)
     }
 }
 

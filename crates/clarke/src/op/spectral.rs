@@ -331,7 +331,7 @@ impl Spectral {
                 product(n, v, true, other, out);
             }
         };
-        Kernel { scratch: room::<T>(&stretches, stack), run: Box::new(run) }
+        Kernel::with_scratch(room::<T>(&stretches, stack), run)
     }
 }
 

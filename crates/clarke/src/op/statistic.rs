@@ -323,7 +323,7 @@ impl ArrayKernel for Ordered {
                 let rows = args[0].chunks_exact(split.length);
                 std::iter::zip(out, rows).for_each(|(y, row)| *y = sum_largest(level, row, k, scratch));
             };
-            return Kernel { scratch: room, run: Box::new(run) };
+            return Kernel::with_scratch(room, run);
         }
         let scratch = split.length;
         let run = move |args: &[&[T]], out: &mut [T], row: &mut [T]| {
@@ -332,7 +332,7 @@ impl ArrayKernel for Ordered {
                 *y = statistic.of(row);
             }
         };
-        Kernel { scratch, run: Box::new(run) }
+        Kernel::with_scratch(scratch, run)
     }
 }
 
@@ -428,7 +428,7 @@ impl ArrayKernel for TopK {
                 y.copy_from_slice(&row[..k]);
             }
         };
-        Kernel { scratch: n, run: Box::new(run) }
+        Kernel::with_scratch(n, run)
     }
 }
 

@@ -96,14 +96,13 @@ impl ArrayKernel for Unpooled {
     fn kernel<T: Scalar>(&self, args: &[&[usize]], out: &[usize], _: &dyn Compiler<T>) -> Kernel<T> {
         let (taken, added) = (self.grid(self.taken, args[1]), self.grid(self.added, out));
         let level = Level::of_this_machine();
-        let scratch = 2 * taken.entries() * taken.windows();
-        let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
-            T::with_lanes(
-                level,
-                Back { taken: &taken, added: &added, c: args[0], x: args[1], s: args[2], out, scratch },
-            );
-        };
-        Kernel { scratch, run: Box::new(run) }
+        let (plane, inner) = (taken.plane(), taken.windows());
+        let planes = size(args[1]).checked_div(plane).unwrap_or(0);
+        Kernel::of_parts(2 * taken.entries() * inner, [planes, 1], move |planes, args, out, scratch| {
+            let c = &args[0][planes.start * inner..planes.end * inner];
+            let x = &args[1][planes.start * plane..planes.end * plane];
+            T::with_lanes(level, Back { taken: &taken, added: &added, c, x, s: args[2], out, scratch });
+        })
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod equal;
 mod family;
 pub mod float;
 pub mod interval;
+mod kernel;
 pub(crate) mod lanes;
 pub mod op;
 pub mod real;

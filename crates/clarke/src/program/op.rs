@@ -3,6 +3,7 @@
 use super::class::Class;
 pub use super::family::Family;
 use super::interval::Interval;
+pub use super::kernel::{Kernel, KernelFn, Shared, SharedFn};
 use super::real::Scalar;
 use super::record::Recording;
 pub use super::shortcut::Shortcut;
@@ -346,26 +347,6 @@ pub trait Recordable {
     /// element of the dictionary that derivatives are written in.
     fn operations(&self) -> u64 {
         self.record().instrs.len() as u64
-    }
-}
-
-/// A prepared kernel: everything that can be done once is done; running allocates nothing.
-///
-/// Called as `run(args, out, scratch)` with arrays in row-major order; `scratch` has the length `scratch`.
-pub struct Kernel<T> {
-    /// How many numbers of scratch space it needs.
-    pub scratch: usize,
-    /// The kernel.
-    pub run: KernelFn<T>,
-}
-
-/// What a kernel does.
-pub type KernelFn<T> = Box<dyn Fn(&[&[T]], &mut [T], &mut [T]) + Send + Sync>;
-
-impl<T> Kernel<T> {
-    /// A kernel without scratch space.
-    pub fn new(run: impl Fn(&[&[T]], &mut [T], &mut [T]) + Send + Sync + 'static) -> Kernel<T> {
-        Kernel { scratch: 0, run: Box::new(run) }
     }
 }
 

@@ -27,6 +27,7 @@ use std::sync::Arc;
 /// ```
 pub struct Compiled<T> {
     inner: Arc<Inner<T>>,
+    threads: usize,
 }
 
 struct Inner<T> {
@@ -52,6 +53,8 @@ pub struct Port {
 #[derive(Debug, Clone)]
 pub struct Workspace<T> {
     memory: Vec<T>,
+    /// Scratch space of kernels that threads share.
+    shared: Vec<T>,
 }
 
 impl Program {
@@ -74,13 +77,15 @@ impl Program {
         let inputs = self.inputs().iter().filter(|i| !i.role.is_selection()).map(port).collect();
         let outputs = self.output_shapes().iter().map(|s| s.to_vec()).collect();
         let bound = unbound(self).is_none();
-        Compiled { inner: Arc::new(Inner { plan, program: self.clone(), inputs, outputs, bound }) }
+        // Asking how many there are starts them.
+        let threads = if plan.is_shared() { rayon::current_num_threads() } else { 1 };
+        Compiled { inner: Arc::new(Inner { plan, program: self.clone(), inputs, outputs, bound }), threads }
     }
 }
 
 impl<T> Clone for Compiled<T> {
     fn clone(&self) -> Compiled<T> {
-        Compiled { inner: self.inner.clone() }
+        Compiled { inner: self.inner.clone(), threads: self.threads }
     }
 }
 
@@ -102,12 +107,27 @@ impl<T: Scalar> Compiled<T> {
         &self.inner.outputs
     }
 
-    /// Memory to run in.
-    pub fn workspace(&self) -> Workspace<T> {
-        Workspace { memory: vec![T::default(); padded::<T>(self.inner.plan.size)] }
+    /// The same, run by at most this many threads; by default by as many as rayon's pool has, where the program is compiled:
+    /// all processors that the process may use, or what the variable RAYON_NUM_THREADS says. Large products,
+    /// convolutions, pools and logarithms of sums of exponentials are shared among threads, where each has some two million
+    /// operations to do; all else is done by one. The results are the same to the last bit for any number.
+    ///
+    /// A workspace is for as many threads as the program that made it.
+    ///
+    /// Panics if the number is 0.
+    pub fn with_threads(self, threads: usize) -> Compiled<T> {
+        assert!(threads > 0, "at least one thread runs a program");
+        Compiled { threads, ..self }
     }
 
-    /// Computes the outputs from the inputs, both in row-major order. Allocates nothing.
+    /// Memory to run in.
+    pub fn workspace(&self) -> Workspace<T> {
+        let plan = &self.inner.plan;
+        let numbers = |n: usize| vec![T::default(); n];
+        Workspace { memory: numbers(padded::<T>(plan.size)), shared: numbers(plan.shared_scratch(self.threads)) }
+    }
+
+    /// Computes the outputs from the inputs, both in row-major order. Allocates nothing, as long as no thread shares in it.
     ///
     /// Panics if the number or a length of inputs or outputs is wrong, the workspace is another program's, or the program
     /// has a sparse matrix that was not bound before it was compiled: use [`Compiled::call`] for what was not checked.
@@ -122,12 +142,19 @@ impl<T: Scalar> Compiled<T> {
         for (k, &n) in plan.outputs.iter().enumerate() {
             assert_eq!(outputs[k].len(), n, "the length of output {k}");
         }
-        assert!(workspace.memory.len() >= padded::<T>(plan.size), "the workspace is another program's");
+        let whole = workspace.memory.len() >= padded::<T>(plan.size);
+        assert!(
+            whole && workspace.shared.len() >= plan.shared_scratch(self.threads),
+            "the workspace is another program's"
+        );
         // The addresses are taken once, before anything is written.
         let outputs: *mut &mut [T] = outputs.as_mut_ptr();
         // SAFETY: numbers and lengths were just checked, the borrows keep workspace, inputs and outputs apart, and the
         // workspace is long enough for the plan even when its beginning is aligned.
-        unsafe { plan.execute(aligned(&mut workspace.memory), inputs, |k| (*outputs.add(k)).as_mut_ptr()) }
+        unsafe {
+            let output = |k| (*outputs.add(k)).as_mut_ptr();
+            plan.execute(aligned(&mut workspace.memory), inputs, output, (self.threads, &mut workspace.shared));
+        }
     }
 
     /// Computes the outputs as new arrays.
@@ -172,8 +199,8 @@ impl<T: Scalar> Compiler<T> for Fast {
             assert!(out.len() == starts[starts.len() - 1] && scratch.len() >= padded::<T>(plan.size));
             let start = out.as_mut_ptr();
             // SAFETY: numbers and lengths were just checked, and the borrows keep arguments, value and scratch apart.
-            unsafe { plan.execute(aligned(scratch), args, |k| start.add(starts[k])) }
+            unsafe { plan.execute(aligned(scratch), args, |k| start.add(starts[k]), (1, &mut [])) }
         };
-        Kernel { scratch, run: Box::new(run) }
+        Kernel::with_scratch(scratch, run)
     }
 }

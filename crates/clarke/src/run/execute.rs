@@ -1,6 +1,7 @@
 //! Running a plan: no decision, no allocation.
 
 use super::plan::{Instr, Loop, Place, Plan, Scalars, Spread, Total, Work};
+use super::share::Run;
 use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::real::Scalar;
 use crate::program::total;
@@ -17,13 +18,20 @@ struct Frame<'a, T> {
 }
 
 impl<T: Scalar> Plan<T> {
-    /// Runs on these inputs; `output` gives the address of each output.
+    /// Runs on these inputs; `output` gives the address of each output. Kernels that are worth it are shared by at most so
+    /// many threads, which have `shared` for scratch space.
     ///
     /// # Safety
     /// `memory` is valid for `size` numbers and aligned to [`super::plan::ALIGN`] bytes; there are as many inputs as
     /// the plan has, of their sizes; `output` gives addresses valid for as many writes as that output has numbers;
     /// memory, inputs and outputs do not overlap.
-    pub unsafe fn execute(&self, memory: *mut T, inputs: &[&[T]], output: impl Fn(usize) -> *mut T) {
+    pub unsafe fn execute(
+        &self,
+        memory: *mut T,
+        inputs: &[&[T]],
+        output: impl Fn(usize) -> *mut T,
+        (threads, shared): (usize, &mut [T]),
+    ) {
         // SAFETY: every offset in a plan is within `size`; places that are alive at the same time do not overlap, so
         // what an instruction writes is apart from what it reads; the table is aligned, since its offset is a
         // multiple of the alignment of arrays; inputs and outputs are as the caller vouches.
@@ -49,14 +57,20 @@ impl<T: Scalar> Plan<T> {
                         let native = self.native.as_ref().expect("native work has its code");
                         native.run(*entry, memory, frame.outputs);
                     }
-                    Work::Kernel { kernel, args, out, scratch } => {
+                    Work::Kernel { kernel, args, out, scratch, threads: worth } => {
                         let table: *mut &[T] = frame.outputs.add(self.fixed).cast();
                         for (k, &(place, len)) in args.iter().enumerate() {
                             table.add(k).write(from_raw_parts(frame.resolve(place), len));
                         }
-                        let out = from_raw_parts_mut(frame.resolve(out.0), out.1);
-                        let scratch = from_raw_parts_mut(memory.add(*scratch), kernel.scratch);
-                        (kernel.run)(from_raw_parts(table, args.len()), out, scratch);
+                        let (args, out) = (from_raw_parts(table, args.len()), (frame.resolve(out.0), out.1));
+                        let out = from_raw_parts_mut(out.0, out.1);
+                        match &kernel.shared {
+                            Some(parts) if *worth > 1 && threads > 1 => {
+                                let run = Run { shared: parts, args, scratch: kernel.scratch };
+                                run.by(threads.min(*worth), out, shared);
+                            }
+                            _ => (kernel.run)(args, out, from_raw_parts_mut(memory.add(*scratch), kernel.scratch)),
+                        }
                     }
                 }
             }

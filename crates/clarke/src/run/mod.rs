@@ -31,6 +31,7 @@ mod memory;
 mod native;
 mod plan;
 mod schedule;
+mod share;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@ use super::kernels;
 use super::memory::Memory;
 use super::native::{self, Layout, Native};
 use super::schedule::{Pad, Schedule, Step};
+use super::share;
 use crate::program::lanes::Level;
 use crate::program::op::{self, Compiler};
 use crate::program::real::Scalar;
@@ -93,6 +94,8 @@ pub enum Work<T> {
         out: (Place, usize),
         /// The offset of its scratch space.
         scratch: usize,
+        /// How many threads it is worth, see [`share`](super::share).
+        threads: usize,
     },
 }
 
@@ -185,6 +188,22 @@ impl<T: Scalar> Plan<T> {
         let (work, planner) = made(Memory::new(ALIGN / size_of::<T>()));
         let (work, planner) = planner.memory.arranged().map_or((work, planner), made);
         planner.finish(work)
+    }
+
+    /// Whether there are kernels that several threads are worth.
+    pub fn is_shared(&self) -> bool {
+        self.work.iter().any(|work| matches!(work, Work::Kernel { threads: 2.., .. }))
+    }
+
+    /// How much scratch space the kernels need that as many threads share, at most.
+    pub fn shared_scratch(&self, threads: usize) -> usize {
+        let own = |work: &Work<T>| match work {
+            Work::Kernel { kernel, threads: worth, .. } if *worth.min(&threads) > 1 => {
+                worth.min(&threads) * kernel.scratch
+            }
+            _ => 0,
+        };
+        self.work.iter().map(own).max().unwrap_or(0)
     }
 
     /// The same with machine code of a level, where the machine can.
@@ -405,7 +424,10 @@ impl<'a> Planner<'a> {
         let scratch = self.memory.take(kernel.scratch);
         self.memory.give(scratch, kernel.scratch);
         self.arity = self.arity.max(args.len());
-        Work::Kernel { kernel, args, out, scratch }
+        // Programs inside of operators are not shared, and count for nothing here.
+        let operations = kernels.operations(&shapes, &nodes[id].shape, &|_| 0);
+        let threads = share::worth(&kernel, operations);
+        Work::Kernel { kernel, args, out, scratch, threads }
     }
 
     fn code<T: Scalar>(&mut self, code: &Code, members: &[usize], kept: &[bool]) -> Work<T> {

@@ -124,7 +124,7 @@ impl ArrayKernel for Inside {
     fn kernel<T: Scalar>(&self, _: &[&[usize]], _: &[usize], compiler: &dyn Compiler<T>) -> Kernel<T> {
         let body = compiler.compile(&self.0);
         let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| (body.run)(args, out, scratch);
-        Kernel { scratch: body.scratch, run: Box::new(run) }
+        Kernel::with_scratch(body.scratch, run)
     }
 }
 

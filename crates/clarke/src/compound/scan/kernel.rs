@@ -118,6 +118,6 @@ impl ArrayKernel for Scan {
                 out[slot.out..][..slot.size].copy_from_slice(&now[slot.at..][..slot.size]);
             }
         };
-        Kernel { scratch, run: Box::new(run) }
+        Kernel::with_scratch(scratch, run)
     }
 }

@@ -12,6 +12,7 @@ use crate::op::window::Grid;
 use crate::program::lanes::{Job, Lanes, Level};
 use crate::program::op::Kernel;
 use crate::program::real::Scalar;
+use std::ops::Range;
 
 /// How many bytes the widest vector has: as much is left free after arrays that are read or written vector by vector.
 const SLACK: usize = 64;
@@ -65,25 +66,29 @@ impl Direct {
         let kernel = match role {
             Part::Weight => {
                 let scratch = direct.image::<T>() + output * input * entries + direct.strip::<T>();
-                let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+                // Kernels are computed apart, a vector of them at a time.
+                let parts = [if groups == 1 { output } else { 1 }, SLACK / size_of::<T>()];
+                Kernel::of_parts(scratch, parts, move |parts, args, out, scratch| {
+                    let kernels = if groups == 1 { parts } else { 0..output };
                     let arrays = [args[0], args[1]];
-                    T::with_lanes(level, Pair { direct: &direct, groups, images, output, arrays, out, scratch });
-                };
-                Kernel { scratch, run: Box::new(run) }
+                    T::with_lanes(
+                        level,
+                        Pair { direct: &direct, groups, images, output, kernels, arrays, out, scratch },
+                    );
+                })
             }
             _ => {
                 let m = if role == Part::Output { output } else { input };
                 let turned = if role == Part::Output { 0 } else { groups * output * input * entries };
                 let scratch = turned + direct.image::<T>() + direct.values::<T>(m);
-                let run = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| {
+                Kernel::of_parts(scratch, [images * groups, 1], move |images, args, out, scratch| {
                     let (weights, scratch) = scratch.split_at_mut(turned);
                     if turned > 0 {
                         turn([groups, output, input, entries], args[1], weights);
                     }
                     let (x, weights) = (args[0], if turned > 0 { &*weights } else { args[1] });
                     T::with_lanes(level, Convolve { direct: &direct, groups, images, m, x, weights, out, scratch });
-                };
-                Kernel { scratch, run: Box::new(run) }
+                })
             }
         };
         Some(kernel)
@@ -198,7 +203,8 @@ impl<T: Copy> Places<T> for Chosen<T> {
 struct Convolve<'a, T> {
     direct: &'a Direct,
     groups: usize,
-    images: usize,
+    /// Which images, each of one group.
+    images: Range<usize>,
     m: usize,
     x: &'a [T],
     weights: &'a [T],
@@ -218,7 +224,8 @@ impl<T: Scalar> Job<T> for Convolve<'_, T> {
         let vectors = direct.stretch().div_ceil(V::N);
         let row = vectors * V::N;
         let count = vectors.div_ceil(V::WIDE);
-        for n in 0..images * groups {
+        let first_image = images.start;
+        for n in images {
             direct.lay::<T, V>(&x[n * plane..][..plane], image);
             let weights = &weights[n % groups * m * k..][..m * k];
             let a = View { at: weights.as_ptr(), of: Matrix::new(k, false) };
@@ -240,7 +247,7 @@ impl<T: Scalar> Job<T> for Convolve<'_, T> {
                 first += width;
             }
             let [rows, columns] = direct.counts;
-            let out = &mut out[n * m * rows * columns..][..m * rows * columns];
+            let out = &mut out[(n - first_image) * m * rows * columns..][..m * rows * columns];
             for o in 0..m {
                 for a in 0..rows {
                     let from = &values[o * row + a * direct.padded[1]..][..columns];
@@ -258,6 +265,8 @@ struct Pair<'a, T> {
     groups: usize,
     images: usize,
     output: usize,
+    /// Which of the kernels of a group.
+    kernels: Range<usize>,
     arrays: [&'a [T]; 2],
     out: &'a mut [T],
     scratch: &'a mut [T],
@@ -266,23 +275,23 @@ struct Pair<'a, T> {
 impl<T: Scalar> Job<T> for Pair<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
-        let Pair { direct, groups, images, output, arrays: [x, y], out, scratch } = self;
+        let Pair { direct, groups, images, output, kernels, arrays: [x, y], out, scratch } = self;
         let (image, rest) = scratch.split_at_mut(direct.image::<T>());
-        let entries = direct.entries.len();
-        let (sums, packed) = rest.split_at_mut(entries * output);
+        let (entries, own) = (direct.entries.len(), kernels.len());
+        let (sums, packed) = rest.split_at_mut(entries * own);
         image.fill(T::of(0.0));
         let plane = direct.channels * direct.lengths[0] * direct.lengths[1];
         let windows = direct.windows.len();
         for g in 0..groups {
             for n in (0..images).map(|n| n * groups + g) {
                 direct.lay::<T, V>(&x[n * plane..][..plane], image);
-                let y = &y[n * output * windows..][..output * windows];
-                direct.add_image::<T, V>(image, y, output, n == g, sums, packed);
+                let y = &y[(n * output + kernels.start) * windows..][..own * windows];
+                direct.add_image::<T, V>(image, y, own, n == g, sums, packed);
             }
-            let out = &mut out[g * output * entries..][..output * entries];
+            let out = &mut out[g * own * entries..][..own * entries];
             for (o, out) in out.chunks_exact_mut(entries).enumerate() {
                 for (e, out) in out.iter_mut().enumerate() {
-                    *out = sums[e * output + o];
+                    *out = sums[e * own + o];
                 }
             }
         }

@@ -137,10 +137,11 @@ unsafe fn add_dots<T: Scalar, V: Lanes<T>, const R: usize>(
     }
 }
 
-/// out = x b for a row x of k numbers.
+/// out = x b for a row x of k numbers, where b is some of `whole` columns.
 #[inline(always)]
 pub(super) unsafe fn vector<T: Scalar, V: Lanes<T>>(
     [k, p]: [usize; 2],
+    whole: usize,
     x: View<T>,
     b: View<T>,
     skip: bool,
@@ -148,12 +149,12 @@ pub(super) unsafe fn vector<T: Scalar, V: Lanes<T>>(
 ) {
     unsafe {
         if b.of.row == 1 && x.of.column == 1 && k > 1 {
-            return match k >= 4 * V::N && k * p * size_of::<T>() > FAR {
+            return match k >= 4 * V::N && k * whole * size_of::<T>() > FAR {
                 true => dots_one_by_one::<T, V>([k, p], x, b, out),
                 false => dots_of_rows::<T, V, 1, 2>([k, p], x, b, out),
             };
         }
-        if b.of.column != 1 || p > 4 * V::N || skip {
+        if b.of.column != 1 || whole > 4 * V::N || skip {
             return rows::<T, V>([k, p], x, b, skip, out);
         }
         let width = p.div_ceil(V::N);
