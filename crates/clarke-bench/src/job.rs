@@ -64,7 +64,8 @@ struct Runner<T> {
 
 impl<T: Scalar> Runner<T> {
     fn new(program: &Program) -> Runner<T> {
-        let compiled = program.compile::<T>(Convention::MinNorm);
+        // One thread, as in all other systems.
+        let compiled = program.compile::<T>(Convention::MinNorm).with_threads(1);
         let zeros = |shape: &Vec<usize>| vec![T::of(0.0); shape.iter().product()];
         let outputs = compiled.outputs().iter().map(zeros).collect();
         Runner { workspace: compiled.workspace(), compiled, outputs }
