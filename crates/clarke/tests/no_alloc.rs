@@ -41,7 +41,7 @@ fn allocations<R>(f: impl FnOnce() -> R) -> usize {
 }
 
 fn check(program: &Program) {
-    let compiled: Compiled<f64> = program.compile(Convention::MinNorm);
+    let compiled: Compiled<f64> = program.compile(Convention::MinNorm).with_threads(1);
     let mut workspace = compiled.workspace();
     let x: Vec<Vec<f64>> =
         compiled.inputs().iter().map(|p| vec![0.5; Tensor::full(&p.shape, 0.0).data().len()]).collect();
