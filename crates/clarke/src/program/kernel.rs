@@ -49,14 +49,14 @@ impl<T> Kernel<T> {
     pub fn of_parts(
         scratch: usize,
         [parts, grain]: [usize; 2],
-        run: impl Fn(Range<usize>, &[&[T]], &mut [T], &mut [T]) + Send + Sync + 'static,
+        run: impl Fn(Range<usize>, &[&[T]], &mut [T], &mut [T]) + Clone + Send + Sync + 'static,
     ) -> Kernel<T>
     where
         T: 'static,
     {
-        let run: SharedFn<T> = Arc::new(run);
+        // A function of its own for the whole, since a call through the shared one is more than small products have to spare.
         let part = run.clone();
         let whole = move |args: &[&[T]], out: &mut [T], scratch: &mut [T]| part(0..parts, args, out, scratch);
-        Kernel { scratch, run: Box::new(whole), shared: Some(Shared { parts, grain, run }) }
+        Kernel { scratch, run: Box::new(whole), shared: Some(Shared { parts, grain, run: Arc::new(run) }) }
     }
 }
