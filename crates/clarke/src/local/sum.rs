@@ -124,11 +124,10 @@ impl FiniteSum {
         worker.engines.push((1, first));
         let (program, workers) = (Box::new(program), vec![worker]);
         let sum = FiniteSum { program, policy, sources, samples, count, block, workers, inside: 1 };
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-        Ok(sum.with_threads(threads))
+        Ok(sum.with_threads(rayon::current_num_threads()))
     }
 
-    /// The same, evaluated by at most this many threads; by default by all that the machine has. Sums of more than 64
+    /// The same, evaluated by at most this many threads; by default by as many as rayon's pool has. Sums of more than 64
     /// blocks are shared among threads; in others, and in batches, large products and the like are
     /// ([`Compiled::with_threads`](crate::Compiled::with_threads)). The results are the same to the last bit for any number.
     ///

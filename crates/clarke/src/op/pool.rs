@@ -1,7 +1,6 @@
 //! Pooling: the largest entry, or the mean, of each window over the last one or two axes.
 
 use super::pad::Pad;
-use super::unpooled::entries_of_windows;
 use super::window::{Frame, Grid, Windows};
 use crate::error::{Fault, Place, Result};
 use crate::program::call::Call;
@@ -114,7 +113,7 @@ impl Op for MaxPool {
     }
 
     fn linearize<'p>(&self, at: &Linearization<'_, 'p>) -> Result<Option<Var<'p>>> {
-        let axes = entries_of_windows(self.frame.dims);
+        let axes = self.frame.entries();
         let tangent = |dot: Var<'p>| {
             let weights = self.windows(at.args[0]).pick(&axes);
             weights.guarded_mul(dot.apply(Windows::take(self.frame))).sum_over(&axes)

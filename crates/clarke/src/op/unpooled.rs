@@ -1,6 +1,6 @@
 //! What the derivative of a max pool becomes in compiled programs: plane by plane, so that windows stay in the first cache.
 
-use super::axes::{Axes, Selected};
+use super::axes::Selected;
 use super::pick::{Pick, Rows};
 use super::shape::ints;
 use super::window::{Frame, Grid, Windows};
@@ -25,12 +25,6 @@ struct Unpooled {
     length: Vec<usize>,
 }
 
-/// The axes of the entries of windows, which stand before those of the windows.
-pub(super) fn entries_of_windows(dims: usize) -> Axes {
-    let dims = dims as i64;
-    Axes::many(&(-2 * dims..-dims).collect::<Vec<_>>())
-}
-
 /// Windows y about to be added, if they are the picked entries of windows times a number each.
 pub(super) fn fused<'p>(y: Var<'p>, added: Frame, length: &[usize]) -> Option<Var<'p>> {
     let (_, factors) = y.made_by("guarded_mul")?;
@@ -39,7 +33,7 @@ pub(super) fn fused<'p>(y: Var<'p>, added: Frame, length: &[usize]) -> Option<Va
     let (windows, of) = u.made_by("windows")?;
     let (dims, shape) = (added.dims, u.shape());
     let taken = added.without_padding();
-    let over_entries = Pick::over(&entries_of_windows(dims), shape.len());
+    let over_entries = Pick::over(&added.entries(), shape.len());
     let alike = windows.params() == Windows::take(taken).params() && pick.params() == over_entries.params();
     if !alike || size(&s.shape()) != 1 {
         return None;

@@ -1,6 +1,7 @@
 //! How windows lie along the last axes, and the loops that go over them.
 
 use crate::error::{Fault, Result};
+use crate::op::axes::Axes;
 use crate::op::index::parameter;
 use crate::op::product::{Stretches, put, some};
 use crate::op::shape::ints;
@@ -95,6 +96,12 @@ impl Frame {
         };
         let (padding, dilation) = (get(padding, vec![0])?, get(dilation, vec![1])?);
         Frame::new(call.name, dims, &size, &stride, &padding, &dilation).map_err(|f| f.at(call.place.clone()))
+    }
+
+    /// The axes of the entries of windows, which stand before those of the windows: [.., k, l, a, b].
+    pub(in crate::op) fn entries(&self) -> Axes {
+        let dims = self.dims as i64;
+        Axes::many(&(-2 * dims..-dims).collect::<Vec<_>>())
     }
 
     /// The same windows over an array that has its padding.
