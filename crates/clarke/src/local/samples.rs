@@ -99,7 +99,7 @@ impl Samples {
                 let (indptr, indices, values) = (matrix.indptr(), matrix.indices(), matrix.values());
                 for (row, &i) in into.chunks_exact_mut(width.max(1)).zip(samples) {
                     for k in indptr[first + i]..indptr[first + i + 1] {
-                        row[indices[k]] += values[k];
+                        row[indices[k] as usize] += values[k];
                     }
                 }
             }
@@ -139,7 +139,7 @@ impl Samples {
                 let from = indptr[self.first];
                 let k = from + bad(&matrix.values()[from..indptr[self.first + self.count()]])?;
                 let row = indptr.partition_point(|start| *start <= k) - 1 - self.first;
-                Some((matrix.values()[k], vec![row, matrix.indices()[k]]))
+                Some((matrix.values()[k], vec![row, matrix.indices()[k] as usize]))
             }
         }
     }

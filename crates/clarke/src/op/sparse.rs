@@ -170,15 +170,20 @@ impl ArrayKernel for CsrMatMul {
         let (from, to) = self.lengths();
         let width = if args[0].len() < 2 { 1 } else { args[0][args[0].len() - 1] };
         let (matrix, transpose) = (self.matrix.clone(), self.transpose);
-        let values: Vec<T> = matrix.values().iter().map(|x| T::of(*x)).collect();
+        // Numbers of another precision are written once, those of this one are the matrix's own.
+        let rounded: Option<Vec<T>> = match matrix.values_of::<T>() {
+            Some(_) => None,
+            None => Some(matrix.values().iter().map(|x| T::of(*x)).collect()),
+        };
         let level = Level::of_this_machine();
         Kernel::new(move |args, out, _| {
             out.fill(T::of(0.0));
             if from * width == 0 || to * width == 0 {
                 return;
             }
+            let values = rounded.as_deref().or_else(|| matrix.values_of()).expect("one of the two is there");
             for (x, y) in std::iter::zip(args[0].chunks_exact(from * width), out.chunks_exact_mut(to * width)) {
-                T::with_lanes(level, Multiply { a: &matrix, values: &values, transpose, width, x, y });
+                T::with_lanes(level, Multiply { a: &matrix, values, transpose, width, x, y });
             }
         })
     }
@@ -199,14 +204,21 @@ impl<T: Scalar> Job<T> for Multiply<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
         let Multiply { a, values, transpose, width, x, y } = self;
+        let by_column = if transpose { y.len() } else { x.len() };
+        assert_eq!(by_column, a.shape()[1] * width, "lengths were checked with the shapes");
         for i in 0..a.shape()[0] {
             let (indices, values) = (&a.indices()[a.row(i)], &values[a.row(i)]);
             let row = std::iter::zip(indices, values);
             match (width, transpose) {
-                (1, false) => y[i] = product(indices, values, x),
-                (1, true) => row.for_each(|(&j, &v)| y[j] = y[j] + v * x[i]),
+                // SAFETY: x has a number for each column, and a matrix no entry in another.
+                (1, false) => y[i] = unsafe { product(indices, values, x) },
+                (1, true) => row.for_each(|(&j, &v)| {
+                    // SAFETY: y has a number for each column, and a matrix no entry in another.
+                    let y = unsafe { y.get_unchecked_mut(j as usize) };
+                    *y = *y + v * x[i];
+                }),
                 _ => row.for_each(|(&j, &v)| {
-                    let (from, to) = if transpose { (i, j) } else { (j, i) };
+                    let (from, to) = if transpose { (i, j as usize) } else { (j as usize, i) };
                     let from = &x[from * width..][..width];
                     std::iter::zip(&mut y[to * width..][..width], from).for_each(|(y, x)| *y = *y + v * *x);
                 }),
@@ -216,15 +228,23 @@ impl<T: Scalar> Job<T> for Multiply<'_, T> {
 }
 
 /// The inner product of a sparse row with x, in four sums side by side.
+///
+/// # Safety
+/// x has a number at each of the indices.
 #[inline(always)]
-fn product<T: Scalar>(indices: &[usize], values: &[T], x: &[T]) -> T {
+unsafe fn product<T: Scalar>(indices: &[u32], values: &[T], x: &[T]) -> T {
     let mut sums = [T::of(0.0); 4];
     let ((fours, last), (of_fours, of_last)) = (indices.as_chunks::<4>(), values.as_chunks::<4>());
+    // SAFETY: the caller vouches for it.
+    let term = |j: u32, v: T| v * unsafe { *x.get_unchecked(j as usize) };
     for (j, v) in std::iter::zip(fours, of_fours) {
         for k in 0..4 {
-            sums[k] = sums[k] + v[k] * x[j[k]];
+            sums[k] = sums[k] + term(j[k], v[k]);
         }
     }
+    for (sum, (j, v)) in std::iter::zip(&mut sums, std::iter::zip(last, of_last)) {
+        *sum = *sum + term(*j, *v);
+    }
     let [a, b, c, d] = sums;
-    std::iter::zip(last, of_last).fold((a + b) + (c + d), |sum, (&j, &v)| sum + v * x[j])
+    (a + b) + (c + d)
 }

@@ -111,7 +111,7 @@ pub trait Lanes<T>: Copy {
     /// self / other.
     fn div(self, other: Self) -> Self;
 
-    /// The larger ones; NaN where either is NaN.
+    /// The larger ones, of equal ones those of self; NaN where either is NaN.
     fn max(self, other: Self) -> Self;
 
     /// `a` where self = other, else `b`.

@@ -65,9 +65,9 @@ pub trait Real:
     fn round(self) -> Self;
     /// xᵖ.
     fn powf(self, p: Self) -> Self;
-    /// The larger one; NaN if either is NaN.
+    /// The larger one, of equal ones the first; NaN if either is NaN.
     fn max(self, other: Self) -> Self;
-    /// The smaller one; NaN if either is NaN.
+    /// The smaller one, of equal ones the first; NaN if either is NaN.
     fn min(self, other: Self) -> Self;
     /// `a` where self > other, else `b`.
     fn if_gt(self, other: Self, a: Self, b: Self) -> Self;
@@ -173,12 +173,12 @@ macro_rules! real {
             #[inline(always)]
             #[allow(clippy::eq_op)]
             fn max(self, other: Self) -> Self {
-                if (self > other) | (self != self) { self } else { other }
+                if (other > self) | (other != other) { other } else { self }
             }
             #[inline(always)]
             #[allow(clippy::eq_op)]
             fn min(self, other: Self) -> Self {
-                if (self < other) | (self != self) { self } else { other }
+                if (other < self) | (other != other) { other } else { self }
             }
             #[inline(always)]
             fn if_gt(self, other: Self, a: Self, b: Self) -> Self {

@@ -208,8 +208,8 @@ impl<T: Scalar> Plan<T> {
 
     /// The same with machine code of a level, where the machine can.
     pub fn with_native(mut self, level: Level) -> Plan<T> {
-        let zero = self.numbers.iter().position(|x| x.to_f64().to_bits() == 0);
-        let layout = Layout { inputs: self.outputs.len(), constants: self.fixed - 1, zero, size: self.size };
+        let (inputs, constants) = (self.outputs.len(), self.fixed - 1);
+        let layout = Layout { inputs, constants, numbers: &self.numbers, size: self.size };
         self.native = native::compile(&mut self.work, layout, level);
         self
     }

@@ -454,6 +454,31 @@ fn a_program_of_hundreds_of_nodes_of_every_kind() {
     }
 }
 
+/// A number that is known has instructions of its own, where NaN need not be looked for on its side.
+#[test]
+fn extremes_with_a_number_keep_nan_and_of_equal_ones_give_the_first() {
+    let special = [0.0, -0.0, 1.5, -1.5, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e-310];
+    let many = Tensor::from_fn(&[19], |k| special[k % 8]);
+    for number in [0.0, -0.0, 1.5, -1.5, f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+        let max = |x: f64, y: f64| if y > x || y.is_nan() { y } else { x };
+        let min = |x: f64, y: f64| if y < x || y.is_nan() { y } else { x };
+        // One number alone is computed in another way than many.
+        for x in [many.clone(), (-0.0).into(), 0.0.into(), f64::NAN.into(), (-1.5).into()] {
+            let f = Program::trace_many(&[x.shape()], |v| {
+                let (x, c) = (v[0], v[0].constant(number));
+                vec![x.maximum(c), c.maximum(x), x.minimum(c), c.minimum(x)]
+            });
+            let values = run::<f64>(&f.unwrap(), std::slice::from_ref(&x));
+            for (k, x) in x.data().iter().enumerate() {
+                let expected = [max(*x, number), max(number, *x), min(*x, number), min(number, *x)];
+                for (value, expected) in std::iter::zip(&values, expected) {
+                    assert!(same(value[k], expected), "{x} and {number}: {}, not {expected}", value[k]);
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn programs_inside_operators_may_have_selections_among_their_inputs() {
     let builder = Builder::new();

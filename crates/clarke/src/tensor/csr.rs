@@ -2,6 +2,7 @@
 
 use super::Tensor;
 use crate::error::{Fault, Result};
+use std::any::Any;
 use std::sync::Arc;
 
 /// A sparse matrix in compressed rows: the entries of row i are `values[indptr[i]..indptr[i + 1]]`, in the columns
@@ -9,12 +10,13 @@ use std::sync::Arc;
 ///
 /// A program takes one in two ways: as a constant, `a.matmul(x)`, or as an input that was declared with
 /// [`Program::sparse`](crate::Program::sparse) and is given its matrix by [`Program::bind`](crate::Program::bind).
-/// Nothing is differentiated in its values, and how many there are is no part of any shape.
+/// Nothing is differentiated in its values, and how many there are is no part of any shape. An entry takes 12 bytes: all
+/// products with the matrix and its transpose, in double precision, read the same ones.
 pub struct Csr {
     rows: usize,
     columns: usize,
     indptr: Vec<usize>,
-    indices: Vec<usize>,
+    indices: Vec<u32>,
     values: Vec<f64>,
 }
 
@@ -22,7 +24,7 @@ impl Csr {
     /// A matrix of these parts, as scipy.sparse.csr_matrix takes them.
     ///
     /// Errors: `indptr` that has not rows + 1 numbers, does not start at 0, decreases, or does not end at the number of
-    /// entries; as many columns as values are missing; a column outside of the matrix.
+    /// entries; as many columns as values are missing; a column outside of the matrix; more than 2³² columns.
     pub fn new(
         rows: usize,
         columns: usize,
@@ -40,6 +42,9 @@ impl Csr {
         indices: Vec<usize>,
         values: Vec<f64>,
     ) -> Result<Csr, Fault> {
+        if columns > 1 << 32 {
+            return Err(wrong("columns", format!("{columns}"), "they are numbered by 32 bits".into()));
+        }
         if rows.checked_add(1) != Some(indptr.len()) {
             let rule = format!("{rows} rows need one more than that");
             return Err(wrong("indptr", format!("{} numbers", indptr.len()), rule));
@@ -66,6 +71,7 @@ impl Csr {
                 format!("the matrix has {columns} columns"),
             ));
         }
+        let indices = indices.into_iter().map(|j| j as u32).collect();
         Ok(Csr { rows, columns, indptr, indices, values })
     }
 
@@ -131,7 +137,7 @@ impl Csr {
 
     /// The entries that are kept (row, column, value), row by row.
     pub fn entries(&self) -> impl Iterator<Item = (usize, usize, f64)> {
-        (0..self.rows).flat_map(move |i| self.row(i).map(move |k| (i, self.indices[k], self.values[k])))
+        (0..self.rows).flat_map(move |i| self.row(i).map(move |k| (i, self.indices[k] as usize, self.values[k])))
     }
 
     /// The number of rows, and of columns.
@@ -150,13 +156,18 @@ impl Csr {
     }
 
     /// The columns of the entries.
-    pub fn indices(&self) -> &[usize] {
+    pub fn indices(&self) -> &[u32] {
         &self.indices
     }
 
     /// The values of the entries.
     pub fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// The values as they are, if numbers of this type are f64.
+    pub(crate) fn values_of<T: 'static>(&self) -> Option<&[T]> {
+        (&self.values as &dyn Any).downcast_ref::<Vec<T>>().map(Vec::as_slice)
     }
 
     /// The positions of the entries of a row.

@@ -94,8 +94,8 @@ macro_rules! lanes {
             }
             #[inline(always)]
             fn max(self, other: Self) -> Self {
-                // The instruction gives the second one where either is NaN.
-                self.if_eq(self, $name(unsafe { $max(self.0, other.0) }), self)
+                // The instruction gives the second one where they are equal or either is NaN.
+                other.if_eq(other, $name(unsafe { $max(other.0, self.0) }), other)
             }
             #[inline(always)]
             fn if_eq(self, other: Self, a: Self, b: Self) -> Self {

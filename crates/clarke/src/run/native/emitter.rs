@@ -2,14 +2,13 @@
 
 use super::Layout;
 use super::assembler::{Assembler, Gpr, Mem, R8, R9, R12, R13, R14, R15, RAX, RBP, RBX, RCX, RDI, RDX, RSI, RSP};
-use super::body::{self, Address, Base, Body, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table};
+use super::body::{self, Address, Base, Body, Kept, Lanes, MEMORY, Operation, Source, TABLE, TILES, in_table};
 use super::vectors::{TOTAL, Vectors};
 use crate::program::real::Scalar;
 use crate::program::record::Prim;
 use crate::run::kernels::{self, Kernel};
 use crate::run::plan::{Instr, Loop, Place, Scalars, Spread, Work};
 use std::collections::HashMap;
-use std::marker::PhantomData;
 
 /// A part of a loop's body, in order.
 enum Part {
@@ -22,16 +21,20 @@ enum Part {
 }
 
 /// Functions under construction.
-pub struct Emitter<T> {
+pub struct Emitter<'a, T> {
     pub asm: Assembler,
-    layout: Layout,
+    layout: Layout<'a, T>,
     size: usize,
-    of: PhantomData<T>,
+    /// Where the number 0 is, if the workspace has it.
+    zero: Option<Source>,
 }
 
-impl<T: Scalar> Emitter<T> {
-    pub fn new(double: bool, vectors: &'static dyn Vectors, layout: Layout) -> Emitter<T> {
-        Emitter { asm: Assembler::new(double, vectors), layout, size: size_of::<T>(), of: PhantomData }
+impl<'a, T: Scalar> Emitter<'a, T> {
+    pub fn new(double: bool, vectors: &'static dyn Vectors, layout: Layout<'a, T>) -> Emitter<'a, T> {
+        let size = size_of::<T>();
+        let zero = layout.numbers.iter().position(|x| x.to_f64().to_bits() == 0);
+        let zero = zero.map(|at| Source::Single((at * size) as i32));
+        Emitter { asm: Assembler::new(double, vectors), layout, size, zero }
     }
 
     /// Emits a stretch of work as a function.
@@ -107,7 +110,7 @@ impl<T: Scalar> Emitter<T> {
 
     fn one(&mut self, body: Body) -> usize {
         body.load_pointers(&mut self.asm);
-        body.emit(&mut self.asm, Lanes::One, 0)
+        self.with_extremes(body).emit(&mut self.asm, Lanes::One, 0, &Kept::default())
     }
 
     fn place(&self, place: Place) -> Address {
@@ -191,11 +194,15 @@ impl<T: Scalar> Emitter<T> {
 
     /// A body with products of derivatives as one operation each, in which arrays are read once.
     fn tidied(&self, body: Body) -> Body {
-        let zero = self.layout.zero.map(|at| Source::Single(self.offset(at)));
-        match zero {
+        let body = self.with_extremes(body);
+        match self.zero {
             Some(zero) => body.with_guards(zero).with_loads(),
             None => body.with_loads(),
         }
+    }
+
+    fn with_extremes(&self, body: Body) -> Body {
+        body.with_extremes(|offset| self.layout.numbers.get(offset as usize / self.size).map(|x| x.to_f64()))
     }
 
     /// A loop over its tiles: one pass if there is nothing to call.
@@ -258,8 +265,9 @@ impl<T: Scalar> Emitter<T> {
         let (lanes, of_one) = (step / self.size, vector / self.size);
         let full = n / lanes * lanes;
         let mut stack = 0;
+        let kept = body.kept(set);
         body.load_pointers(&mut self.asm);
-        body.load_totals(&mut self.asm);
+        kept.load(&mut self.asm);
         match start {
             Some(start) => self.asm.copy(RDX, start),
             None => self.asm.constant(RDX, 0),
@@ -273,7 +281,7 @@ impl<T: Scalar> Emitter<T> {
             }
             let target = self.asm.code.len();
             for after in (0..step).step_by(vector) {
-                stack = stack.max(body.emit(&mut self.asm, Lanes::All, after));
+                stack = stack.max(body.emit(&mut self.asm, Lanes::All, after, &kept));
             }
             if full > lanes || n > full {
                 self.asm.add(RDX, lanes as i32);
@@ -286,12 +294,12 @@ impl<T: Scalar> Emitter<T> {
             let after = (first - full) * self.size;
             if n - first < of_one {
                 set.first_lanes(&mut self.asm, n - first);
-                stack = stack.max(body.emit(&mut self.asm, Lanes::First, after));
+                stack = stack.max(body.emit(&mut self.asm, Lanes::First, after, &kept));
             } else {
-                stack = stack.max(body.emit(&mut self.asm, Lanes::All, after));
+                stack = stack.max(body.emit(&mut self.asm, Lanes::All, after, &kept));
             }
         }
-        body.store_totals(&mut self.asm);
+        kept.store(&mut self.asm);
         stack
     }
 

@@ -137,10 +137,9 @@ impl Vectors for Evex {
         op(asm, MUL, to, left, Rm::Reg(right), Mask { k: CHOSEN, zero: true });
     }
 
-    fn extreme(&self, asm: &mut Assembler, code: Opcode, to: u8, left: u8, rm: Rm, partial: bool) {
-        op(asm, code, to, left, rm, guard(rm, partial));
-        op(asm, COMPARE.with(UNORDERED), CHOSEN, left, Rm::Reg(left), ALL);
-        op(asm, MOVE, to, 0, Rm::Reg(left), WHERE_CHOSEN);
+    fn or_nan(&self, asm: &mut Assembler, to: u8, from: u8) {
+        op(asm, COMPARE.with(UNORDERED), CHOSEN, from, Rm::Reg(from), ALL);
+        op(asm, MOVE, to, 0, Rm::Reg(from), WHERE_CHOSEN);
     }
 
     fn compare(&self, asm: &mut Assembler, predicate: u8, left: u8, rm: Rm, partial: bool) {

@@ -16,6 +16,8 @@ mod emitter;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod evex;
 #[cfg(all(target_arch = "x86_64", unix))]
+mod values;
+#[cfg(all(target_arch = "x86_64", unix))]
 mod vectors;
 #[cfg(all(target_arch = "x86_64", unix))]
 mod vex;
@@ -49,13 +51,13 @@ impl Native {
 
 /// What the code has to know of the plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Layout {
+pub struct Layout<'a, T> {
     /// Where the addresses of the inputs stand in the table, after those of the outputs.
     pub inputs: usize,
     /// Where the address of the constants stands in the table.
     pub constants: usize,
-    /// The offset of the number 0 in the workspace, if it is there.
-    pub zero: Option<usize>,
+    /// The numbers that the workspace begins with.
+    pub numbers: &'a [T],
     /// How many numbers the workspace has.
     pub size: usize,
 }
@@ -63,7 +65,7 @@ pub struct Layout {
 /// Replaces stretches of loops and single numbers by machine code with instructions of a level; None if there is none, or
 /// the machine cannot.
 #[cfg(all(target_arch = "x86_64", unix))]
-pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout, level: Level) -> Option<Native> {
+pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout<'_, T>, level: Level) -> Option<Native> {
     use std::any::TypeId;
     let double = TypeId::of::<T>() == TypeId::of::<f64>();
     let known = double || TypeId::of::<T>() == TypeId::of::<f32>();
@@ -98,7 +100,7 @@ pub fn compile<T: Scalar>(work: &mut Vec<Work<T>>, layout: Layout, level: Level)
 }
 
 #[cfg(not(all(target_arch = "x86_64", unix)))]
-pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Layout, _: Level) -> Option<Native> {
+pub fn compile<T: Scalar>(_: &mut Vec<Work<T>>, _: Layout<'_, T>, _: Level) -> Option<Native> {
     None
 }
 

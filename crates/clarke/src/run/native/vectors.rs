@@ -105,9 +105,8 @@ pub trait Vectors: Sync {
     /// `to` = the product in the lanes where neither factor is 0, and 0 in the others; `right` may be `to`.
     fn guarded(&self, asm: &mut Assembler, to: u8, left: u8, right: u8);
 
-    /// The larger or smaller of two, and `left` where it is NaN. The instruction gives the second operand if either is
-    /// NaN. `to` is another register than `left`.
-    fn extreme(&self, asm: &mut Assembler, op: Opcode, to: u8, left: u8, rm: Rm, partial: bool);
+    /// `to = from` where that is NaN.
+    fn or_nan(&self, asm: &mut Assembler, to: u8, from: u8);
 
     /// Compares, for the next [`Vectors::blend`].
     fn compare(&self, asm: &mut Assembler, predicate: u8, left: u8, rm: Rm, partial: bool);

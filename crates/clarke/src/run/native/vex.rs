@@ -164,11 +164,9 @@ impl Vectors for Vex {
         wide(asm, AND, to, to, Rm::Reg(CHOSEN));
     }
 
-    fn extreme(&self, asm: &mut Assembler, code: Opcode, to: u8, left: u8, rm: Rm, partial: bool) {
-        let rm = operand(asm, rm, partial);
-        op(asm, code, to, left, rm);
-        op(asm, COMPARE.with(UNORDERED), CHOSEN, left, Rm::Reg(left));
-        wide(asm, BLEND, to, to, Rm::Reg(left));
+    fn or_nan(&self, asm: &mut Assembler, to: u8, from: u8) {
+        op(asm, COMPARE.with(UNORDERED), CHOSEN, from, Rm::Reg(from));
+        wide(asm, BLEND, to, to, Rm::Reg(from));
     }
 
     fn compare(&self, asm: &mut Assembler, predicate: u8, left: u8, rm: Rm, partial: bool) {
