@@ -12,7 +12,7 @@ pub(super) use crate::program::lanes::Level;
 use crate::program::lanes::{Job, Lanes};
 use crate::program::real::Scalar;
 use std::ops::Range;
-use vector::{dots, vector};
+use vector::{dots, outer, vector};
 
 /// How many sums run side by side in a reduction: two AVX-512 registers of f64 for each of up to four rows.
 const LANES: usize = 16;
@@ -165,6 +165,8 @@ impl<T: Scalar> Job<T> for Run<'_, T> {
                 vector::<T, V>([k, m], whole[0], b.turned(), a.turned(), false, to);
             } else if m == 1 {
                 vector::<T, V>([k, p], whole[1], a, b, skip, to);
+            } else if k == 1 && product.b.column == 1 && p >= V::N {
+                outer::<T, V>([m, p], a, b, to);
             } else if rows_of_both && k >= LONG && (p < V::N || m < V::ROWS) {
                 dots::<T, V>([m, k, p], a, b, to);
             } else {

@@ -154,19 +154,69 @@ pub(super) unsafe fn vector<T: Scalar, V: Lanes<T>>(
                 false => dots_of_rows::<T, V, 1, 2>([k, p], x, b, out),
             };
         }
-        if b.of.column != 1 || whole > 4 * V::N || skip {
+        let near = k * whole * size_of::<T>() <= FAR;
+        if b.of.column != 1 || (whole > 4 * V::N && !near) || skip {
             return rows::<T, V>([k, p], x, b, skip, out);
         }
-        let width = p.div_ceil(V::N);
-        let last = p - (width - 1) * V::N;
-        let strip = Strip { k, a: x, b, out, row_of_out: p, last, whole: last == V::N, add: false };
-        match width {
-            1 => strip.tile::<V, 1, 1, 4>(),
-            2 => strip.tile::<V, 1, 2, 4>(),
-            3 => strip.tile::<V, 1, 3, 2>(),
-            _ => strip.tile::<V, 1, 4, 2>(),
+        let mut j = 0;
+        while j < p {
+            let width = (p - j).div_ceil(V::N).min(4);
+            let last = (p - j - (width - 1) * V::N).min(V::N);
+            let (b, out) = (b.from(0, j), out.add(j));
+            let strip = Strip { k, a: x, b, out, row_of_out: p, last, whole: last == V::N, add: false };
+            match width {
+                1 => strip.tile::<V, 1, 1, 4>(),
+                2 => strip.tile::<V, 1, 2, 4>(),
+                3 => strip.tile::<V, 1, 3, 2>(),
+                _ => strip.tile::<V, 1, 4, 2>(),
+            }
+            j += width * V::N;
         }
     }
+}
+
+/// out = x b for a column x and a row b of a vector or more. Neighbouring vectors of b stay in registers for all rows; the
+/// last one goes over what the one before it has.
+#[inline(always)]
+pub(super) unsafe fn outer<T: Scalar, V: Lanes<T>>([m, p]: [usize; 2], x: View<T>, b: View<T>, out: *mut T) {
+    let mut j = 0;
+    while j < p {
+        let from = |c: usize| (j + c * V::N).min(p - V::N);
+        unsafe {
+            j += match (p - j).div_ceil(V::N) {
+                1 => outer_strip::<T, V, 1>([m, p], x, b.at, [from(0)], out),
+                2 => outer_strip::<T, V, 2>([m, p], x, b.at, [from(0), from(1)], out),
+                3 => outer_strip::<T, V, 3>([m, p], x, b.at, [from(0), from(1), from(2)], out),
+                _ => outer_strip::<T, V, 4>([m, p], x, b.at, [from(0), from(1), from(2), from(3)], out),
+            };
+        }
+    }
+}
+
+/// The columns of C vectors of b; returns how many those are.
+#[inline(always)]
+unsafe fn outer_strip<T: Scalar, V: Lanes<T>, const C: usize>(
+    [m, p]: [usize; 2],
+    x: View<T>,
+    b: *const T,
+    columns: [usize; C],
+    out: *mut T,
+) -> usize {
+    let zero = V::splat(T::of(0.0));
+    let mut row = [zero; C];
+    unsafe {
+        for c in 0..C {
+            row[c] = V::load(b.add(columns[c]));
+        }
+        for i in 0..m {
+            let (factor, out) = (V::splat(*x.from(i, 0).at), out.add(i * p));
+            for c in 0..C {
+                // A sum that begins with 0, as that of any other product.
+                factor.mul_add(row[c], zero).store(out.add(columns[c]));
+            }
+        }
+    }
+    C * V::N
 }
 
 /// out = Σ x_l b_l over the rows of b, eight at a time, to go over `out` less often; without those that a zero of x meets
