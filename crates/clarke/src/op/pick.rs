@@ -178,8 +178,14 @@ impl<T: Scalar> Job<T> for Rows<'_, T> {
                 // SAFETY: the columns are within the block, which both arrays hold.
                 unsafe {
                     let (top, count) = columns.largest::<T, V>(u);
-                    let [even, first] = columns.shares::<T, V>(count, selected, s, b * inner + at);
-                    columns.weights::<T, V>(u, top, [even, first], out);
+                    let mut weights = match columns.scalar(selected, s, b * inner + at) {
+                        Some(scalar) => Weights::shared(top, count, scalar),
+                        None => Weights::one_each(top),
+                    };
+                    for k in 0..length {
+                        let weight = weights.next(columns.row(u, k));
+                        columns.write(weight, k, out);
+                    }
                     if let Some(mine) = mine {
                         columns.scale::<T, V>(count, mine, out);
                     }
@@ -187,6 +193,51 @@ impl<T: Scalar> Job<T> for Rows<'_, T> {
                 at += n;
             }
         }
+    }
+}
+
+/// The weights of the entries of slices side by side, asked for one entry after another.
+pub(super) struct Weights<V> {
+    top: V,
+    /// What the next entry gets that equals the largest one, what those after it get, and what all others get.
+    first: V,
+    even: V,
+    none: V,
+}
+
+impl<V: Copy> Weights<V> {
+    /// Those of a selection, where as many entries equal the largest one.
+    #[inline(always)]
+    pub(super) fn shared<T: Scalar>(top: V, count: V, scalar: V) -> Weights<V>
+    where
+        V: Lanes<T>,
+    {
+        let one = V::splat(T::of(1.0));
+        let even = one.sub(scalar).div(count);
+        let (even, first) = (count.if_eq(one, one, even), count.if_eq(one, one, even.add(scalar)));
+        Weights { even, first, ..Weights::one_each(top) }
+    }
+
+    /// 1 for every entry that equals the largest one.
+    #[inline(always)]
+    fn one_each<T: Scalar>(top: V) -> Weights<V>
+    where
+        V: Lanes<T>,
+    {
+        let one = V::splat(T::of(1.0));
+        // No entry equals a largest one that is NaN: the whole slice gets it.
+        Weights { top, first: one, even: one, none: top.if_eq(top, V::splat(T::of(0.0)), top) }
+    }
+
+    /// The weight of the next entry.
+    #[inline(always)]
+    pub(super) fn next<T: Scalar>(&mut self, x: V) -> V
+    where
+        V: Lanes<T>,
+    {
+        let weight = self.top.if_eq(x, self.first, self.none);
+        self.first = self.top.if_eq(x, self.even, self.first);
+        weight
     }
 }
 
@@ -227,33 +278,17 @@ impl Columns {
         (top, count)
     }
 
-    /// What tied entries get, and what the first of them gets.
+    /// The selection of each, from this slice on; None if each entry has its own.
     #[inline(always)]
-    unsafe fn shares<T: Scalar, V: Lanes<T>>(self, count: V, selected: &Selected, s: &[T], slice: usize) -> [V; 2] {
-        let one = V::splat(T::of(1.0));
-        let scalar = match selected {
-            Selected::Each => return [one; 2],
-            Selected::Slice(None) => V::splat(s[0]),
+    unsafe fn scalar<T: Scalar, V: Lanes<T>>(self, selected: &Selected, s: &[T], slice: usize) -> Option<V> {
+        match selected {
+            Selected::Each => None,
+            Selected::Slice(None) => Some(V::splat(s[0])),
             Selected::Slice(Some(at)) => {
                 let mut own = [T::of(0.0); 16];
                 std::iter::zip(&mut own, &at[slice..slice + self.n]).for_each(|(own, at)| *own = s[*at]);
                 // SAFETY: no vector is longer.
-                unsafe { V::load(own.as_ptr()) }
-            }
-        };
-        let even = one.sub(scalar).div(count);
-        [count.if_eq(one, one, even), count.if_eq(one, one, even.add(scalar))]
-    }
-
-    #[inline(always)]
-    unsafe fn weights<T: Scalar, V: Lanes<T>>(self, u: &[T], top: V, [even, mut first]: [V; 2], out: &mut [T]) {
-        // No entry equals a largest one that is NaN: the whole slice gets it.
-        let none = top.if_eq(top, V::splat(T::of(0.0)), top);
-        for k in 0..self.length {
-            unsafe {
-                let x: V = self.row(u, k);
-                self.write(top.if_eq(x, first, none), k, out);
-                first = top.if_eq(x, even, first);
+                Some(unsafe { V::load(own.as_ptr()) })
             }
         }
     }

@@ -1,7 +1,8 @@
 //! What the derivative of a max pool becomes in compiled programs: plane by plane, so that windows stay in the first cache.
 
 use super::axes::Selected;
-use super::pick::{Pick, Rows};
+use super::pick::{Pick, Rows, Weights};
+use super::product::{Stretches, put, some};
 use super::shape::ints;
 use super::window::{Frame, Grid, Windows};
 use crate::error::{Fault, Result};
@@ -116,6 +117,9 @@ impl<T: Scalar> Job<T> for Back<'_, T> {
     #[inline(always)]
     fn run<V: Lanes<T>>(self) {
         let Back { taken, added, c, x, s, out, scratch } = self;
+        if taken.is_by_fours() && (taken.frame, taken.lengths) == (added.frame, added.lengths) {
+            return Fours { grid: taken, c, x, s: s[0], out }.run::<V>();
+        }
         let (zero, inner, length) = (T::of(0.0), taken.windows(), taken.entries());
         out.fill(zero);
         if inner == 0 {
@@ -137,6 +141,86 @@ impl<T: Scalar> Job<T> for Back<'_, T> {
     }
 }
 
+/// The same for windows of two by two entries, each of which is in one window: they are gone over in registers.
+struct Fours<'a, T> {
+    grid: &'a Grid,
+    c: &'a [T],
+    x: &'a [T],
+    s: T,
+    out: &'a mut [T],
+}
+
+impl<T: Scalar> Fours<'_, T> {
+    #[inline(always)]
+    fn run<V: Lanes<T>>(self) {
+        let Fours { grid, c, x, s, out } = self;
+        let [rows, count] = grid.counts;
+        let (plane, length) = (grid.plane(), out.len());
+        let s = V::splat(s);
+        for from in (0..length).step_by(plane) {
+            let c = &c[from / plane * grid.windows()..][..grid.windows()];
+            for a in 0..rows {
+                let [upper, lower] = [0, 1].map(|i| from + grid.row_of(i, a).start);
+                for (at, n) in Stretches::of::<T, V>(count) {
+                    // SAFETY: the windows from `at` on lie in the two rows, and `put_row` writes no further than `out` reaches.
+                    unsafe {
+                        let c: V = some(c.as_ptr().add(a * count + at), n);
+                        let [x0, x1] = row::<T, V>(&x[upper + 2 * at..], n);
+                        let [x2, x3] = row::<T, V>(&x[lower + 2 * at..], n);
+                        let [y0, y1, y2, y3] = four([x0, x1, x2, x3], c, s);
+                        put_row(y0.zip(y1), out, upper + 2 * at, n);
+                        put_row(y2.zip(y3), out, lower + 2 * at, n);
+                    }
+                }
+            }
+            out[from + 2 * rows * grid.lengths[1]..from + plane].fill(T::of(0.0));
+        }
+    }
+}
+
+/// The first and the second numbers of n pairs.
+///
+/// # Safety
+/// There are so many pairs, of which a vector holds as many.
+#[inline(always)]
+unsafe fn row<T: Scalar, V: Lanes<T>>(x: &[T], n: usize) -> [V; 2] {
+    let first = V::N.min(2 * n);
+    // SAFETY: the caller vouches for it.
+    unsafe { some::<T, V>(x.as_ptr(), first).unzip(some(x.as_ptr().add(first), 2 * n - first)) }
+}
+
+/// Writes n pairs. Rows are written from the first to the last, so what goes over the end of one is written again, but for
+/// the end of all.
+///
+/// # Safety
+/// There is room for so many pairs.
+#[inline(always)]
+unsafe fn put_row<T: Scalar, V: Lanes<T>>([first, second]: [V; 2], out: &mut [T], at: usize, n: usize) {
+    let whole = if at + 2 * V::N <= out.len() { V::N } else { n };
+    // SAFETY: the caller vouches for n pairs, and whole vectors are within `out`.
+    unsafe {
+        let to = out.as_mut_ptr().add(at);
+        let of_first = V::N.min(2 * whole);
+        put(first, to, of_first);
+        put(second, to.add(V::N.min(of_first)), 2 * whole - of_first);
+    }
+}
+
+/// What the entries of windows get: the window's number times their weight, and 0 where either is.
+#[inline(always)]
+fn four<T: Scalar, V: Lanes<T>>(x: [V; 4], c: V, s: V) -> [V; 4] {
+    let (zero, one) = (V::splat(T::of(0.0)), V::splat(T::of(1.0)));
+    let top = x[0].max(x[1]).max(x[2]).max(x[3]);
+    let each = |x: V| top.if_eq(x, one, zero);
+    let count = each(x[0]).add(each(x[1])).add(each(x[2])).add(each(x[3]));
+    let mut weights = Weights::shared(top, count, s);
+    let mut times = |x: V| {
+        let w = weights.next(x);
+        w.if_eq(zero, zero, c.if_eq(zero, zero, w.mul(c)))
+    };
+    [times(x[0]), times(x[1]), times(x[2]), times(x[3])]
+}
+
 #[cfg(test)]
 mod tests {
     use crate::op::ranked::tests::slow;
@@ -147,7 +231,11 @@ mod tests {
     #[test]
     fn planes_go_back_as_windows_do() {
         type Sizes = [usize; 2];
-        let cases: [([usize; 4], Sizes, Sizes, Sizes, Sizes); 5] = [
+        let cases: [([usize; 4], Sizes, Sizes, Sizes, Sizes); 9] = [
+            ([2, 2, 7, 14], [2, 2], [2, 2], [0, 0], [1, 1]),
+            ([3, 1, 4, 2], [2, 2], [2, 2], [0, 0], [1, 1]),
+            ([1, 2, 5, 26], [2, 2], [2, 2], [0, 0], [1, 1]),
+            ([1, 1, 2, 34], [2, 2], [2, 2], [0, 0], [1, 1]),
             ([2, 3, 8, 8], [2, 2], [2, 2], [0, 0], [1, 1]),
             ([1, 2, 9, 8], [3, 2], [2, 2], [0, 0], [1, 1]),
             ([2, 1, 7, 9], [3, 3], [2, 1], [1, 1], [1, 1]),

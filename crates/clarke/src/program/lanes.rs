@@ -126,6 +126,9 @@ pub trait Lanes<T>: Copy {
     /// Of these and others one after the other, the even ones and the odd ones, from 0.
     fn unzip(self, other: Self) -> [Self; 2];
 
+    /// The numbers of these and others by turns: what [`unzip`](Lanes::unzip) takes apart.
+    fn zip(self, other: Self) -> [Self; 2];
+
     /// Writes up to N rows of up to N numbers, `step` apart, as columns `to_step` apart, each filled up to N with zeros.
     ///
     /// # Safety
@@ -223,6 +226,15 @@ impl<T: super::real::Real, const N: usize> Lanes<T> for Plain<T, N> {
         })
     }
     #[inline(always)]
+    fn zip(self, other: Self) -> [Self; 2] {
+        [0, N].map(|from| {
+            Plain(std::array::from_fn(|k| {
+                let at = from + k;
+                if at % 2 == 0 { self.0[at / 2] } else { other.0[at / 2] }
+            }))
+        })
+    }
+    #[inline(always)]
     fn sums(four: [Self; 4]) -> [T; 4] {
         four.map(|x| x.0[1..].iter().fold(x.0[0], |s, x| s + *x))
     }
@@ -257,6 +269,13 @@ mod tests {
                 for (odd, y) in a.unzip(b).into_iter().enumerate() {
                     y.store(outputs.as_mut_ptr());
                     is(&outputs, &|k| inputs[2 * k + odd]);
+                }
+                for (second, y) in a.zip(b).into_iter().enumerate() {
+                    y.store(outputs.as_mut_ptr());
+                    is(&outputs, &|k| {
+                        let at = second * V::N + k;
+                        inputs[at / 2 + at % 2 * V::N]
+                    });
                 }
                 a.max(b).store(outputs.as_mut_ptr());
                 is(&outputs, &|k| inputs[k].max(b_at(k)));

@@ -253,9 +253,15 @@ impl Grid {
         first.padding == 0 && last == two && self.lengths[1] == 2 * self.counts[1] && self.counts[1] > 0
     }
 
+    /// Whether the windows are squares of four entries side by side, each of which is in one window; but for a last row.
+    pub fn is_by_fours(&self) -> bool {
+        let first = self.frame.along[0];
+        self.is_by_twos() && first == Along { size: 2, stride: 2, dilation: 1, padding: 0 }
+    }
+
     /// The row of the plane with entry i of a row of windows, where there is no padding.
     #[inline(always)]
-    fn row_of(&self, i: usize, a: usize) -> std::ops::Range<usize> {
+    pub fn row_of(&self, i: usize, a: usize) -> std::ops::Range<usize> {
         let [first, _] = self.frame.along;
         let row = (a * first.stride + i * first.dilation) * self.lengths[1];
         row..row + self.lengths[1]

@@ -126,6 +126,15 @@ lanes! {
     }
 
     #[inline(always)]
+    fn zip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+            let second = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+            [Self(_mm512_permutex2var_pd(self.0, first, other.0)), Self(_mm512_permutex2var_pd(self.0, second, other.0))]
+        }
+    }
+
+    #[inline(always)]
     fn sums(four: [Self; 4]) -> [f64; 4] {
         let [a, b, c, d] = four;
         F64x4::sums([a.halved(), b.halved(), c.halved(), d.halved()])
@@ -176,6 +185,15 @@ lanes! {
             let even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
             let odd = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
             [Self(_mm512_permutex2var_ps(self.0, even, other.0)), Self(_mm512_permutex2var_ps(self.0, odd, other.0))]
+        }
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let first = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+            let second = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+            [Self(_mm512_permutex2var_ps(self.0, first, other.0)), Self(_mm512_permutex2var_ps(self.0, second, other.0))]
         }
     }
 
@@ -234,6 +252,14 @@ lanes! {
     }
 
     #[inline(always)]
+    fn zip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let (even, odd) = (_mm256_unpacklo_pd(self.0, other.0), _mm256_unpackhi_pd(self.0, other.0));
+            [Self(_mm256_permute2f128_pd::<0x20>(even, odd)), Self(_mm256_permute2f128_pd::<0x31>(even, odd))]
+        }
+    }
+
+    #[inline(always)]
     fn sums([a, b, c, d]: [Self; 4]) -> [f64; 4] {
         unsafe {
             let (ab, cd) = (_mm256_hadd_pd(a.0, b.0), _mm256_hadd_pd(c.0, d.0));
@@ -285,6 +311,14 @@ lanes! {
             let odd = _mm256_castps_pd(_mm256_shuffle_ps::<0b11_01_11_01>(self.0, other.0));
             let (even, odd) = (_mm256_permute4x64_pd::<0b11_01_10_00>(even), _mm256_permute4x64_pd::<0b11_01_10_00>(odd));
             [Self(_mm256_castpd_ps(even)), Self(_mm256_castpd_ps(odd))]
+        }
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self) -> [Self; 2] {
+        unsafe {
+            let (outer, inner) = (_mm256_unpacklo_ps(self.0, other.0), _mm256_unpackhi_ps(self.0, other.0));
+            [Self(_mm256_permute2f128_ps::<0x20>(outer, inner)), Self(_mm256_permute2f128_ps::<0x31>(outer, inner))]
         }
     }
 
