@@ -202,7 +202,7 @@ unsafe fn put_row<T: Scalar, V: Lanes<T>>([first, second]: [V; 2], out: &mut [T]
         let to = out.as_mut_ptr().add(at);
         let of_first = V::N.min(2 * whole);
         put(first, to, of_first);
-        put(second, to.add(V::N.min(of_first)), 2 * whole - of_first);
+        put(second, to.add(of_first), 2 * whole - of_first);
     }
 }
 

@@ -42,7 +42,7 @@ impl Csr {
         indices: Vec<usize>,
         values: Vec<f64>,
     ) -> Result<Csr, Fault> {
-        if columns > 1 << 32 {
+        if columns as u64 > 1 << 32 {
             return Err(wrong("columns", format!("{columns}"), "they are numbered by 32 bits".into()));
         }
         if rows.checked_add(1) != Some(indptr.len()) {

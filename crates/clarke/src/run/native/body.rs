@@ -243,16 +243,14 @@ impl Body {
         let mut free = (0..set.registers() as u8).rev();
         let totals: Vec<_> = parts.map(|part| (part, free.next().expect("totals have registers"))).collect();
         // Single numbers get what values leave, those that are read most first.
-        let mut counts: Vec<(i32, usize)> = vec![];
+        let mut counts: HashMap<i32, usize> = HashMap::new();
         for source in self.operations.iter().flat_map(Operation::sources) {
             if let Source::Single(offset) = *source {
-                match counts.iter_mut().find(|(at, _)| *at == offset) {
-                    Some((_, count)) => *count += 1,
-                    None => counts.push((offset, 1)),
-                }
+                *counts.entry(offset).or_default() += 1;
             }
         }
-        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut counts: Vec<(i32, usize)> = counts.into_iter().collect();
+        counts.sort_unstable_by_key(|&(offset, count)| (std::cmp::Reverse(count), offset));
         let spare = free.len().saturating_sub(Uses::new(&self.operations).most_at_once());
         let singles = std::iter::zip(counts, free.by_ref().take(spare)).map(|((at, _), to)| (at, to)).collect();
         Kept { totals, singles }
